@@ -1,0 +1,1 @@
+"""What city operators see: pages, figures and their theme."""

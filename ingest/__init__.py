@@ -1,0 +1,1 @@
+"""From MQTT to stored readings: session, decoders, quality flags, writer and dead letters."""

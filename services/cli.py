@@ -1,0 +1,34 @@
+"""Code concerned with the command line: one command tree, errors in sentences, `--json` everywhere.
+
+The modules of `services.commands` import what is heavy inside their functions, so `arterial --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+import typer
+
+from services.commands import migrate
+from services.errors import ArterialError
+
+app = typer.Typer(
+    name="arterial",
+    help="Arterial: smart-city sensor analytics.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(migrate.migrate)
+
+
+def main() -> NoReturn:
+    """The entry point `arterial`: a person's mistake becomes one sentence and an exit code, never a traceback."""
+    try:
+        app()
+    except ArterialError as error:
+        print(f"arterial: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    sys.exit(0)

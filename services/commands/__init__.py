@@ -1,0 +1,1 @@
+"""The commands of `arterial`, one file per family; heavy imports happen inside the functions."""

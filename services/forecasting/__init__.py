@@ -1,0 +1,1 @@
+"""From stored history to stored forecasts."""

@@ -1,0 +1,1 @@
+"""Noise: one mechanism per file, its claim beside its code."""

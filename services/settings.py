@@ -1,0 +1,287 @@
+"""Code concerned with the settings: environment variables `ARTERIAL_*`, or an `arterial.toml`, each with a meaning.
+
+A secret `ARTERIAL_X` can also be given as `ARTERIAL_X_FILE`, the path of a file that holds it.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import quote, urlsplit, urlunsplit
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from services.errors import ConfigurationError
+
+PREFIX = "ARTERIAL_"
+Role = Literal["ingest", "jobs", "api"]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set. Frozen: a process reads its settings once, at start."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", toml_file="arterial.toml")
+
+    # Where things are
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="PostgreSQL as its owner, used to migrate: postgresql://user:password@host:5432/arterial. "
+        "Empty: `arterial up` starts an embedded one.",
+    )
+    database_password_ingest: SecretStr | None = Field(
+        default=None, description="Password of role arterial_ingest, which writes readings."
+    )
+    database_password_jobs: SecretStr | None = Field(
+        default=None, description="Password of role arterial_jobs, which forecasts and releases."
+    )
+    database_password_api: SecretStr | None = Field(
+        default=None, description="Password of role arterial_api, which reads what may be shown."
+    )
+    mqtt_url: SecretStr | None = Field(
+        default=None,
+        description="The broker: mqtt://user:password@host:1883, or mqtts:// for TLS. "
+        "Empty: `arterial up` starts an embedded one.",
+    )
+    mqtt_protocol: Literal["5", "3.1.1"] = Field(default="5", description="The MQTT version spoken with the broker.")
+    mqtt_client_id: str = Field(
+        default="arterial-ingest",
+        min_length=1,
+        max_length=64,
+        description="The stable client identifier of the ingest session; the broker keeps undelivered messages under it.",
+    )
+    mqtt_topics: tuple[str, ...] = Field(
+        default=("city/v1/#", "v3/+/devices/+/up", "tms-v2/#"),
+        description="Topic filters that ingest subscribes to, as a JSON list.",
+    )
+    mqtt_receive_maximum: int = Field(
+        default=20_000, ge=100, le=65_535, description="Messages the broker may send before the first is acknowledged."
+    )
+    mqtt_session_expiry_s: int = Field(
+        default=86_400, ge=60, description="How long the broker keeps the session of a disconnected ingest [s]."
+    )
+
+    # Ingest
+    ingest_batch_messages: int = Field(
+        default=5_000,
+        ge=1,
+        description="Most messages of one database transaction; at most a quarter of the receive maximum.",
+    )
+    ingest_batch_age_s: float = Field(
+        default=0.2, gt=0, le=10, description="Longest time a message waits for others before it is written [s]."
+    )
+    ingest_max_payload_bytes: int = Field(
+        default=262_144, ge=1_024, description="Larger payloads become dead letters [bytes]."
+    )
+    ingest_future_tolerance_s: int = Field(
+        default=300, ge=0, description="Timestamps further ahead of the server's clock are refused [s]."
+    )
+    ingest_oldest_days: int = Field(default=3_650, ge=1, description="Timestamps older than this are refused [days].")
+
+    # The city
+    city_name: str = Field(default="Arterial demo city", max_length=80, description="Shown in the dashboard.")
+    city_timezone: str = Field(
+        default="Europe/Berlin", description="IANA time zone in which the city's days begin, for privacy and display."
+    )
+    city_country: str = Field(
+        default="DE", min_length=2, max_length=2, description="ISO 3166 country whose public holidays apply."
+    )
+    city_region: str | None = Field(
+        default="BE", description="Region of the country for regional holidays, as in ISO 3166-2 without the country."
+    )
+
+    # Serving
+    api_host: str = Field(default="127.0.0.1", description="Address the API and the dashboard listen on.")
+    api_port: Port = Field(default=8000, description="Port the API and the dashboard listen on.")
+    api_statement_timeout_s: int = Field(
+        default=15, ge=1, le=300, description="A query of the API is cancelled after this long [s]."
+    )
+    public_url: str | None = Field(
+        default=None, description="The address people use when a proxy stands in front: https://city.example."
+    )
+
+    # Forecasting
+    forecast_every_minutes: int = Field(
+        default=15, ge=5, le=60, description="How often every live sensor is forecast anew [minutes]."
+    )
+    forecast_history_days: int = Field(
+        default=56, ge=7, le=730, description="How much history the models are fitted to [days]."
+    )
+
+    # Privacy
+    privacy_epsilon_day: float = Field(
+        default=1.0, gt=0, le=2.64, description="Privacy budget of one subject's local day, per domain (epsilon)."
+    )
+    personal_retention_hours: int = Field(
+        default=48, ge=25, le=48, description="Raw personal rows and their day keys are destroyed after this long [h]."
+    )
+
+    # Running
+    data_dir: Path = Field(
+        default=Path(".arterial"), description="Where the embedded database and broker keep their data."
+    )
+    log_format: Literal["auto", "console", "json"] = Field(
+        default="auto",
+        description="Log lines for people (console) or machines (json); auto asks whether this is a terminal.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least severe log line."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over the environment, the environment over `*_FILE` secrets, those over `arterial.toml`."""
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, _SecretFiles(settings_cls), TomlConfigSettingsSource(settings_cls)
+
+    @field_validator("city_timezone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        if zone not in available_timezones():
+            message = f"{zone!r} is not an IANA time zone such as Europe/Berlin"
+            raise ValueError(message)
+        return zone
+
+    @field_validator("database_url", "mqtt_url")
+    @classmethod
+    def _known_scheme(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is None or not url.get_secret_value():
+            return None
+        parts = urlsplit(url.get_secret_value())
+        if parts.scheme not in {"postgresql", "postgres", "mqtt", "mqtts"} or not parts.hostname:
+            message = "a URL such as postgresql://user:password@host:5432/arterial or mqtt://host:1883 is needed"
+            raise ValueError(message)
+        return url
+
+    @model_validator(mode="after")
+    def _window_holds_batches(self) -> Self:
+        if self.mqtt_receive_maximum < 4 * self.ingest_batch_messages:
+            message = (
+                f"mqtt_receive_maximum ({self.mqtt_receive_maximum}) must be at least 4 x ingest_batch_messages "
+                f"({self.ingest_batch_messages}), or each batch waits for its age limit"
+            )
+            raise ValueError(message)
+        return self
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The city's time zone."""
+        return ZoneInfo(self.city_timezone)
+
+    @property
+    def personal_retention(self) -> timedelta:
+        """How long raw personal rows live."""
+        return timedelta(hours=self.personal_retention_hours)
+
+    def owner_dsn(self) -> str:
+        """The database as its owner.
+
+        Raises:
+            ConfigurationError: no database is configured.
+
+        """
+        if self.database_url is None:
+            message = (
+                "no database is configured: set ARTERIAL_DATABASE_URL, "
+                "or start everything on this machine with `arterial up`"
+            )
+            raise ConfigurationError(message)
+        return self.database_url.get_secret_value()
+
+    def role_dsn(self, role: Role) -> str:
+        """The database as role `arterial_<role>`.
+
+        Raises:
+            ConfigurationError: no database, or no password of that role, is configured.
+
+        """
+        parts = urlsplit(self.owner_dsn())
+        secret: SecretStr | None = getattr(self, f"database_password_{role}")
+        if secret is None:
+            message = (
+                f"the password of role arterial_{role} is not configured: set ARTERIAL_DATABASE_PASSWORD_{role.upper()}"
+            )
+            raise ConfigurationError(message)
+        host = parts.netloc.rpartition("@")[2]
+        netloc = f"arterial_{role}:{quote(secret.get_secret_value(), safe='')}@{host}"
+        return urlunsplit(parts._replace(netloc=netloc))
+
+    def broker_url(self) -> str:
+        """The broker's URL.
+
+        Raises:
+            ConfigurationError: no broker is configured.
+
+        """
+        if self.mqtt_url is None:
+            message = "no broker is configured: set ARTERIAL_MQTT_URL, or start everything with `arterial up`"
+            raise ConfigurationError(message)
+        return self.mqtt_url.get_secret_value()
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    """Reads `ARTERIAL_X_FILE` for each secret X."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        """The content of the named file, without the line end."""
+        path = os.environ.get(f"{PREFIX}{field_name.upper()}_FILE")
+        if path is None or "SecretStr" not in str(field.annotation):
+            return None, field_name, False
+        try:
+            return Path(path).read_text(encoding="utf-8").rstrip("\r\n"), field_name, False
+        except OSError as error:
+            message = f"{PREFIX}{field_name.upper()}_FILE names {path}, which cannot be read: {error.strerror}"
+            raise ConfigurationError(message) from error
+
+    def __call__(self) -> dict[str, Any]:
+        """All secrets given as files."""
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Read the settings of this process.
+
+    Raises:
+        ConfigurationError: a setting is unknown or has an impossible value; the message names each.
+
+    """
+    unknown = _unknown_variables()
+    if unknown:
+        message = f"unknown setting {', '.join(unknown)}: see deploy/.env.example for those that exist"
+        raise ConfigurationError(message)
+    try:
+        return Settings(**dict(overrides or {}))
+    except ValidationError as error:
+        facts = "; ".join(_explain(problem["loc"], problem["msg"], problem["type"]) for problem in error.errors())
+        raise ConfigurationError(facts) from None
+    except tomllib.TOMLDecodeError as error:
+        message = f"arterial.toml is not valid TOML: {error}"
+        raise ConfigurationError(message) from error
+
+
+def _unknown_variables() -> list[str]:
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    given = {name for name in os.environ if name.startswith(PREFIX)}
+    return sorted(name for name in given if name not in known and name.removesuffix("_FILE") not in known)
+
+
+def _explain(location: tuple[int | str, ...], reason: str, kind: str) -> str:
+    name = ".".join(str(part) for part in location)
+    reason = reason.removeprefix("Value error, ")
+    if kind == "extra_forbidden":
+        return f"arterial.toml has an unknown setting {name!r}"
+    return f"{PREFIX}{name.upper()}: {reason}" if name else reason

@@ -1,0 +1,190 @@
+"""Code concerned with bringing a database to this version: numbered SQL files, once each, under a lock.
+
+With TimescaleDB installed the observation tables become hypertables: the `PARTITION BY` clauses are left out and
+`timescale/hypertables.sql` runs after the last migration. The job queue's own tables are kept by procrastinate.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from importlib.resources import files
+
+import procrastinate
+import psycopg
+from psycopg import sql
+
+from services.errors import StorageError
+from services.settings import Role, Settings
+from services.storage.database import Connection, connect, first_line
+
+_LOCK = 0x41525445  # "ARTE": one migration at a time
+_FILE_NAME = re.compile(r"^(\d{4})_[a-z0-9_]+\.sql$")
+_PARTITION_BY = re.compile(r" PARTITION BY RANGE \(observed_at\)")
+_ROLES: tuple[Role, ...] = ("ingest", "jobs", "api")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Migration:
+    """One numbered file and the checksum by which a changed file is noticed."""
+
+    number: int
+    name: str
+    text: str
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the file's text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Migrated:
+    """What `migrate` did."""
+
+    applied: tuple[str, ...]
+    version: int
+    timescale: str | None
+
+
+def available() -> list[Migration]:
+    """All migrations of this version, in order.
+
+    Raises:
+        StorageError: a file's name is not `NNNN_name.sql`, or the numbers have a gap.
+
+    """
+    folder = files("services.storage") / "sql" / "migrations"
+    found = []
+    for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        match = _FILE_NAME.match(file.name)
+        if match is None:
+            message = f"migration {file.name} is not named NNNN_name.sql"
+            raise StorageError(message)
+        found.append(Migration(number=int(match[1]), name=file.name, text=file.read_text(encoding="utf-8")))
+    if [migration.number for migration in found] != list(range(1, len(found) + 1)):
+        message = "the migration numbers have a gap or a double"
+        raise StorageError(message)
+    return found
+
+
+def migrate(settings: Settings) -> Migrated:
+    """Apply what is missing and give the three roles their login.
+
+    Raises:
+        StorageError: a migration failed, an applied one was changed, or the database is newer than this version.
+        UnavailableError: the database does not answer.
+        ConfigurationError: the database or a role's password is not configured.
+
+    """
+    with connect(settings.owner_dsn(), application="migrate") as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
+        connection.commit()
+        try:
+            timescale = _timescale_version(connection)
+            applied = _apply_missing(connection, timescale=timescale is not None)
+            _prepare_job_queue(connection)
+            _let_roles_in(connection, settings)
+        finally:
+            connection.rollback()
+            connection.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+            connection.commit()
+    return Migrated(applied=applied, version=len(available()), timescale=timescale)
+
+
+def version_of(connection: Connection) -> int:
+    """The number of the last migration applied, 0 for an empty database."""
+    if not _exists(connection, "public.arterial_migration"):
+        return 0
+    row = connection.execute("SELECT coalesce(max(number), 0) FROM public.arterial_migration").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _apply_missing(connection: Connection, *, timescale: bool) -> tuple[str, ...]:
+    connection.execute(
+        "CREATE TABLE IF NOT EXISTS public.arterial_migration ("
+        "number integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
+    )
+    connection.execute("GRANT SELECT ON public.arterial_migration TO PUBLIC")
+    connection.commit()
+    done: dict[int, str] = dict(connection.execute("SELECT number, checksum FROM public.arterial_migration").fetchall())
+    migrations = available()
+    if done and max(done) > len(migrations):
+        message = (
+            f"the database is at version {max(done)}, this Arterial knows {len(migrations)}: "
+            "upgrade Arterial, or restore the backup made before the upgrade"
+        )
+        raise StorageError(message)
+    for migration in migrations:
+        if done.get(migration.number, migration.checksum) != migration.checksum:
+            message = f"migration {migration.name} was changed after it had been applied: restore the file as it was"
+            raise StorageError(message)
+    missing = [migration for migration in migrations if migration.number not in done]
+    for migration in missing:
+        _run(connection, migration, timescale=timescale)
+    if timescale:
+        hypertables = (files("services.storage") / "timescale" / "hypertables.sql").read_text(encoding="utf-8")
+        connection.execute(hypertables)
+        connection.commit()
+    return tuple(migration.name for migration in missing)
+
+
+def _run(connection: Connection, migration: Migration, *, timescale: bool) -> None:
+    text = _PARTITION_BY.sub("", migration.text) if timescale else migration.text
+    try:
+        connection.execute(text)
+        connection.execute(
+            "INSERT INTO public.arterial_migration (number, name, checksum) VALUES (%s, %s, %s)",
+            [migration.number, migration.name, migration.checksum],
+        )
+        connection.commit()
+    except psycopg.Error as error:
+        connection.rollback()
+        message = f"migration {migration.name} failed, nothing of it was kept: {first_line(error)}"
+        raise StorageError(message) from error
+
+
+def _prepare_job_queue(connection: Connection) -> None:
+    """Let procrastinate make its tables and functions in schema `jobs`, where the worker's search path finds them."""
+    if not _exists(connection, "jobs.procrastinate_jobs"):
+        connection.execute("SET LOCAL search_path = jobs")
+        connection.execute(procrastinate.schema.SchemaManager.get_schema())
+        connection.execute("SET LOCAL search_path = DEFAULT")
+    for grant in (
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA jobs TO arterial_jobs",
+        "GRANT USAGE ON ALL SEQUENCES IN SCHEMA jobs TO arterial_jobs",
+        "GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA jobs TO arterial_jobs",
+        "ALTER ROLE arterial_jobs SET search_path = jobs",
+    ):
+        connection.execute(grant)
+    connection.commit()
+
+
+def _let_roles_in(connection: Connection, settings: Settings) -> None:
+    """Give each role its login and password; roles without a configured password stay locked out."""
+    for role in _ROLES:
+        secret = getattr(settings, f"database_password_{role}")
+        if secret is not None:
+            connection.execute(
+                sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(
+                    sql.Identifier(f"arterial_{role}"), sql.Literal(secret.get_secret_value())
+                )
+            )
+    connection.commit()
+
+
+def _timescale_version(connection: Connection) -> str | None:
+    row = connection.execute(
+        "SELECT default_version FROM pg_available_extensions WHERE name = 'timescaledb'"
+    ).fetchone()
+    if row is None:
+        return None
+    connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
+    connection.commit()
+    return str(row[0])
+
+
+def _exists(connection: Connection, table: str) -> bool:
+    row = connection.execute("SELECT to_regclass(%s)::text", [table]).fetchone()
+    return row is not None and row[0] is not None

@@ -1,0 +1,115 @@
+"""Services the tests share: one PostgreSQL for the session, one clone of a migrated template per test, real brokers."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from services.embedded import Running, free_port, start_broker, start_postgres
+from services.settings import Settings, load_settings
+from services.storage.database import Connection, connect
+from services.storage.migrate import migrate
+
+RECORDINGS = Path(__file__).resolve().parents[2] / "shared" / "data"
+_PASSWORD = "example-password-of-the-tests"
+
+for _name in [name for name in os.environ if name.startswith("ARTERIAL_")]:
+    del os.environ[_name]
+
+
+def missing(what: str, how: str) -> None:
+    """Skip with the reason, or fail where CI must not skip."""
+    message = f"{what} is not here: {how}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(message, pytrace=False)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def recordings() -> Path:
+    """The folder of real recordings; the tests that need it say so and skip without it."""
+    if not RECORDINGS.is_dir():
+        pytest.skip(f"no recordings at {RECORDINGS.name}: they are not part of the repository")
+    return RECORDINGS
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("cluster")
+    server = start_postgres(folder, port=free_port(), password=_PASSWORD, durable=False)
+    yield server
+    server.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _settings(url: str) -> Settings:
+    return load_settings(
+        {
+            "database_url": url,
+            "database_password_ingest": _PASSWORD,
+            "database_password_jobs": _PASSWORD,
+            "database_password_api": _PASSWORD,
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def template(postgres: Running) -> str:
+    """The name of a migrated database that each test clones."""
+    migrate(_settings(postgres.url))
+    return postgres.url.rpartition("/")[2]
+
+
+@pytest.fixture
+def make_database(postgres: Running, template: str) -> Iterator[Callable[[], Settings]]:
+    """Makes migrated databases, each with its settings; all are dropped after the test."""
+    server = postgres.url.rpartition("/")[0]
+    made: list[str] = []
+
+    def make() -> Settings:
+        name = f"test_{secrets.token_hex(6)}"
+        with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+            admin.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+            )
+        made.append(name)
+        return _settings(f"{server}/{name}")
+
+    yield make
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+        for name in made:
+            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def settings(make_database: Callable[[], Settings]) -> Settings:
+    """Settings of a fresh migrated database."""
+    return make_database()
+
+
+@pytest.fixture
+def owner(settings: Settings) -> Iterator[Connection]:
+    """A connection as the owner of the database."""
+    with connect(settings.owner_dsn(), application="test", autocommit=True) as connection:
+        yield connection
+
+
+def _broker(name: str, tmp_path: Path) -> Iterator[tuple[Running, str]]:
+    running, _, protocol = start_broker(tmp_path, port=free_port(), prefer=name)
+    yield running, protocol
+    running.stop()
+
+
+@pytest.fixture(params=["iotcore", pytest.param("mosquitto", marks=pytest.mark.mosquitto)])
+def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Running, str]]:
+    """Each broker Arterial embeds, with the MQTT version to speak."""
+    if request.param == "mosquitto" and shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin") is None:
+        missing("the broker mosquitto", "`apt-get install mosquitto`")
+    yield from _broker(request.param, tmp_path)
