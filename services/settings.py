@@ -5,17 +5,24 @@ A secret `ARTERIAL_X` can also be given as `ARTERIAL_X_FILE`, the path of a file
 
 from __future__ import annotations
 
+import json
 import os
 import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
 
 from services.errors import ConfigurationError
 
@@ -81,6 +88,9 @@ class Settings(BaseSettings):
     )
     ingest_future_tolerance_s: int = Field(
         default=300, ge=0, description="Timestamps further ahead of the server's clock are refused [s]."
+    )
+    dead_letter_days: int = Field(
+        default=30, ge=1, le=3_650, description="Messages that could not be read are kept this long [days]."
     )
     ingest_oldest_days: int = Field(default=3_650, ge=1, description="Timestamps older than this are refused [days].")
 
@@ -252,8 +262,12 @@ class _SecretFiles(PydanticBaseSettingsSource):
         return {name: value for name, value in found.items() if value is not None}
 
 
-def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
+def load_settings(overrides: Mapping[str, Any] | None = None, *, join_running: bool = True) -> Settings:
     """Read the settings of this process.
+
+    Args:
+        overrides: settings given on the command line; they win.
+        join_running: where no database is configured, use the one of the `arterial up` that runs on this data folder.
 
     Raises:
         ConfigurationError: a setting is unknown or has an impossible value; the message names each.
@@ -264,13 +278,42 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
         message = f"unknown setting {', '.join(unknown)}: see deploy/.env.example for those that exist"
         raise ConfigurationError(message)
     try:
-        return Settings(**dict(overrides or {}))
+        settings = Settings(**dict(overrides or {}))
+        if join_running and settings.database_url is None:
+            settings = Settings(**{**_running_city(settings.data_dir), **dict(overrides or {})})
+        return settings
     except ValidationError as error:
         facts = "; ".join(_explain(problem["loc"], problem["msg"], problem["type"]) for problem in error.errors())
         raise ConfigurationError(facts) from None
+    except SettingsError as error:
+        message = (
+            f"{error.__cause__ or error}: lists are written as JSON, for example ARTERIAL_MQTT_TOPICS='[\"city/v1/#\"]'"
+        )
+        raise ConfigurationError(message) from error
     except tomllib.TOMLDecodeError as error:
         message = f"arterial.toml is not valid TOML: {error}"
         raise ConfigurationError(message) from error
+
+
+ENDPOINTS_FILE = "endpoints.json"
+
+
+def _running_city(data_dir: Path) -> dict[str, Any]:
+    """The settings by which other commands reach the services that `arterial up` started on this data folder."""
+    try:
+        endpoints = json.loads((data_dir.expanduser() / ENDPOINTS_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        message = f"{data_dir / ENDPOINTS_FILE} cannot be read ({error}): is `arterial up` running?"
+        raise ConfigurationError(message) from error
+    password = urlsplit(endpoints["database"]).password
+    return {
+        "database_url": endpoints["database"],
+        **{f"database_password_{role}": unquote(password or "") for role in ("ingest", "jobs", "api")},
+        "mqtt_url": endpoints["mqtt"],
+        "mqtt_protocol": endpoints["mqtt_protocol"],
+    }
 
 
 def _unknown_variables() -> list[str]:

@@ -1,0 +1,64 @@
+"""`arterial worker` and `arterial reconcile`: what keeps the stored data in order."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from services.commands.output import AsJson, report
+
+
+def worker() -> None:
+    """Run the jobs until stopped: roll-ups, forecasts, scores, releases, retention. Start as many as you like."""
+    from services.jobs import worker as jobs
+    from services.logging import configure_logging
+    from services.settings import load_settings
+
+    settings = load_settings()
+    configure_logging(settings, "worker")
+    jobs.run(settings)
+
+
+def reconcile(
+    *,
+    start: Annotated[datetime | None, typer.Option("--from", help="First moment compared, UTC.")] = None,
+    end: Annotated[datetime | None, typer.Option("--to", help="First moment no longer compared, UTC.")] = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Write what the readings say over what differs.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the 15-minute and hourly roll-ups with the readings. Exit code 1 when they differ and were not repaired."""
+    from datetime import UTC
+
+    from services.settings import load_settings
+    from services.storage import rollups
+    from services.storage.database import connect
+
+    with connect(load_settings().role_dsn("jobs"), application="reconcile") as connection:
+        done = rollups.reconcile(
+            connection,
+            start=start.replace(tzinfo=UTC) if start else None,
+            end=end.replace(tzinfo=UTC) if end else None,
+            repair=repair,
+        )
+    lines = [f"{name}: {count} differ" for name, count in done.differences.items() if count]
+    if done.start is None:
+        lines.append("There are no readings to compare with.")
+    elif done.total == 0:
+        lines.append("The roll-ups equal the readings.")
+    else:
+        lines.append("Repaired." if repair else "Run again with --repair to write what the readings say.")
+    report(
+        {
+            "from": done.start,
+            "to": done.end,
+            "differences": dict(done.differences),
+            "total": done.total,
+            "repaired": done.repaired,
+        },
+        lines,
+        as_json=as_json,
+    )
+    if done.total and not repair:
+        raise typer.Exit(1)

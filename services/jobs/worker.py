@@ -1,0 +1,66 @@
+"""Code concerned with the worker process: the timetable's jobs, and roll-ups that follow the readings."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import structlog
+
+from services.errors import UnavailableError
+from services.jobs.schedule import forecast_soon, make_app
+from services.settings import Settings
+from services.storage import forecasts, rollups
+from services.storage.database import connect, first_line
+
+log = structlog.get_logger()
+
+_ROLLUP_PAUSE_S = 2.0
+_RETRY_PAUSE_S = 3.0
+_GRACE_S = 5.0
+
+
+def run(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT.
+
+    Raises:
+        UnavailableError: the database does not answer at start.
+
+    """
+    _forecast_if_overdue(settings)
+    stop = threading.Event()
+    follower = threading.Thread(target=_follow_readings, args=(settings, stop), name="rollups", daemon=True)
+    follower.start()
+    try:
+        asyncio.run(_work(settings))
+    finally:
+        stop.set()
+        follower.join(_GRACE_S)
+
+
+async def _work(settings: Settings) -> None:
+    app = make_app(settings)
+    async with app.open_async():
+        await app.run_worker_async(concurrency=2, shutdown_graceful_timeout=_GRACE_S, name="arterial-worker")
+
+
+def _forecast_if_overdue(settings: Settings) -> None:
+    with connect(settings.role_dsn("jobs"), application="jobs", autocommit=True) as connection:
+        newest = forecasts.newest_issue(connection)
+    if newest is not None and datetime.now(UTC) - newest > timedelta(minutes=settings.forecast_every_minutes):
+        forecast_soon(settings)
+
+
+def _follow_readings(settings: Settings, stop: threading.Event) -> None:
+    """Keep the roll-ups up to date, through outages of the database."""
+    while not stop.is_set():
+        try:
+            with connect(settings.role_dsn("jobs"), application="rollups") as connection:
+                while not stop.is_set():
+                    if rollups.refresh(connection) == 0:
+                        stop.wait(_ROLLUP_PAUSE_S)
+        except (UnavailableError, psycopg.Error) as error:
+            log.warning("roll-ups wait for the database", reason=first_line(error))
+            stop.wait(_RETRY_PAUSE_S)
