@@ -19,11 +19,13 @@ CREATE TABLE forecast.series (
     run_id bigint NOT NULL REFERENCES forecast.run ON DELETE CASCADE,
     sensor_id integer NOT NULL,
     quantity text NOT NULL,
+    issued_at timestamptz NOT NULL,
     model text NOT NULL,
     state text NOT NULL CHECK (state IN ('normal', 'degraded', 'stale')),
     reason text,
-    PRIMARY KEY (sensor_id, quantity, run_id)
+    PRIMARY KEY (sensor_id, quantity, issued_at, run_id)
 );
+COMMENT ON COLUMN forecast.series.issued_at IS 'As in the run, kept here so that the newest forecast of a sensor is one index look-up.';
 CREATE INDEX series_run ON forecast.series (run_id);
 
 CREATE TABLE forecast.value (
