@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from services.commands import migrate
+from services.commands import doctor, migrate, up, worker
 from services.errors import ArterialError
 
 app = typer.Typer(
@@ -21,7 +21,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.command()(up.up)
+app.command()(worker.worker)
+app.command()(worker.reconcile)
 app.command()(migrate.migrate)
+app.command()(doctor.doctor)
 
 
 def main() -> NoReturn:
@@ -32,3 +36,7 @@ def main() -> NoReturn:
         print(f"arterial: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -218,15 +218,14 @@ class Settings(BaseSettings):
             ConfigurationError: no database, or no password of that role, is configured.
 
         """
-        parts = urlsplit(self.owner_dsn())
+        parts = urlsplit(without_user(self.owner_dsn()))
         secret: SecretStr | None = getattr(self, f"database_password_{role}")
         if secret is None:
             message = (
                 f"the password of role arterial_{role} is not configured: set ARTERIAL_DATABASE_PASSWORD_{role.upper()}"
             )
             raise ConfigurationError(message)
-        host = parts.netloc.rpartition("@")[2]
-        netloc = f"arterial_{role}:{quote(secret.get_secret_value(), safe='')}@{host}"
+        netloc = f"arterial_{role}:{quote(secret.get_secret_value(), safe='')}@{parts.netloc}"
         return urlunsplit(parts._replace(netloc=netloc))
 
     def broker_url(self) -> str:
@@ -281,7 +280,6 @@ def load_settings(overrides: Mapping[str, Any] | None = None, *, join_running: b
         settings = Settings(**dict(overrides or {}))
         if join_running and settings.database_url is None:
             settings = Settings(**{**_running_city(settings.data_dir), **dict(overrides or {})})
-        return settings
     except ValidationError as error:
         facts = "; ".join(_explain(problem["loc"], problem["msg"], problem["type"]) for problem in error.errors())
         raise ConfigurationError(facts) from None
@@ -293,6 +291,13 @@ def load_settings(overrides: Mapping[str, Any] | None = None, *, join_running: b
     except tomllib.TOMLDecodeError as error:
         message = f"arterial.toml is not valid TOML: {error}"
         raise ConfigurationError(message) from error
+    return settings
+
+
+def without_user(url: str) -> str:
+    """A URL without its user and password."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 ENDPOINTS_FILE = "endpoints.json"

@@ -15,7 +15,7 @@ def report(document: Mapping[str, Any], lines: Iterable[str], *, as_json: bool) 
     if as_json:
         import orjson
 
-        print(orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS).decode())
+        print(orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS).decode(), flush=True)
     else:
         for line in lines:
-            print(line)
+            print(line, flush=True)

@@ -34,10 +34,10 @@ def make_app(settings: Settings) -> procrastinate.App:
     )
     app = procrastinate.App(connector=connector)
 
-    def periodic(name: str, cron: str) -> Any:  # noqa: ANN401 - procrastinate's decorators are not typed
+    def periodic(name: str, cron: str) -> Any:
         """Both decorators of a task that is due by the clock."""
 
-        def decorate(task: Any) -> Any:  # noqa: ANN401
+        def decorate(task: Any) -> Any:
             return app.periodic(cron=cron)(app.task(name=name, queue="city", lock=name, queueing_lock=name)(task))
 
         return decorate

@@ -12,7 +12,7 @@ import structlog
 from services.errors import UnavailableError
 from services.jobs.schedule import forecast_soon, make_app
 from services.settings import Settings
-from services.storage import forecasts, rollups
+from services.storage import health, rollups
 from services.storage.database import connect, first_line
 
 log = structlog.get_logger()
@@ -48,7 +48,7 @@ async def _work(settings: Settings) -> None:
 
 def _forecast_if_overdue(settings: Settings) -> None:
     with connect(settings.role_dsn("jobs"), application="jobs", autocommit=True) as connection:
-        newest = forecasts.newest_issue(connection)
+        newest = health.newest_issue(connection)
     if newest is not None and datetime.now(UTC) - newest > timedelta(minutes=settings.forecast_every_minutes):
         forecast_soon(settings)
 

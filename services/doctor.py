@@ -1,0 +1,213 @@
+"""Code concerned with finding out what is wrong with a running installation, in sentences with a remedy each."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+
+import psycopg
+
+from services.errors import ConfigurationError, UnavailableError
+from services.settings import Role, Settings, without_user
+from services.storage import dead_letters, health
+from services.storage.database import Connection, connect, first_line
+from services.storage.migrate import available, version_of
+
+Verdict = Literal["ok", "warning", "wrong"]
+_ROLES: tuple[Role, ...] = ("ingest", "jobs", "api")
+_MOST_CLOCK_DIFFERENCE = timedelta(seconds=5)
+_INGEST_SILENCE = timedelta(seconds=30)
+_LEAST_FREE_BYTES = 2 * 1024**3
+_MOST_DIRTY_HOURS = 50_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One thing examined: what is so, and what to do when it is not as it should be."""
+
+    subject: str
+    verdict: Verdict
+    fact: str
+    remedy: str | None = None
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Examine everything the settings name. Never raises for what it finds."""
+    findings = list(_disk(settings.data_dir))
+    findings.extend(_broker(settings))
+    try:
+        dsn = settings.owner_dsn()
+    except ConfigurationError as error:
+        return [*findings, Finding(subject="database", verdict="wrong", fact="none is configured", remedy=str(error))]
+    try:
+        connection = connect(dsn, application="doctor", statement_timeout_s=20, autocommit=True)
+    except UnavailableError as error:
+        remedy = "is the server running, and are ARTERIAL_DATABASE_URL's host, port, user and password right?"
+        return [*findings, Finding(subject="database", verdict="wrong", fact=str(error), remedy=remedy)]
+    with connection:
+        findings.extend(_database(connection))
+        findings.extend(_role_logins(settings))
+        if version_of(connection) == len(available()):
+            try:
+                findings.extend(_flow(connection, settings))
+            except psycopg.Error as error:
+                findings.append(Finding(subject="database", verdict="wrong", fact=first_line(error)))
+    return findings
+
+
+def _disk(data_dir: Path) -> Iterator[Finding]:
+    folder = data_dir.expanduser().resolve()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    fact = f"{free / 1024**3:.1f} GiB free at {folder}"
+    if free < _LEAST_FREE_BYTES:
+        yield Finding(subject="disk", verdict="wrong", fact=fact, remedy="free space, or move ARTERIAL_DATA_DIR")
+    else:
+        yield Finding(subject="disk", verdict="ok", fact=fact)
+
+
+def _broker(settings: Settings) -> Iterator[Finding]:
+    if settings.mqtt_url is None:
+        yield Finding(
+            subject="broker",
+            verdict="wrong",
+            fact="none is configured",
+            remedy="set ARTERIAL_MQTT_URL, or start everything with `arterial up`",
+        )
+        return
+    parts = urlsplit(settings.broker_url())
+    address = (parts.hostname or "localhost", parts.port or (8883 if parts.scheme == "mqtts" else 1883))
+    try:
+        with socket.create_connection(address, timeout=3):
+            yield Finding(
+                subject="broker", verdict="ok", fact=f"accepts connections at {without_user(settings.broker_url())}"
+            )
+    except OSError as error:
+        yield Finding(
+            subject="broker",
+            verdict="wrong",
+            fact=f"{address[0]}:{address[1]} does not answer: {error.strerror or error}",
+            remedy="is the broker running, and is ARTERIAL_MQTT_URL right?",
+        )
+
+
+def _database(connection: Connection) -> Iterator[Finding]:
+    version, wanted = version_of(connection), len(available())
+    if version == wanted:
+        yield Finding(subject="database", verdict="ok", fact=f"answers, at version {version}")
+    else:
+        remedy = "run `arterial migrate`" if version < wanted else "upgrade Arterial: the database is newer than it"
+        yield Finding(
+            subject="database",
+            verdict="wrong",
+            fact=f"at version {version}, this Arterial needs {wanted}",
+            remedy=remedy,
+        )
+    skew = abs(datetime.now(UTC) - health.clock(connection))
+    fact = f"differs {skew.total_seconds():.1f} s from the database's"
+    if skew > _MOST_CLOCK_DIFFERENCE:
+        yield Finding(subject="clock", verdict="wrong", fact=fact, remedy="synchronise both machines (NTP)")
+    else:
+        yield Finding(subject="clock", verdict="ok", fact=fact)
+
+
+def _role_logins(settings: Settings) -> Iterator[Finding]:
+    for role in _ROLES:
+        try:
+            connect(settings.role_dsn(role), application="doctor").close()
+        except (ConfigurationError, UnavailableError) as error:
+            yield Finding(
+                subject=f"role {role}",
+                verdict="wrong",
+                fact=str(error),
+                remedy=f"set ARTERIAL_DATABASE_PASSWORD_{role.upper()} and run `arterial migrate`, which lets the role in",
+            )
+        else:
+            yield Finding(subject=f"role {role}", verdict="ok", fact=f"arterial_{role} can log in")
+
+
+def _flow(connection: Connection, settings: Settings) -> Iterator[Finding]:
+    yield from _ingest(connection)
+    yield from _dead_letters(connection)
+    registered, live = health.live_sensors(connection)
+    verdict: Verdict = "ok" if registered and live else "warning"
+    yield Finding(
+        subject="sensors",
+        verdict=verdict,
+        fact=f"{live} of {registered} registered sensors reported lately",
+        remedy=None if verdict == "ok" else "do devices publish on the topics of ARTERIAL_MQTT_TOPICS?",
+    )
+    waiting = health.dirty_hours(connection)
+    verdict = "ok" if waiting < _MOST_DIRTY_HOURS else "warning"
+    yield Finding(
+        subject="roll-ups",
+        verdict=verdict,
+        fact=f"{waiting} sensor-hours wait",
+        remedy=None if verdict == "ok" else "is `arterial worker` running?",
+    )
+    yield from _forecasts(connection, settings)
+
+
+def _ingest(connection: Connection) -> Iterator[Finding]:
+    sessions = health.ingest_sessions(connection)
+    if not sessions:
+        yield Finding(
+            subject="ingest", verdict="wrong", fact="no session in the last day", remedy="start `arterial ingest`"
+        )
+        return
+    for session in sessions:
+        silence = datetime.now(UTC) - session.seen_at
+        fact = (
+            f"{session.client_id}: {session.received} received = {session.stored} stored + {session.duplicate} duplicate "
+            f"+ {session.dead_lettered} dead-lettered + {session.spooled} spooled + {session.in_flight} in flight"
+        )
+        if not session.accounted:
+            yield Finding(
+                subject="ingest", verdict="wrong", fact=f"{fact}: does not add up", remedy="report this as a bug"
+            )
+        elif silence > _INGEST_SILENCE:
+            yield Finding(
+                subject="ingest",
+                verdict="wrong",
+                fact=f"{session.client_id} was last seen {silence.total_seconds():.0f} s ago",
+                remedy="is `arterial ingest` running, and can it reach the database?",
+            )
+        else:
+            yield Finding(subject="ingest", verdict="ok", fact=fact)
+
+
+def _dead_letters(connection: Connection) -> Iterator[Finding]:
+    found = dead_letters.reasons(connection, since=datetime.now(UTC) - timedelta(hours=1))
+    if not found:
+        yield Finding(subject="dead letters", verdict="ok", fact="none in the last hour")
+    for reason in found:
+        yield Finding(
+            subject="dead letters",
+            verdict="warning",
+            fact=f"{reason.messages} in the last hour: {reason.reason} (topic {reason.topic})",
+            remedy="correct the device, or try its payload with `arterial decode`",
+        )
+
+
+def _forecasts(connection: Connection, settings: Settings) -> Iterator[Finding]:
+    newest = health.newest_issue(connection)
+    if newest is None:
+        yield Finding(
+            subject="forecasts", verdict="warning", fact="none has been issued", remedy="is `arterial worker` running?"
+        )
+        return
+    age = datetime.now(UTC) - newest
+    verdict: Verdict = "ok" if age < timedelta(minutes=2 * settings.forecast_every_minutes) else "warning"
+    yield Finding(
+        subject="forecasts",
+        verdict=verdict,
+        fact=f"the newest is {age.total_seconds() / 60:.0f} min old",
+        remedy=None if verdict == "ok" else "is `arterial worker` running? Its log has the reason",
+    )
