@@ -29,6 +29,15 @@ CREATE TABLE personal.household (
 CREATE TABLE personal.dead_letter (LIKE sensing.dead_letter INCLUDING ALL);
 COMMENT ON TABLE personal.dead_letter IS 'Dead letters of personal topics: raw bytes may identify someone, so they live and die here.';
 
+-- The proof of destruction. Rows are not counted here: how many there were is itself a statistic about people.
+CREATE TABLE governance.destruction (
+    purpose text NOT NULL CHECK (purpose IN ('mobility', 'household')),
+    day date NOT NULL,
+    destroyed_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (purpose, day)
+);
+COMMENT ON TABLE governance.destruction IS 'Days whose personal rows and key were destroyed, with every day before them.';
+
 -- The key of a day, made on first use. A day whose rows were destroyed never gets a key again.
 CREATE FUNCTION personal.key_of_day(wanted_purpose text, wanted_day date, oldest date) RETURNS bytea
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $body$
@@ -36,6 +45,9 @@ DECLARE
     found bytea;
 BEGIN
     IF wanted_day < oldest OR wanted_day > (now() + interval '2 days')::date THEN
+        RETURN NULL;
+    END IF;
+    IF wanted_day <= (SELECT max(day) FROM governance.destruction WHERE purpose = wanted_purpose) THEN
         RETURN NULL;
     END IF;
     SELECT key INTO found FROM personal.day_key WHERE purpose = wanted_purpose AND day = wanted_day;
@@ -54,3 +66,5 @@ GRANT EXECUTE ON FUNCTION personal.key_of_day TO arterial_ingest;
 GRANT INSERT ON personal.position, personal.household, personal.dead_letter TO arterial_ingest;
 GRANT SELECT, DELETE ON personal.position, personal.household, personal.dead_letter TO arterial_release;
 GRANT SELECT (purpose, day), DELETE ON personal.day_key TO arterial_release;
+GRANT SELECT, INSERT ON governance.destruction TO arterial_release;
+GRANT SELECT ON governance.destruction TO arterial_jobs, arterial_api;

@@ -11,6 +11,7 @@ CREATE TABLE governance.charge (
     release_key text PRIMARY KEY,
     domain text NOT NULL,
     day date NOT NULL,
+    plan_hash text NOT NULL,
     micro_epsilon bigint NOT NULL CHECK (micro_epsilon > 0),
     charged_at timestamptz NOT NULL DEFAULT now(),
     FOREIGN KEY (domain, day) REFERENCES governance.budget
@@ -29,10 +30,14 @@ CREATE TABLE published.release (
     mechanism text NOT NULL,
     noise_scale double precision NOT NULL,
     threshold integer NOT NULL,
+    rounding integer NOT NULL,
     ci95 double precision NOT NULL,
     cells integer NOT NULL,
     suppressed integer NOT NULL
 );
+COMMENT ON TABLE published.release IS 'One plan on one local day. Scale, threshold, rounding and ci95 are those of the count that decides what is shown.';
+COMMENT ON COLUMN published.release.ci95 IS 'Half-width: the bounded count lies within the published one plus or minus this with 95 %.';
+COMMENT ON COLUMN published.release.suppressed IS 'How many of the cells are withheld.';
 CREATE INDEX release_day ON published.release (plan, day);
 
 CREATE TABLE published.presence (
@@ -55,12 +60,32 @@ CREATE TABLE published.district_energy (
     PRIMARY KEY (release_key, district_id)
 );
 
+COMMENT ON COLUMN published.district_energy.energy_kwh IS 'Noisy and rounded; NULL is withheld, because the noisy number of households is below the threshold.';
+
 CREATE FUNCTION governance.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $body$
 BEGIN
     RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'insufficient_privilege';
 END
 $body$;
 CREATE TRIGGER charge_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON governance.charge
+    FOR EACH STATEMENT EXECUTE FUNCTION governance.refuse_change();
+
+CREATE TRIGGER destruction_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON governance.destruction
+    FOR EACH STATEMENT EXECUTE FUNCTION governance.refuse_change();
+
+-- There are no refunds: what is spent only grows, and a day's cap stays as it was when the day was first charged.
+CREATE FUNCTION governance.refuse_refund() RETURNS trigger LANGUAGE plpgsql AS $body$
+BEGIN
+    IF NEW.spent_micro_epsilon < OLD.spent_micro_epsilon OR NEW.cap_micro_epsilon <> OLD.cap_micro_epsilon
+        OR (NEW.domain, NEW.day) <> (OLD.domain, OLD.day) THEN
+        RAISE EXCEPTION 'a privacy budget is only ever spent' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    RETURN NEW;
+END
+$body$;
+CREATE TRIGGER budget_is_only_spent BEFORE UPDATE ON governance.budget
+    FOR EACH ROW EXECUTE FUNCTION governance.refuse_refund();
+CREATE TRIGGER budget_is_kept BEFORE DELETE OR TRUNCATE ON governance.budget
     FOR EACH STATEMENT EXECUTE FUNCTION governance.refuse_change();
 
 GRANT SELECT, INSERT ON governance.charge TO arterial_release;

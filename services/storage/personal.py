@@ -1,0 +1,136 @@
+"""Code concerned with reading and destroying personal rows, only ever inside a release transaction.
+
+Rows arrive as whole columns in PostgreSQL's binary COPY format: every field has a fixed width, so a day of a million
+positions is one numpy view. No verb here returns a single subject's rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+
+import numpy as np
+import psycopg
+from numpy.typing import NDArray
+
+from services.errors import StorageError
+from services.storage.database import Connection
+from services.storage.queries import query
+
+Integers = NDArray[np.int64]
+Subjects = NDArray[np.uint64]
+"""Pseudonyms of 16 bytes as two numbers each, shape (rows, 2)."""
+
+_HEADER_BYTES: Final = 19
+_TRAILER_BYTES: Final = 2
+_POSTGRES_EPOCH_US: Final = 946_684_800_000_000
+_ROW: Final = np.dtype(
+    [
+        ("fields", ">i2"),
+        ("subject_bytes", ">i4"),
+        ("subject", "V16"),
+        ("second_bytes", ">i4"),
+        ("second", ">i8"),
+        ("third_bytes", ">i4"),
+        ("third", ">i8"),
+    ]
+)
+_FIELDS: Final = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Positions:
+    """Where the subjects of one day were; arrays of equal length, in no promised order."""
+
+    subject: Subjects
+    cell: Integers
+    observed_us: Integers
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Loads:
+    """What the households of one day used [Wh]; arrays of equal length, in no promised order."""
+
+    subject: Subjects
+    district_id: Integers
+    energy_wh: Integers
+
+
+@contextmanager
+def release_transaction(connection: Connection) -> Iterator[None]:
+    """A transaction with the rights of the release role; they end with it.
+
+    Raises:
+        StorageError: the connection's role may not step into the release role.
+
+    """
+    with connection.transaction():
+        try:
+            connection.execute(query("personal", "step_in"))
+        except psycopg.errors.InsufficientPrivilege as error:
+            message = "only role arterial_jobs may step into arterial_release: connect with the jobs role"
+            raise StorageError(message) from error
+        yield
+
+
+def one_at_a_time(connection: Connection, release_key: str) -> None:
+    """Wait until no other transaction works on this release key."""
+    connection.execute(query("personal", "one_at_a_time"), {"release_key": release_key})
+
+
+def positions(connection: Connection, day: date) -> Positions:
+    """All positions stored under local day `day`."""
+    rows = _read(connection, "positions", day)
+    return Positions(
+        subject=_subjects(rows),
+        cell=rows["second"].astype(np.int64),
+        observed_us=rows["third"].astype(np.int64) + _POSTGRES_EPOCH_US,
+    )
+
+
+def households(connection: Connection, day: date) -> Loads:
+    """All household rows stored under local day `day`."""
+    rows = _read(connection, "households", day)
+    return Loads(
+        subject=_subjects(rows),
+        district_id=rows["second"].astype(np.int64),
+        energy_wh=rows["third"].astype(np.int64),
+    )
+
+
+def destroy_positions(connection: Connection, day: date) -> int:
+    """Delete all positions up to and with local day `day`; how many there were."""
+    return connection.execute(query("personal", "destroy_positions"), {"day": day}).rowcount
+
+
+def destroy_households(connection: Connection, day: date) -> int:
+    """Delete all household rows up to and with local day `day`; how many there were."""
+    return connection.execute(query("personal", "destroy_households"), {"day": day}).rowcount
+
+
+def destroy_keys(connection: Connection, purpose: str, day: date) -> int:
+    """Delete the pseudonym keys of a purpose up to and with `day`, which never get one again; how many there were."""
+    connection.execute(query("personal", "record_destruction"), {"purpose": purpose, "day": day})
+    return connection.execute(query("personal", "destroy_keys"), {"purpose": purpose, "day": day}).rowcount
+
+
+def destroy_dead_letters(connection: Connection, before: datetime) -> int:
+    """Delete the undecodable personal messages received before an instant; how many there were."""
+    return connection.execute(query("personal", "destroy_dead_letters"), {"before": before}).rowcount
+
+
+def _read(connection: Connection, name: str, day: date) -> NDArray[Any]:
+    with connection.cursor() as cursor, cursor.copy(query("personal", name), {"day": day}) as copy:
+        content = b"".join(copy)
+    rows = np.frombuffer(content[_HEADER_BYTES : len(content) - _TRAILER_BYTES], dtype=_ROW)
+    if not (rows["fields"] == _FIELDS).all():
+        message = "the personal rows are not in the binary format this version of Arterial reads"
+        raise StorageError(message)
+    return rows
+
+
+def _subjects(rows: NDArray[Any]) -> Subjects:
+    return np.ascontiguousarray(rows["subject"]).view(np.uint64).reshape(-1, 2)

@@ -1,0 +1,147 @@
+"""Code concerned with what was released: the only form in which anything personal is ever read.
+
+The reading verbs are for everyone; publishing needs the release role and a committed charge of the same key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Any
+
+from psycopg.rows import class_row
+
+from services.storage.database import Connection
+from services.storage.queries import query
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReleaseHead:
+    """What is known of a release before it is stored; scale, threshold, rounding and `ci95` are its deciding count's.
+
+    `ci95` is the half-width of the 95 % interval of the published count around the bounded one, rounding included.
+    """
+
+    release_key: str
+    plan: str
+    plan_version: str
+    plan_hash: str
+    day: date
+    epsilon: float
+    delta: float
+    mechanism: str
+    noise_scale: float
+    threshold: int
+    rounding: int
+    ci95: float
+    cells: int
+    suppressed: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Release(ReleaseHead):
+    """One plan on one local day, as published. `suppressed` of its `cells` values are withheld."""
+
+    released_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PresenceCell:
+    """Distinct vehicles of one H3 cell (resolution 8, as integer) in the hour from `hour`; None is withheld."""
+
+    release_key: str
+    cell: int
+    hour: datetime
+    vehicles: int | None
+
+    @property
+    def cell_id(self) -> str:
+        """The cell's H3 index as text, such as 881f1d4887fffff."""
+        return f"{self.cell:x}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DistrictEnergy:
+    """What the households of one district used on one local day; None is withheld.
+
+    `ci95_kwh` is the half-width of the 95 % interval of `energy_kwh` [kWh].
+    """
+
+    release_key: str
+    district: str
+    name: str
+    day: date
+    energy_kwh: float | None
+    households: int | None
+    ci95_kwh: float | None
+
+
+def find_release(connection: Connection, release_key: str) -> Release | None:
+    """The release of that key, if it was published."""
+    with connection.cursor(row_factory=class_row(Release)) as cursor:
+        return cursor.execute(query("releases", "find_release"), {"release_key": release_key}).fetchone()
+
+
+def releases(connection: Connection, *, first_day: date, last_day: date, plan: str | None = None) -> list[Release]:
+    """The releases of an inclusive range of local days, newest first."""
+    facts = {"first_day": first_day, "last_day": last_day, "plan": plan}
+    with connection.cursor(row_factory=class_row(Release)) as cursor:
+        return cursor.execute(query("releases", "releases"), facts).fetchall()
+
+
+def presence(connection: Connection, *, start: datetime, end: datetime) -> list[PresenceCell]:
+    """All published cells of the hours in [start, end), by hour and cell; withheld ones have no number.
+
+    A city day has cells x hours rows, about ten thousand: ask for a day or so at a time.
+    """
+    with connection.cursor(row_factory=class_row(PresenceCell)) as cursor:
+        return cursor.execute(query("releases", "presence"), {"start": start, "end": end}).fetchall()
+
+
+def presence_hours(connection: Connection) -> tuple[datetime, datetime] | None:
+    """Start and end of the time that presence releases cover, or None before the first."""
+    row = connection.execute(query("releases", "presence_hours")).fetchone()
+    return None if row is None or row[0] is None else (row[0], row[1])
+
+
+def district_energy(connection: Connection, *, first_day: date, last_day: date) -> list[DistrictEnergy]:
+    """Published energy of every district for an inclusive range of local days, by day and district code."""
+    facts = {"first_day": first_day, "last_day": last_day}
+    with connection.cursor(row_factory=class_row(DistrictEnergy)) as cursor:
+        return cursor.execute(query("releases", "district_energy"), facts).fetchall()
+
+
+def district_outlines(connection: Connection) -> list[tuple[int, dict[str, Any]]]:
+    """Number and GeoJSON outline of every district, in the order of the numbers."""
+    rows: list[tuple[int, dict[str, Any]]] = connection.execute(query("releases", "district_outlines")).fetchall()
+    return rows
+
+
+def publish_release(connection: Connection, head: ReleaseHead) -> Release:
+    """Store the head of a release, inside the caller's release transaction."""
+    with connection.cursor(row_factory=class_row(Release)) as cursor:
+        stored = cursor.execute(query("releases", "publish_release"), asdict(head)).fetchone()
+    assert stored is not None  # noqa: S101 - INSERT … RETURNING of one row returns it
+    return stored
+
+
+def publish_presence(
+    connection: Connection, release_key: str, cells: Iterable[tuple[int, datetime, int | None]]
+) -> None:
+    """Store the cells of a presence release: H3 cell, start of the hour, vehicles or None."""
+    with connection.cursor() as cursor, cursor.copy(query("releases", "publish_presence")) as copy:
+        for cell, hour, vehicles in cells:
+            copy.write_row((release_key, cell, hour, vehicles))
+
+
+def publish_district_energy(
+    connection: Connection,
+    release_key: str,
+    day: date,
+    districts: Iterable[tuple[int, float | None, int | None, float | None]],
+) -> None:
+    """Store the districts of an energy release: number, energy [kWh], households, half-width [kWh]."""
+    with connection.cursor() as cursor, cursor.copy(query("releases", "publish_district_energy")) as copy:
+        for district_id, energy_kwh, households, ci95_kwh in districts:
+            copy.write_row((release_key, district_id, day, energy_kwh, households, ci95_kwh))

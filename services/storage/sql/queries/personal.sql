@@ -1,0 +1,37 @@
+-- name: step_in
+-- The rights of the release role, until the end of the transaction.
+SET LOCAL ROLE arterial_release
+
+-- name: one_at_a_time
+-- Lets two workers with the same release key follow each other; freed at the end of the transaction.
+SELECT pg_advisory_xact_lock(hashtextextended(%(release_key)s, 0))
+
+-- name: positions
+-- Where the subjects of a local day were, in the server's binary format.
+COPY (SELECT subject, cell, observed_at FROM personal.position WHERE day = %(day)s) TO STDOUT (FORMAT BINARY)
+
+-- name: households
+-- What the households of a local day used, in the server's binary format.
+COPY (
+    SELECT subject, district_id::bigint, energy_wh::bigint FROM personal.household WHERE day = %(day)s
+) TO STDOUT (FORMAT BINARY)
+
+-- name: destroy_positions
+-- All positions up to and with a local day.
+DELETE FROM personal.position WHERE day <= %(day)s
+
+-- name: destroy_households
+-- All household rows up to and with a local day.
+DELETE FROM personal.household WHERE day <= %(day)s
+
+-- name: destroy_keys
+-- The pseudonym keys of a purpose up to and with a local day.
+DELETE FROM personal.day_key WHERE purpose = %(purpose)s AND day <= %(day)s
+
+-- name: destroy_dead_letters
+-- Undecodable personal messages received before an instant.
+DELETE FROM personal.dead_letter WHERE received_at < %(before)s
+
+-- name: record_destruction
+-- That a day, and all before it, is gone: from now on it never gets a key again.
+INSERT INTO governance.destruction (purpose, day) VALUES (%(purpose)s, %(day)s) ON CONFLICT (purpose, day) DO NOTHING

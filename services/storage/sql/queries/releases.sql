@@ -1,0 +1,71 @@
+-- name: find_release
+-- One release by its key.
+SELECT release_key, plan, plan_version, plan_hash, day, released_at, epsilon, delta, mechanism, noise_scale, threshold,
+       rounding, ci95, cells, suppressed
+FROM published.release
+WHERE release_key = %(release_key)s
+
+-- name: releases
+-- The releases of a range of local days, newest first; of one plan, or of all.
+SELECT release_key, plan, plan_version, plan_hash, day, released_at, epsilon, delta, mechanism, noise_scale, threshold,
+       rounding, ci95, cells, suppressed
+FROM published.release
+WHERE day BETWEEN %(first_day)s AND %(last_day)s AND (%(plan)s::text IS NULL OR plan = %(plan)s)
+ORDER BY day DESC, plan, released_at DESC
+
+-- name: presence
+-- Published cells of a range of hours, withheld ones with NULL; of a day released twice, the newer release.
+WITH shown AS (
+    SELECT DISTINCT ON (day) release_key
+    FROM published.release
+    WHERE plan = 'presence'
+      AND day BETWEEN (%(start)s::timestamptz - interval '1 day')::date AND (%(end)s::timestamptz + interval '1 day')::date
+    ORDER BY day, released_at DESC
+)
+SELECT presence.release_key, presence.cell, presence.hour, presence.vehicles
+FROM published.presence JOIN shown USING (release_key)
+WHERE presence.hour >= %(start)s AND presence.hour < %(end)s
+ORDER BY presence.hour, presence.cell
+
+-- name: presence_hours
+-- The first hour and the end of the last hour that any presence release covers.
+SELECT min(hour), max(hour) + interval '1 hour' FROM published.presence
+
+-- name: district_energy
+-- Daily energy of every district, withheld ones with NULL; of a day released twice, the newer release.
+WITH shown AS (
+    SELECT DISTINCT ON (day) release_key
+    FROM published.release
+    WHERE plan = 'district_energy' AND day BETWEEN %(first_day)s AND %(last_day)s
+    ORDER BY day, released_at DESC
+)
+SELECT energy.release_key, district.code AS district, district.name, energy.day, energy.energy_kwh, energy.households,
+       energy.ci95_kwh
+FROM published.district_energy AS energy
+JOIN shown USING (release_key)
+JOIN sensing.district ON district.id = energy.district_id
+ORDER BY energy.day, district.code
+
+-- name: publish_release
+-- The head of a release; its charge must have been committed before.
+INSERT INTO published.release (
+    release_key, plan, plan_version, plan_hash, day, epsilon, delta, mechanism, noise_scale, threshold, rounding, ci95,
+    cells, suppressed
+) VALUES (
+    %(release_key)s, %(plan)s, %(plan_version)s, %(plan_hash)s, %(day)s, %(epsilon)s, %(delta)s, %(mechanism)s,
+    %(noise_scale)s, %(threshold)s, %(rounding)s, %(ci95)s, %(cells)s, %(suppressed)s
+)
+RETURNING release_key, plan, plan_version, plan_hash, day, released_at, epsilon, delta, mechanism, noise_scale, threshold,
+          rounding, ci95, cells, suppressed
+
+-- name: publish_presence
+-- The cells of a presence release.
+COPY published.presence (release_key, cell, hour, vehicles) FROM STDIN
+
+-- name: publish_district_energy
+-- The districts of an energy release.
+COPY published.district_energy (release_key, district_id, day, energy_kwh, households, ci95_kwh) FROM STDIN
+
+-- name: district_outlines
+-- The public geography that releases are laid over.
+SELECT id, outline FROM sensing.district ORDER BY id
