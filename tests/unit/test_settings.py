@@ -1,0 +1,98 @@
+"""Settings come from the environment, from files and from arterial.toml, and explain themselves when wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from services.errors import ConfigurationError
+from services.settings import Settings, load_settings
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_defaults_need_nothing() -> None:
+    assert load_settings() == Settings()
+
+
+def test_the_environment_wins_over_the_file(in_an_empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (in_an_empty_folder / "arterial.toml").write_text('city_name = "From the file"\napi_port = 8123\n')
+    monkeypatch.setenv("ARTERIAL_CITY_NAME", "From the environment")
+
+    settings = load_settings()
+
+    assert (settings.city_name, settings.api_port) == ("From the environment", 8123)
+
+
+def test_a_secret_can_be_a_file(in_an_empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = in_an_empty_folder / "password"
+    secret.write_text("p/w@1\n")
+    monkeypatch.setenv("ARTERIAL_DATABASE_PASSWORD_API_FILE", str(secret))
+    monkeypatch.setenv("ARTERIAL_DATABASE_URL", "postgresql://owner:x@db:5433/arterial")
+
+    settings = load_settings()
+
+    assert settings.role_dsn("api") == "postgresql://arterial_api:p%2Fw%401@db:5433/arterial"
+    assert "p/w@1" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("ARTERIAL_API_PORT", "eighty", "ARTERIAL_API_PORT"),
+        ("ARTERIAL_API_PROT", "8000", "unknown setting ARTERIAL_API_PROT"),
+        ("ARTERIAL_CITY_TIMEZONE", "Europe/Berlyn", "not an IANA time zone"),
+        ("ARTERIAL_DATABASE_URL", "localhost:5432", "a URL such as postgresql://"),
+        ("ARTERIAL_MQTT_RECEIVE_MAXIMUM", "5000", "must be at least 4 x ingest_batch_messages"),
+        ("ARTERIAL_MQTT_TOPICS", "city/#", "lists are written as JSON"),
+        ("ARTERIAL_MQTT_URL_FILE", "/nowhere/secret", "cannot be read: No such file"),
+        ("ARTERIAL_PRIVACY_EPSILON_DAY", "8", "less than or equal to 2.64"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_reason(
+    variable: str, value: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+
+    with pytest.raises(ConfigurationError, match=words.replace("(", r"\(")) as caught:
+        load_settings()
+
+    assert caught.value.exit_code == 2
+
+
+def test_a_wrong_file_is_named(in_an_empty_folder: Path) -> None:
+    (in_an_empty_folder / "arterial.toml").write_text("api_port = \n")
+    with pytest.raises(ConfigurationError, match=r"arterial\.toml is not valid TOML"):
+        load_settings()
+
+    (in_an_empty_folder / "arterial.toml").write_text("api_prot = 80\n")
+    with pytest.raises(ConfigurationError, match=r"arterial\.toml has an unknown setting 'api_prot'"):
+        load_settings()
+
+
+def test_other_commands_join_the_city_that_runs_here(in_an_empty_folder: Path) -> None:
+    folder = in_an_empty_folder / ".arterial"
+    folder.mkdir()
+    endpoints = {
+        "database": "postgresql://arterial:s%2Fcret@127.0.0.1:40001/arterial",
+        "mqtt": "mqtt://127.0.0.1:1883",
+        "mqtt_protocol": "3.1.1",
+    }
+    (folder / "endpoints.json").write_text(json.dumps(endpoints))
+
+    joined = load_settings()
+
+    assert joined.role_dsn("jobs") == "postgresql://arterial_jobs:s%2Fcret@127.0.0.1:40001/arterial"
+    assert joined.mqtt_protocol == "3.1.1"
+    assert load_settings(join_running=False).database_url is None
+
+
+def test_no_database_says_what_to_do() -> None:
+    with pytest.raises(ConfigurationError, match="set ARTERIAL_DATABASE_URL, or start everything"):
+        load_settings().owner_dsn()
