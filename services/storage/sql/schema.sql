@@ -28,6 +28,18 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION governance.refuse_refund() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF NEW.spent_micro_epsilon < OLD.spent_micro_epsilon OR NEW.cap_micro_epsilon <> OLD.cap_micro_epsilon
+        OR (NEW.domain, NEW.day) <> (OLD.domain, OLD.day) THEN
+        RAISE EXCEPTION 'a privacy budget is only ever spent' USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    RETURN NEW;
+END
+$$;
+
 CREATE FUNCTION personal.key_of_day(wanted_purpose text, wanted_day date, oldest date) RETURNS bytea
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -36,6 +48,9 @@ DECLARE
     found bytea;
 BEGIN
     IF wanted_day < oldest OR wanted_day > (now() + interval '2 days')::date THEN
+        RETURN NULL;
+    END IF;
+    IF wanted_day <= (SELECT max(day) FROM governance.destruction WHERE purpose = wanted_purpose) THEN
         RETURN NULL;
     END IF;
     SELECT key INTO found FROM personal.day_key WHERE purpose = wanted_purpose AND day = wanted_day;
@@ -160,12 +175,22 @@ CREATE TABLE governance.charge (
     release_key text NOT NULL,
     domain text NOT NULL,
     day date NOT NULL,
+    plan_hash text NOT NULL,
     micro_epsilon bigint NOT NULL,
     charged_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT charge_micro_epsilon_check CHECK ((micro_epsilon > 0))
 );
 
 COMMENT ON TABLE governance.charge IS 'The ledger: a row is committed before the noise of its release is drawn, and never removed.';
+
+CREATE TABLE governance.destruction (
+    purpose text NOT NULL,
+    day date NOT NULL,
+    destroyed_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT destruction_purpose_check CHECK ((purpose = ANY (ARRAY['mobility'::text, 'household'::text])))
+);
+
+COMMENT ON TABLE governance.destruction IS 'Days whose personal rows and key were destroyed, with every day before them.';
 
 CREATE TABLE personal.day_key (
     purpose text NOT NULL,
@@ -229,6 +254,8 @@ CREATE TABLE published.district_energy (
     ci95_kwh double precision
 );
 
+COMMENT ON COLUMN published.district_energy.energy_kwh IS 'Noisy and rounded; NULL is withheld, because the noisy number of households is below the threshold.';
+
 CREATE TABLE published.presence (
     release_key text NOT NULL,
     cell bigint NOT NULL,
@@ -250,10 +277,17 @@ CREATE TABLE published.release (
     mechanism text NOT NULL,
     noise_scale double precision NOT NULL,
     threshold integer NOT NULL,
+    rounding integer NOT NULL,
     ci95 double precision NOT NULL,
     cells integer NOT NULL,
     suppressed integer NOT NULL
 );
+
+COMMENT ON TABLE published.release IS 'One plan on one local day. Scale, threshold, rounding and ci95 are those of the count that decides what is shown.';
+
+COMMENT ON COLUMN published.release.ci95 IS 'Half-width: the bounded count lies within the published one plus or minus this with 95 %.';
+
+COMMENT ON COLUMN published.release.suppressed IS 'How many of the cells are withheld.';
 
 CREATE TABLE sensing.dead_letter (
     id bigint NOT NULL,
@@ -494,6 +528,9 @@ ALTER TABLE ONLY governance.budget
 ALTER TABLE ONLY governance.charge
     ADD CONSTRAINT charge_pkey PRIMARY KEY (release_key);
 
+ALTER TABLE ONLY governance.destruction
+    ADD CONSTRAINT destruction_pkey PRIMARY KEY (purpose, day);
+
 ALTER TABLE ONLY personal.day_key
     ADD CONSTRAINT day_key_pkey PRIMARY KEY (purpose, day);
 
@@ -593,7 +630,13 @@ CREATE INDEX traffic_hour_bucket ON sensing.traffic_hour USING btree (bucket, se
 
 CREATE INDEX traffic_observed_at ON ONLY sensing.traffic USING btree (observed_at, sensor_id);
 
+CREATE TRIGGER budget_is_kept BEFORE DELETE OR TRUNCATE ON governance.budget FOR EACH STATEMENT EXECUTE FUNCTION governance.refuse_change();
+
+CREATE TRIGGER budget_is_only_spent BEFORE UPDATE ON governance.budget FOR EACH ROW EXECUTE FUNCTION governance.refuse_refund();
+
 CREATE TRIGGER charge_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON governance.charge FOR EACH STATEMENT EXECUTE FUNCTION governance.refuse_change();
+
+CREATE TRIGGER destruction_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON governance.destruction FOR EACH STATEMENT EXECUTE FUNCTION governance.refuse_change();
 
 ALTER TABLE ONLY forecast.series
     ADD CONSTRAINT series_run_id_fkey FOREIGN KEY (run_id) REFERENCES forecast.run(id) ON DELETE CASCADE;
@@ -663,6 +706,10 @@ GRANT UPDATE(spent_micro_epsilon) ON TABLE governance.budget TO arterial_release
 GRANT SELECT,INSERT ON TABLE governance.charge TO arterial_release;
 GRANT SELECT ON TABLE governance.charge TO arterial_jobs;
 GRANT SELECT ON TABLE governance.charge TO arterial_api;
+
+GRANT SELECT,INSERT ON TABLE governance.destruction TO arterial_release;
+GRANT SELECT ON TABLE governance.destruction TO arterial_jobs;
+GRANT SELECT ON TABLE governance.destruction TO arterial_api;
 
 GRANT DELETE ON TABLE personal.day_key TO arterial_release;
 
