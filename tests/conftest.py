@@ -107,9 +107,18 @@ def _broker(name: str, tmp_path: Path) -> Iterator[tuple[Running, str]]:
     running.stop()
 
 
+@pytest.fixture
+def require_mosquitto() -> str:
+    """The path of mosquitto, for tests that need that broker."""
+    program = shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin")
+    if program is None:
+        missing("the broker mosquitto", "`apt-get install mosquitto`")
+    return str(program)
+
+
 @pytest.fixture(params=["iotcore", pytest.param("mosquitto", marks=pytest.mark.mosquitto)])
 def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Running, str]]:
     """Each broker Arterial embeds, with the MQTT version to speak."""
-    if request.param == "mosquitto" and shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin") is None:
-        missing("the broker mosquitto", "`apt-get install mosquitto`")
+    if request.param == "mosquitto":
+        request.getfixturevalue("require_mosquitto")
     yield from _broker(request.param, tmp_path)
