@@ -1,0 +1,17 @@
+-- name: put_district
+-- Write one district, or replace the one of the same code.
+INSERT INTO sensing.district (code, name, outline) VALUES (%s, %s, %s::jsonb)
+ON CONFLICT (code) DO UPDATE SET name = excluded.name, outline = excluded.outline;
+
+-- name: put_layer
+-- Write one map layer, or replace it.
+INSERT INTO sensing.layer (name, features) VALUES (%s, %s::jsonb)
+ON CONFLICT (name) DO UPDATE SET features = excluded.features;
+
+-- name: has_districts
+-- Whether any district was written.
+SELECT EXISTS (SELECT FROM sensing.district);
+
+-- name: newest_traffic
+-- The newest traffic observation of the whole city.
+SELECT max(observed_at) FROM sensing.traffic;
