@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from services.commands import doctor, migrate, up, worker
+from services.commands import doctor, migrate, serve, up, worker
 from services.errors import ArterialError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 app.command()(up.up)
 app.command()(worker.worker)
+app.command()(serve.serve)
 app.command()(worker.reconcile)
 app.command()(migrate.migrate)
 app.command()(doctor.doctor)

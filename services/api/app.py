@@ -1,0 +1,61 @@
+"""Code concerned with the application: which routes there are, what surrounds them, and its OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.responses import RedirectResponse
+
+from services.api import problems
+from services.api.deps import only_known_parameters
+from services.api.exports import Exports
+from services.api.gate import DASHBOARD, Gate
+from services.api.routes import observations, sensors
+from services.settings import Settings
+from services.storage.database import Pool
+
+PREFIX: Final = "/api/v1"
+_VERSION: Final = "1.0"
+_DESCRIPTION: Final = """
+Everything the platform stores about fixed sensors, forecasts and released aggregates, for reading.
+
+Times are RFC 3339, given in any offset and answered in UTC; time ranges are half-open. Lists come in pages: follow `next`.
+Every list can also be had as CSV, Parquet or GeoJSON, by the header Accept or by `?format=`. Errors are RFC 9457 problem
+documents whose `type` explains itself. Personal data is not here: only what was released with differential privacy.
+"""
+
+
+def create_app(settings: Settings, pool: Pool) -> FastAPI:
+    """The API; the dashboard is mounted into it by whoever runs it.
+
+    Args:
+        settings: of this process.
+        pool: read-only connections as role arterial_api; opened and closed by the caller.
+
+    """
+    app = FastAPI(
+        title="Arterial",
+        version=_VERSION,
+        description=_DESCRIPTION,
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        separate_input_output_schemas=False,
+    )
+    app.state.settings = settings
+    app.state.pool = pool
+    app.state.exports = Exports()
+    app.state.public_url = settings.public_url and settings.public_url.rstrip("/")
+    problems.install(app)
+    app.add_middleware(Gate)
+    versioned = APIRouter(prefix=PREFIX, dependencies=[Depends(only_known_parameters)])
+    for module in (sensors, observations):
+        versioned.include_router(module.router)
+    app.include_router(versioned)
+    app.add_api_route("/", _to_dashboard, include_in_schema=False)
+    return app
+
+
+def _to_dashboard() -> RedirectResponse:
+    return RedirectResponse(f"{DASHBOARD}/", 307)

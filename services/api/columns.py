@@ -1,0 +1,81 @@
+"""Code concerned with the columns of every answer and export: type, unit and meaning, once for all formats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Type = Literal["text", "time", "date", "number", "whole", "truth"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Column:
+    """What the values of one column are; `unit` as in UCUM where it has one."""
+
+    type: Type
+    meaning: str
+    unit: str | None = None
+
+
+def _text(meaning: str) -> Column:
+    return Column(type="text", meaning=meaning)
+
+
+def _time(meaning: str) -> Column:
+    return Column(type="time", meaning=meaning)
+
+
+def _number(meaning: str, unit: str | None = None) -> Column:
+    return Column(type="number", meaning=meaning, unit=unit)
+
+
+def _whole(meaning: str, unit: str | None = None) -> Column:
+    return Column(type="whole", meaning=meaning, unit=unit)
+
+
+def _truth(meaning: str) -> Column:
+    return Column(type="truth", meaning=meaning)
+
+
+COLUMNS: Final[dict[str, Column]] = {
+    "sensor": _text("The sensor's code."),
+    "kind": _text("What the sensor observes: traffic, energy or environment."),
+    "name": _text("What the device calls itself."),
+    "lon": _number("Longitude, WGS 84.", "deg"),
+    "lat": _number("Latitude, WGS 84.", "deg"),
+    "unit": _text("The unit the device says it measures in."),
+    "district": _text("Code of the district."),
+    "road": _text("The road the sensor stands at."),
+    "free_flow_kmh": _number("Speed of the empty road.", "km/h"),
+    "capacity_vph": _number("Most vehicles the road can carry.", "veh/h"),
+    "limit_kw": _number("Most power the feeder can carry.", "kW"),
+    "step_seconds": _whole("Usual time between two readings.", "s"),
+    "described": _truth("Whether the sensor's meta message has arrived."),
+    "online": _truth("What the device's last status message said."),
+    "status_at": _time("When that status was received."),
+    "registered_at": _time("When the platform first heard of the sensor."),
+    "latest_observed_at": _time("Start of the newest observation."),
+    "age_seconds": _number("Time since the newest observation began.", "s"),
+    "silence_limit_seconds": _whole("The sensor counts as silent when its newest observation is older.", "s"),
+    "silent": _truth("Whether the newest observation is older than the silence limit."),
+    "observed_at": _time("Start of the measuring interval or of the roll-up, UTC."),
+    "received_at": _time("When the platform received the reading, UTC."),
+    "flow_vph": _number("Traffic flow.", "veh/h"),
+    "speed_kmh": _number("Mean speed; in roll-ups weighted by flow.", "km/h"),
+    "occupancy": _number("Share of time the detector was occupied, 0 to 1.", "1"),
+    "power_kw": _number("Mean power of the interval.", "kW"),
+    "peak_kw": _number("Highest power of the roll-up.", "kW"),
+    "energy_kwh": _number("Meter register at the end of the interval, or the energy of a released day.", "kW.h"),
+    "quantity": _text("What was measured, with its unit as suffix."),
+    "value": _number("The value of that quantity."),
+    "lowest": _number("Lowest value of the roll-up."),
+    "highest": _number("Highest value of the roll-up."),
+    "quality": _whole("1 good, 2 not evaluated, 3 suspect, 4 bad, 9 missing."),
+    "rows": _whole("Readings in the roll-up."),
+    "good": _whole("Readings of the roll-up that are not bad."),
+}
+
+
+def units_of(names: tuple[str, ...]) -> dict[str, str]:
+    """Unit by name of those columns that have one."""
+    return {name: unit for name in names if (unit := COLUMNS[name].unit) is not None}

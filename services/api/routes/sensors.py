@@ -1,0 +1,96 @@
+"""Code concerned with `/sensors`: what sensors there are, where, and whether they are silent."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from datetime import timedelta
+from operator import attrgetter
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Path, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.api.deps import Accept, ConnectionDep, Cursor, DistrictParam, FormatParam, KindParam, Limit, Now
+from services.api.documents import documented
+from services.api.formats import Format, file_response, json_response, negotiate, records
+from services.api.lookup import require_sensors
+from services.api.pagination import (
+    DEFAULT_LIMIT,
+    decode_cursor,
+    encode_cursor,
+    fingerprint,
+    link_header,
+    next_url,
+)
+from services.api.schemas import SensorDetail, SensorPage
+from services.storage import observations, sensors
+from services.storage.observations import Window
+from services.storage.sensors import Sensor
+
+router = APIRouter(tags=["Sensors"])
+SENSOR_COLUMNS: Final = tuple(field.name for field in fields(Sensor))
+_MOST_EXPORTED: Final = 100_000
+
+
+@router.get("/sensors", responses=documented(SensorPage), summary="List sensors")
+def list_sensors(
+    request: Request,
+    connection: ConnectionDep,
+    now: Now,
+    kind: KindParam = None,
+    district: DistrictParam = None,
+    described: Annotated[
+        bool | None, Query(description="Only sensors whose meta message has (true) or has not (false) arrived.")
+    ] = None,
+    q: Annotated[
+        str | None, Query(max_length=100, description="Only sensors with this text in code, name or road.")
+    ] = None,
+    limit: Limit = None,
+    cursor: Cursor = None,
+    format_: FormatParam = None,
+    accept: Accept = None,
+) -> Response:
+    """Sensors in order of their code, each with the time of its newest observation and whether it is silent."""
+    chosen = negotiate(accept, format_)
+    question = fingerprint(["sensors", kind, district, described, q])
+    most = limit or (DEFAULT_LIMIT if chosen is Format.JSON else _MOST_EXPORTED)
+    found = sensors.list_sensors(
+        connection,
+        kind=kind,
+        district=district or None,
+        described=described,
+        words=q or None,
+        after=str(decode_cursor(cursor, question, (str,))[0]) if cursor else "",
+        limit=most + 1,
+    )
+    page, more = found[:most], len(found) > most
+    following = next_url(request, {"cursor": encode_cursor((page[-1].sensor,), question)}) if more else None
+    if chosen is Format.JSON:
+        document = {"data": page, "next": following, "meta": {"count": len(page)}}
+        return json_response(document, link_header(following))
+    return file_response(
+        chosen,
+        SENSOR_COLUMNS,
+        [list(map(attrgetter(*SENSOR_COLUMNS), page))],
+        name=f"arterial-sensors-{now:%Y%m%dT%H%MZ}",
+        headers=link_header(following),
+    )
+
+
+@router.get("/sensors/{sensor:path}", responses=documented(SensorDetail, Format.JSON), summary="One sensor")
+def read_sensor(
+    connection: ConnectionDep,
+    sensor: Annotated[str, Path(max_length=128, description="The sensor's code.")],
+) -> Response:
+    """One sensor with its newest reading; `latest` is null when it has not sent one."""
+    number, kind = require_sensors(connection, [sensor])[sensor]
+    found = sensors.find_sensor(connection, sensor)
+    document = {} if found is None else asdict(found)
+    document["latest"] = None
+    if found is not None and found.latest_observed_at is not None:
+        start = found.latest_observed_at
+        window = Window(kind=kind, start=start, end=start + timedelta(seconds=1), sensor_ids=(number,))
+        latest = observations.page(connection, window, limit=1)
+        document["latest"] = records(window.columns, latest, hidden=len(observations.KEY_COLUMNS))[0]
+    return json_response(document)
