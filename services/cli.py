@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from services.commands import doctor, migrate, serve, up, worker
+from services.commands import doctor, forecast, migrate, serve, up, worker
 from services.errors import ArterialError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.command()(worker.worker)
 app.command()(serve.serve)
 app.command()(worker.reconcile)
 app.command()(migrate.migrate)
+app.add_typer(forecast.app, name="forecast")
 app.command()(doctor.doctor)
 
 

@@ -1,0 +1,68 @@
+"""Code concerned with local days: what time a clock on the wall shows, and whether people work on that day.
+
+Everything is exact across changes to and from summer time, when a local day has 23 or 25 hours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import holidays
+import numpy as np
+from numpy.typing import NDArray
+
+DAY_S: Final = 86_400
+SUNDAY: Final = 6
+_QUARTER_S: Final = 900  # UTC offsets change on quarter hours and nowhere else since 1972
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Calendar:
+    """The local calendar of a place.
+
+    `country` (ISO 3166) and `region` (ISO 3166-2 without the country) choose the public holidays; None knows none.
+    Recordings stamped in local clock time without a zone use zone `UTC`: their clock is then read as it stands.
+    """
+
+    zone: str = "UTC"
+    country: str | None = None
+    region: str | None = None
+
+    def local_seconds(self, times_us: NDArray[np.int64]) -> NDArray[np.int64]:
+        """What the clock on the wall shows at these times [µs since 1970 UTC], as seconds since 1970 local [s]."""
+        seconds = times_us // 1_000_000
+        days, where = np.unique(seconds // DAY_S, return_inverse=True)
+        offsets = np.stack([_offsets(self.zone, int(day)) for day in days])
+        return seconds + offsets[where, seconds % DAY_S // _QUARTER_S]
+
+    def day_types(self, local_days: NDArray[np.int64]) -> NDArray[np.int64]:
+        """0 Monday to 6 Sunday for local days counted from 1970-01-01; a public holiday is a Sunday."""
+        return np.array([_day_type(self.country, self.region, int(day)) for day in local_days], dtype=np.int64)
+
+
+@lru_cache(maxsize=20_000)
+def _offsets(zone: str, day: int) -> NDArray[np.int64]:
+    """Local time minus UTC in each quarter hour of one UTC day [s], shape (96,)."""
+    start = _EPOCH + timedelta(days=day)
+    place = ZoneInfo(zone)
+    moments = [(start + timedelta(seconds=_QUARTER_S * k)).astimezone(place) for k in range(DAY_S // _QUARTER_S)]
+    return np.array([(moment.utcoffset() or timedelta()) // timedelta(seconds=1) for moment in moments], dtype=np.int64)
+
+
+@lru_cache(maxsize=50_000)
+def _day_type(country: str | None, region: str | None, day: int) -> int:
+    when = date.fromordinal(_EPOCH_ORDINAL + day)
+    if country is not None and when in _holidays(country, region, when.year):
+        return SUNDAY
+    return when.weekday()
+
+
+@lru_cache(maxsize=2_000)
+def _holidays(country: str, region: str | None, year: int) -> frozenset[date]:
+    return frozenset(holidays.country_holidays(country, subdiv=region, years=[year]))

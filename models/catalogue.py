@@ -1,0 +1,34 @@
+"""Code concerned with which models there are: one line each, baselines included, plainest first."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from models.contract import Forecaster
+from models.last_value import LastValue
+from models.profile import Profile
+from models.seasonal_naive import SeasonalNaive
+
+FORECASTERS: Final[tuple[Forecaster, ...]] = (
+    LastValue(),
+    SeasonalNaive(days=1),
+    SeasonalNaive(days=7),
+    Profile(),
+)
+
+CANDIDATES: Final = FORECASTERS
+"""Those that selection chooses from for every sensor of a city: vectorised, seconds for thousands of series."""
+
+
+def forecaster(name: str) -> Forecaster:
+    """The model of that name.
+
+    Raises:
+        KeyError: there is none; the message lists those there are.
+
+    """
+    for one in FORECASTERS:
+        if one.name == name:
+            return one
+    message = f"no model {name!r}; there are {', '.join(one.name for one in FORECASTERS)}"
+    raise KeyError(message)

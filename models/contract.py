@@ -1,0 +1,69 @@
+"""Code concerned with what every forecasting model promises; `tests/contracts/test_forecasters.py` holds each to it.
+
+A model learns with `fit` and forecasts with what it learnt and a panel that ends at the issue time:
+
+- the result has a row per sensor of the panel and a column per step ahead;
+- a sensor with at least one value gets finite numbers, one without gets NaN, and no sensor's row depends on another
+  sensor being absent, constant, broken or empty;
+- the same input gives the same output, and nothing after the panel's end can change it: it is not there;
+- scaling a sensor by a positive factor scales its forecast; a model with `shifts` also follows an added constant.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from models.panel import Panel, Values
+
+
+class Fitted(Protocol):
+    """What a model learnt."""
+
+    def forecast(self, panel: Panel, steps: int) -> Values:
+        """Forecast from the end of a panel.
+
+        Args:
+            panel: the same sensors in the same order as in `fit`, up to the issue time.
+            steps: how many steps ahead, at most those given to `fit`.
+
+        Returns:
+            Point forecasts (sensors x steps) in the panel's unit; the first column is the step that begins where the
+            panel ends.
+
+        """
+        ...
+
+
+@runtime_checkable
+class Forecaster(Protocol):
+    """A model before it has seen data; frozen, so that its name and fields say all about it."""
+
+    @property
+    def name(self) -> str:
+        """The name under which results are stored and printed."""
+        ...
+
+    @property
+    def shifts(self) -> bool:
+        """Whether adding a constant to a sensor adds it to the forecast."""
+        ...
+
+    def fit(self, panel: Panel, steps: int) -> Fitted:
+        """Learn from a panel what is needed to forecast up to `steps` ahead."""
+        ...
+
+
+def last_finite(values: Values) -> Values:
+    """The newest value of each row that is not missing, NaN where there is none; shape (rows,)."""
+    known = np.isfinite(values)
+    if values.shape[1] == 0:
+        return np.full(values.shape[0], np.nan)
+    newest = values.shape[1] - 1 - np.argmax(known[:, ::-1], axis=1)
+    return np.where(known.any(axis=1), values[np.arange(values.shape[0]), newest], np.nan)
+
+
+def bounded(forecast: Values, panel: Panel) -> Values:
+    """The forecast without what the quantity cannot be: negative where the panel says so."""
+    return np.maximum(forecast, 0.0) if panel.nonnegative else forecast

@@ -1,0 +1,22 @@
+"""Code concerned with lead times in bands: near leads differ from step to step, far ones hardly do."""
+
+from __future__ import annotations
+
+from typing import Final
+
+_WIDEST: Final = 32
+
+
+def bands(steps: int) -> list[range]:
+    """Split steps 0 … steps-1 into runs of 1, 1, 2, 4, 8, 16 and then 32 steps.
+
+    >>> bands(6)
+    [range(0, 1), range(1, 2), range(2, 4), range(4, 6)]
+    """
+    made: list[range] = []
+    first, width = 0, 1
+    while first < steps:
+        made.append(range(first, min(first + width, steps)))
+        first += width
+        width = min(first, _WIDEST)
+    return made

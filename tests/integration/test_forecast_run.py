@@ -1,0 +1,233 @@
+"""Forecasting a small city on a real PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from services.domain import ForecastState
+from services.errors import InputError
+from services.forecasting.run import forecast_all
+from services.forecasting.score import score_closed_hours
+from services.settings import Settings
+from services.storage import forecasts
+from services.storage.database import Connection, connect
+
+STEP = timedelta(minutes=15)
+NOW = datetime.now(UTC)
+TOP = NOW.replace(minute=NOW.minute // 15 * 15, second=0, microsecond=0)
+
+
+def add_sensor(owner: Connection, code: str, kind: str, step_seconds: int | None = 900) -> int:
+    row = owner.execute(
+        "INSERT INTO sensing.sensor (code, kind, step_seconds) VALUES (%s, %s, %s) RETURNING id",
+        [code, kind, step_seconds],
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def months(owner: Connection, since: datetime, until: datetime) -> None:
+    day = since.date().replace(day=1)
+    while day <= until.date():
+        owner.execute("SELECT sensing.ensure_month(%s)", [day])
+        day = (day + timedelta(days=32)).replace(day=1)
+
+
+def usual(moment: datetime) -> float:
+    """A busy street: 500 veh/h at noon, 100 at midnight, half of it on Sundays."""
+    share = 0.5 if moment.weekday() == 6 else 1.0
+    return share * (300 - 200 * np.cos(2 * np.pi * (moment.hour + moment.minute / 60) / 24))
+
+
+def add_traffic(
+    owner: Connection, sensor: int, since: datetime, until: datetime, *, delay: timedelta = timedelta(seconds=30)
+) -> None:
+    rng = np.random.default_rng(sensor)
+    with (
+        owner.cursor() as cursor,
+        cursor.copy(
+            "COPY sensing.traffic (sensor_id, observed_at, received_at, flow_vph, speed_kmh, quality) FROM STDIN"
+        ) as copy,
+    ):
+        moment = since
+        while moment < until:
+            flow = max(0.0, usual(moment) + rng.normal(0, 10))
+            copy.write_row((sensor, moment, moment + STEP + delay, flow, 50 - flow / 50, 1))
+            moment += STEP
+    owner.execute(
+        "INSERT INTO sensing.dirty_hour SELECT DISTINCT 'traffic', sensor_id, date_trunc('hour', observed_at, 'UTC')"
+        " FROM sensing.traffic WHERE sensor_id = %s AND observed_at >= %s AND observed_at < %s",
+        [sensor, since, until],
+    )
+
+
+@pytest.fixture
+def street(owner: Connection) -> int:
+    since = TOP - timedelta(days=16)
+    months(owner, since, TOP)
+    sensor = add_sensor(owner, "det-1", "traffic")
+    add_traffic(owner, sensor, since, TOP)
+    return sensor
+
+
+def test_every_sensor_gets_a_day_at_15_minutes(settings: Settings, owner: Connection, street: int) -> None:
+    done = forecast_all(settings)
+
+    assert (done.series, done.values, done.skipped) == (2, 192, ())
+    assert done.states == {"normal": 2}
+    with connect(settings.role_dsn("api"), application="test") as connection:
+        speed, flow = sorted(forecasts.latest(connection), key=lambda one: one.quantity, reverse=True)
+    assert (flow.quantity, speed.quantity, flow.sensor) == ("flow_vph", "speed_kmh", "det-1")
+    assert flow.state is ForecastState.NORMAL
+    assert flow.target_at == [TOP + k * STEP for k in range(96)]
+    truth = np.array([usual(moment) for moment in flow.target_at])
+    assert np.abs(np.array(flow.level(0.5)) - truth).mean() < 20
+    assert (np.diff(np.array(flow.quantiles), axis=1) >= 0).all()
+
+
+def test_what_was_received_later_is_not_known_then(settings: Settings, owner: Connection, street: int) -> None:
+    then = TOP - timedelta(days=1)
+    before = forecast_all(settings, then)
+    owner.execute("UPDATE sensing.traffic SET flow_vph = 9999 WHERE received_at > %s", [then])
+    owner.execute("UPDATE sensing.traffic SET received_at = %s WHERE observed_at = %s", [TOP, then - 8 * STEP])
+    owner.execute("UPDATE sensing.traffic SET flow_vph = 9999 WHERE observed_at = %s", [then - 8 * STEP])
+    after = forecast_all(settings, then)
+
+    with connect(settings.role_dsn("api"), application="test") as connection:
+        rows = connection.execute(
+            "SELECT run_id, max(q95) FROM forecast.value WHERE quantity = 'flow_vph' GROUP BY run_id"
+        ).fetchall()
+    highest = dict(rows)
+    assert before.runs != after.runs
+    assert highest[after.runs[0]] < 1000
+    assert highest[after.runs[0]] == pytest.approx(highest[before.runs[0]], rel=0.1)
+
+
+def test_the_past_can_be_asked_as_it_was_issued(settings: Settings, owner: Connection, street: int) -> None:
+    early = forecast_all(settings, TOP - timedelta(hours=6))
+    late = forecast_all(settings)
+
+    with connect(settings.role_dsn("api"), application="test") as connection:
+        now = forecasts.latest(connection, sensors=["det-1"], quantity="flow_vph")
+        then = forecasts.latest(connection, kind="traffic", quantity="flow_vph", issued_before=TOP - timedelta(hours=5))
+        none = forecasts.latest(connection, issued_before=TOP - timedelta(days=3))
+        point = forecasts.at_target(
+            connection, kind="traffic", quantity="flow_vph", target_at=TOP + timedelta(hours=1, minutes=7)
+        )
+        runs = forecasts.runs(connection)
+    assert [one.run_id for one in now] == list(late.runs)
+    assert [one.run_id for one in then] == list(early.runs)
+    assert none == []
+    assert [one.target_at for one in point] == [TOP + timedelta(hours=1)]
+    assert point[0].quantiles == now[0].quantiles[4]
+    assert [(one.id, one.normal) for one in runs] == [(late.runs[0], 2), (early.runs[0], 2)]
+
+
+def test_one_bad_sensor_never_fails_the_run(settings: Settings, owner: Connection, street: int) -> None:
+    alone = forecast_all(settings)
+    with connect(settings.role_dsn("api"), application="test") as connection:
+        expected = forecasts.latest(connection, sensors=["det-1"])
+    broken = add_sensor(owner, "broken", "traffic", None)
+    brand_new = add_sensor(owner, "new", "traffic")
+    silent = add_sensor(owner, "silent", "traffic")
+    never = add_sensor(owner, "never", "traffic")
+    add_traffic(owner, silent, TOP - timedelta(days=10), TOP - timedelta(days=5))
+    add_traffic(owner, brand_new, TOP - 2 * STEP, TOP)
+    for k in range(300):
+        owner.execute(
+            "INSERT INTO sensing.traffic VALUES (%s, %s, %s, NULL, %s, NULL, NULL, 2)",
+            [broken, TOP - k * 3 * STEP - STEP, TOP, 3e38 if k % 2 else 0.0],
+        )
+    owner.execute(
+        "INSERT INTO sensing.dirty_hour SELECT 'traffic', %s, g FROM generate_series(%s, %s, interval '1 h') g",
+        [broken, TOP.replace(minute=0) - timedelta(days=12), TOP],
+    )
+
+    done = forecast_all(settings)
+
+    with connect(settings.role_dsn("api"), application="test") as connection:
+        found = {(one.sensor, one.quantity): one for one in forecasts.latest(connection)}
+    assert done.skipped == ()
+    assert {sensor for sensor, _ in found} == {"det-1", "broken", "new", "silent"}
+    assert never not in found
+    assert found["silent", "flow_vph"].state is ForecastState.STALE
+    assert "no reading since" in str(found["silent", "flow_vph"].reason)
+    assert found["new", "flow_vph"].state is ForecastState.DEGRADED
+    assert found["new", "flow_vph"].model == "last_value"
+    assert found["det-1", "flow_vph"].state is ForecastState.NORMAL
+    assert np.array(found["det-1", "flow_vph"].level(0.5)) == pytest.approx(np.array(expected[0].level(0.5)), rel=0.2)
+    assert alone.series == 2
+
+
+def test_hourly_sensors_and_other_kinds_at_their_own_step(settings: Settings, owner: Connection) -> None:
+    top = NOW.replace(minute=0, second=0, microsecond=0)
+    since = top - timedelta(days=15)
+    months(owner, since, top)
+    meter, air = add_sensor(owner, "feeder", "energy", None), add_sensor(owner, "air", "environment", 3600)
+    for k in range(15 * 24):
+        moment = since + timedelta(hours=k)
+        owner.execute(
+            "INSERT INTO sensing.energy VALUES (%s, %s, %s, NULL, %s, NULL, 1)", [meter, moment, moment, -5.0 + k % 24]
+        )
+        owner.execute(
+            "INSERT INTO sensing.observation VALUES (%s, 'temperature_c', %s, %s, NULL, %s, 1)",
+            [air, moment, moment, -10.0],
+        )
+        owner.execute(
+            "INSERT INTO sensing.dirty_hour VALUES ('energy', %s, %s), ('observation', %s, %s)",
+            [meter, moment, air, moment],
+        )
+
+    forecast_all(settings)
+
+    with connect(settings.role_dsn("api"), application="test") as connection:
+        warm, power = forecasts.latest(connection)
+    assert (power.step_seconds, len(power.target_at)) == (3600, 48)
+    assert min(power.level(0.5)) < 0
+    assert (warm.step_seconds, len(warm.target_at)) == (3600, 24)
+    assert warm.quantiles == [[-10.0] * 7] * 24
+
+
+def test_scores_from_what_happened(settings: Settings, owner: Connection, street: int) -> None:
+    closed = TOP.replace(minute=0)
+    forecast_all(settings, closed - timedelta(hours=30))
+    owner.execute(
+        "INSERT INTO sensing.traffic_15min (sensor_id, bucket, rows, good, flow_vph, speed_kmh)"
+        " SELECT sensor_id, observed_at, 1, 1, flow_vph, speed_kmh FROM sensing.traffic"
+    )
+    with connect(settings.role_dsn("jobs"), application="test") as connection:
+        for back in (2, 1, 0):
+            forecasts.score_day(connection, (closed - timedelta(days=back)).date(), closed=closed)
+        connection.commit()
+    before = owner.execute("SELECT * FROM forecast.score ORDER BY 1, 2, 3, 4").fetchall()
+    score_closed_hours(settings, NOW)
+
+    with connect(settings.role_dsn("api"), application="test") as connection:
+        card = forecasts.scorecard(connection, kind="traffic", quantity="flow_vph")
+    assert [(row.lead_minutes, row.n) for row in card] == [(m, 1) for m in (15, 60, 180, 360, 720, 1440)]
+    assert all(row.mae < 60 and row.naive_mae is not None for row in card)
+    assert owner.execute("SELECT * FROM forecast.score ORDER BY 1, 2, 3, 4").fetchall() == before
+
+
+def test_old_runs_are_thinned_then_removed(settings: Settings, owner: Connection) -> None:
+    for age in (timedelta(days=1), timedelta(days=8), timedelta(days=61)):
+        for minute in (0, 15):
+            owner.execute(
+                "INSERT INTO forecast.run (issued_at, kind, step_seconds, steps, data_hash, config_hash, seconds)"
+                " VALUES (%s, 'traffic', 900, 96, '', '', 0)",
+                [TOP.replace(minute=minute) - age],
+            )
+    with connect(settings.role_dsn("jobs"), application="test") as connection:
+        assert forecasts.forget(connection, NOW) == 3
+        connection.commit()
+        assert len(forecasts.runs(connection)) == 3
+
+
+def test_the_future_and_naive_times_are_refused(settings: Settings) -> None:
+    with pytest.raises(InputError, match="future"):
+        forecast_all(settings, NOW + timedelta(hours=1))
+    with pytest.raises(InputError, match="time zone"):
+        forecast_all(settings, datetime(2026, 1, 1))  # noqa: DTZ001 - that is what is refused
