@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from services.commands import doctor, forecast, migrate, serve, up, worker
+from services.commands import doctor, forecast, migrate, privacy, serve, up, worker
 from services.errors import ArterialError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.command()(serve.serve)
 app.command()(worker.reconcile)
 app.command()(migrate.migrate)
 app.add_typer(forecast.app, name="forecast")
+app.add_typer(privacy.app, name="privacy")
 app.command()(doctor.doctor)
 
 

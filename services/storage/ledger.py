@@ -10,7 +10,7 @@ from datetime import date, datetime
 
 from psycopg.rows import class_row
 
-from services.errors import BudgetExhaustedError
+from services.errors import BudgetExhaustedError, NotFoundError
 from services.storage.database import Connection
 from services.storage.queries import query
 
@@ -85,10 +85,21 @@ def charge(
                 f"for {release_key}: nothing more can be published about that day"
             )
             raise BudgetExhaustedError(message)
+    return find_charge(connection, release_key)
+
+
+def find_charge(connection: Connection, release_key: str) -> Charge:
+    """What was paid for a release key.
+
+    Raises:
+        NotFoundError: nothing was.
+
+    """
     with connection.cursor(row_factory=class_row(Charge)) as cursor:
-        cursor.execute(query("ledger", "find_charge"), {"release_key": release_key})
-        found = cursor.fetchone()
-    assert found is not None  # noqa: S101 - inserted above, or by the transaction that add_charge waited for
+        found = cursor.execute(query("ledger", "find_charge"), {"release_key": release_key}).fetchone()
+    if found is None:
+        message = f"nothing was charged for {release_key}"
+        raise NotFoundError(message)
     return found
 
 

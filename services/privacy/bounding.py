@@ -1,0 +1,145 @@
+"""Code concerned with bounding what one subject's day can change, before any noise. Pure numpy, integers throughout.
+
+Each function promises: for any two streams that differ in all records of one subject, the vectors differ by at most the
+plan's sensitivity in L1. The promise holds because a subject's part depends on its own records only, whatever they are
+and in whatever order they came: late, repeated, from two devices, or with a wrong clock.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Integers = NDArray[np.int64]
+Subjects = NDArray[np.uint64]
+
+_FINE: Final = 9
+_COARSE: Final = 8
+_RESOLUTION_SHIFT: Final = 52
+_DIGIT_BITS: Final = 3
+_FINEST: Final = 15
+
+
+def parent_cells(cells: Integers) -> Integers:
+    """The resolution-8 parents of H3 cells of resolution 9.
+
+    An H3 index holds its resolution in bits 52 to 55 and one digit of three bits per resolution; unused digits are 7.
+    """
+    coarse = cells & ~np.int64(0xF << _RESOLUTION_SHIFT)
+    return coarse | np.int64(_COARSE << _RESOLUTION_SHIFT) | np.int64(0b111 << (_DIGIT_BITS * (_FINEST - _FINE)))
+
+
+def presence(
+    subject: Subjects,
+    cell: Integers,
+    observed_us: Integers,
+    *,
+    domain: Integers,
+    day_start_us: int,
+    slot_us: int,
+    slots: int,
+    cells_per_subject: int,
+) -> Integers:
+    """Distinct subjects per cell and slot, each counted in at most `cells_per_subject` of them.
+
+    Of a subject with more cell-slots, those with the smallest hash of pseudonym, cell and slot are kept. Pseudonyms are
+    random, so every cell-slot of a subject is equally likely to be kept, whether it was its first or its last.
+
+    Args:
+        subject: pseudonyms as two numbers each, shape (rows, 2).
+        cell: H3 cells of resolution 9, shape (rows,).
+        observed_us: when [µs since 1970], shape (rows,).
+        domain: the public cells of resolution 8, sorted.
+        day_start_us: when the local day begins [µs since 1970].
+        slot_us: length of a slot [µs].
+        slots: how many slots the day has.
+        cells_per_subject: the bound L0; the L1 sensitivity of the result, since no cell-slot counts a subject twice.
+
+    Returns:
+        Counts, shape (cells of the domain, slots). Records outside the domain or the day count nowhere.
+
+    """
+    if not domain.size:
+        return np.zeros((0, slots), dtype=np.int64)
+    parent = parent_cells(cell)
+    row = np.minimum(np.searchsorted(domain, parent), domain.size - 1)
+    slot = (observed_us - day_start_us) // slot_us
+    inside = (domain[row] == parent) & (slot >= 0) & (slot < slots)
+    place = (row * slots + slot)[inside]
+    who, place = _distinct(subject[inside], place)
+    kept = place[_rank_in_group(who, _hash(who, place)) < cells_per_subject]
+    return np.bincount(kept, minlength=domain.size * slots).astype(np.int64).reshape(domain.size, slots)
+
+
+def household_energy(
+    subject: Subjects, district_id: Integers, energy_wh: Integers, *, domain: Integers, most_wh: int
+) -> tuple[Integers, Integers]:
+    """Households and their energy per district; each household counts once, with at most `most_wh`.
+
+    A household that names several districts of the domain counts, with all its energy, in the one with the lowest number.
+
+    Args:
+        subject: pseudonyms as two numbers each, shape (rows, 2).
+        district_id: shape (rows,).
+        energy_wh: at least 0 [Wh], shape (rows,).
+        domain: the public district numbers, sorted.
+        most_wh: the bound Linf on one household's day [Wh].
+
+    Returns:
+        Households (L1 sensitivity 1) and energy [Wh] (L1 sensitivity `most_wh`), each of shape (districts,).
+
+    """
+    known = np.isin(district_id, domain)
+    who, district = subject[known], district_id[known]
+    order = np.lexsort((district, who[:, 1], who[:, 0]))
+    who, district = who[order], district[order]
+    used = np.clip(energy_wh[known][order], 0, most_wh)
+    first = np.flatnonzero(_group_starts(who))
+    total = np.minimum(np.add.reduceat(used, first), most_wh) if first.size else used
+    where = np.searchsorted(domain, district[first])
+    households = np.bincount(where, minlength=domain.size).astype(np.int64)
+    energy = np.zeros(domain.size, dtype=np.int64)
+    np.add.at(energy, where, total)
+    return households, energy
+
+
+def _distinct(subject: Subjects, place: Integers) -> tuple[Subjects, Integers]:
+    """Each pair of subject and place once, subjects together."""
+    order = np.lexsort((place, subject[:, 1], subject[:, 0]))
+    subject, place = subject[order], place[order]
+    new = _group_starts(subject)
+    new[1:] |= place[1:] != place[:-1]
+    return subject[new], place[new]
+
+
+def _group_starts(subject: Subjects) -> NDArray[np.bool_]:
+    """Where, in rows with each subject's together, a subject begins."""
+    starts = np.ones(len(subject), dtype=np.bool_)
+    starts[1:] = (subject[1:] != subject[:-1]).any(axis=1)
+    return starts
+
+
+def _rank_in_group(subject: Subjects, value: Subjects) -> Integers:
+    """The rank of each row among its subject's rows, by `value`; rows of a subject lie together."""
+    starts = _group_starts(subject)
+    group = np.cumsum(starts)
+    order = np.lexsort((value, group))
+    rank = np.empty(len(subject), dtype=np.int64)
+    position = np.arange(len(subject))
+    rank[order] = position - np.maximum.accumulate(np.where(starts, position, 0))
+    return rank
+
+
+def _hash(subject: Subjects, place: Integers) -> Subjects:
+    """A well-mixed number of pseudonym and place."""
+    return _mix(subject[:, 0] ^ _mix(subject[:, 1] ^ _mix(place.astype(np.uint64))))
+
+
+def _mix(number: Subjects) -> Subjects:
+    """The finaliser of SplitMix64 (Steele, Lea, Flood 2014, https://doi.org/10.1145/2660193.2660195), bijective."""
+    number = (number + np.uint64(0x9E3779B97F4A7C15)).astype(np.uint64)
+    number = (number ^ (number >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    number = (number ^ (number >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return number ^ (number >> np.uint64(31))

@@ -1,0 +1,234 @@
+"""Code concerned with the one way out: a closed local day becomes published numbers, once, at a price paid before.
+
+Theorem. Take one domain D (mobility: one vehicle; household: one household) and one local day d. Let R be everything
+Arterial ever publishes that depends on the personal rows of D on d. For any two collections of rows that differ by all
+rows of one subject on d, and for every set S of results, P(R in S) <= e^ε P(R' in S), where ε is what the ledger shows
+as spent for (D, d), never more than its cap; δ = 0. Over w days at most w times that.
+
+Assumptions. One pseudonym per subject and local day (ingest makes it from a key that never changes within the day and
+is never made again once destroyed). Plans, districts, cap and release times were fixed without a look at the data.
+The random source and the ledger are intact. Personal rows are read nowhere else: the database lets only role
+arterial_release read them, and only this package steps into it.
+
+Why it holds. Bounding makes each exact vector change by at most the plan's sensitivity; each vector gets noise whose own
+price does not exceed its part of the charge; the parts add up to the charge; the charges of a day add up to at most the
+cap. Domain and number of published rows are public. Withholding, rounding and everything downstream see noisy numbers
+only. A release key is drawn once and stored: asking again returns what is stored.
+
+After a crash. The charge is committed before noise is drawn and is never given back. A later run of the same key finds
+the charge but no release and completes it under that charge. That costs nothing more, because the transaction that
+failed stored nothing, and noisy numbers exist nowhere outside it: they are in no log, no message and no file. The one
+result anybody ever sees is a single draw. It is assumed that whether a run fails does not depend on the personal rows,
+and that nobody reads the memory of the failed process.
+
+What it does not cover: operators who can read the personal rows, fixed sensors, conclusions about whole groups, and
+people with several subjects (a household's two cars pay twice).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.errors import ArterialError, InputError, NotFoundError
+from services.privacy.days import LocalDay, local_day, open_for_release
+from services.privacy.mechanisms.discrete_laplace import DiscreteLaplace
+from services.privacy.mechanisms.threshold import noisy_threshold, rounded, shown
+from services.privacy.plan import Plan, day_cap, load_plans
+from services.privacy.policy import check
+from services.privacy.products.contract import Integers, Product
+from services.privacy.products.district_energy import DistrictEnergyOfDay
+from services.privacy.products.presence import Presence
+from services.settings import Settings
+from services.storage import ledger, personal, releases
+from services.storage.database import Connection, connect
+
+_PRODUCTS: Final[dict[str, Product]] = {"presence": Presence(), "district_energy": DistrictEnergyOfDay()}
+_CONFIDENCE: Final = 0.95
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ReleaseSummary:
+    """A release, and whether it had been published before (`replayed`: nothing was read, drawn or spent)."""
+
+    release: releases.Release
+    replayed: bool
+
+
+def release_day(settings: Settings, plan: Plan, day: date, *, now: datetime | None = None) -> ReleaseSummary:
+    """Publish one plan's numbers of one closed local day, or return what was published before.
+
+    Args:
+        settings: the database as role jobs, the city's zone and the daily budget.
+        plan: checked here together with the other plans of this version.
+        day: in the city's zone.
+        now: the time it is; by default the clock's.
+
+    Raises:
+        InputError: the plan is refused, or the day is still open or too old; nothing was spent.
+        BudgetExhaustedError: the day's budget does not hold the price; nothing was spent.
+        NotFoundError: the city has no districts, so there is no public grid; nothing was spent.
+        UnavailableError: the database does not answer.
+
+    """
+    check(_together_with(plan), settings)
+    when = local_day(day, settings)
+    with connect(settings.role_dsn("jobs"), application="release", autocommit=True) as connection:
+        stored = _stored(connection, plan, day)
+        if stored is not None:
+            return ReleaseSummary(release=stored, replayed=True)
+        _require_open(when, now or datetime.now(UTC))
+        domain = _public_domain(connection, plan)
+        _charge(connection, plan, day, cap=day_cap(settings))
+        return _complete(connection, plan, when, domain)
+
+
+def release_closed_days(settings: Settings, now: datetime) -> list[ReleaseSummary]:
+    """Publish every plan for every day whose release window is open; what is published already is left out.
+
+    Whether a day is released depends on the calendar only: a day without any personal rows is released too, since its
+    absence would say something about the one subject that might have been there. One plan's failure does not keep
+    the others from being released. A city without districts has nothing to release yet.
+
+    Raises:
+        ArterialError: the first failure, after all plans were tried.
+
+    """
+    done: list[ReleaseSummary] = []
+    failures: list[ArterialError] = []
+    for plan in load_plans():
+        for day in open_for_release(settings, now):
+            try:
+                summary = release_day(settings, plan, day.day, now=now)
+            except NotFoundError:
+                continue
+            except ArterialError as error:
+                failures.append(error)
+                continue
+            if not summary.replayed:
+                done.append(summary)
+    if failures:
+        raise failures[0]
+    return done
+
+
+def _together_with(plan: Plan) -> list[Plan]:
+    return [plan, *(other for other in load_plans() if other.name != plan.name)]
+
+
+def _stored(connection: Connection, plan: Plan, day: date) -> releases.Release | None:
+    stored = releases.find_release(connection, plan.release_key(day))
+    if stored is not None:
+        _require_same_plan(plan, stored.plan_hash, stored.release_key)
+    return stored
+
+
+def _require_same_plan(plan: Plan, known_hash: str, release_key: str) -> None:
+    if plan.hash != known_hash:
+        message = (
+            f"{release_key} was charged under another plan of that version (hash {known_hash[:12]}, now "
+            f"{plan.hash[:12]}): give the changed plan a new version"
+        )
+        raise InputError(message)
+
+
+def _require_open(day: LocalDay, now: datetime) -> None:
+    if now < day.release_from:
+        message = f"{day.day} is not closed: it can be released from {day.release_from:%Y-%m-%d %H:%M} UTC"
+        raise InputError(message)
+    if now >= day.release_until:
+        message = (
+            f"{day.day} was not released while it could be, until {day.release_until:%Y-%m-%d %H:%M} UTC; its personal "
+            "rows are destroyed"
+        )
+        raise InputError(message)
+
+
+def _public_domain(connection: Connection, plan: Plan) -> Integers:
+    with personal.release_transaction(connection):
+        domain = _PRODUCTS[plan.name].domain(connection)
+    if not domain.size:
+        message = "the city has no districts, so there is no public grid to release on: load them first"
+        raise NotFoundError(message)
+    return domain
+
+
+def _charge(connection: Connection, plan: Plan, day: date, *, cap: int) -> None:
+    """Pay, in a transaction of its own that is committed on return."""
+    with personal.release_transaction(connection):
+        paid = ledger.charge(
+            connection,
+            release_key=plan.release_key(day),
+            domain=plan.domain,
+            day=day,
+            plan_hash=plan.hash,
+            micro_epsilon=plan.price(cap),
+            cap=cap,
+        )
+    _require_same_plan(plan, paid.plan_hash, paid.release_key)
+
+
+def _complete(connection: Connection, plan: Plan, day: LocalDay, domain: Integers) -> ReleaseSummary:
+    """Read, bound, draw and publish in one transaction, under the charge that is in the ledger."""
+    key, product = plan.release_key(day.day), _PRODUCTS[plan.name]
+    with personal.release_transaction(connection):
+        personal.one_at_a_time(connection, key)
+        stored = _stored(connection, plan, day.day)
+        if stored is not None:
+            return ReleaseSummary(release=stored, replayed=True)
+        drawn = _draw(plan, ledger.find_charge(connection, key), product.exact(connection, plan, day, domain))
+        release = releases.publish_release(connection, drawn.head)
+        product.publish(
+            connection,
+            release_key=key,
+            plan=plan,
+            day=day,
+            domain=domain,
+            values=drawn.values,
+            shown=drawn.shown,
+            ci95=drawn.ci95,
+        )
+    return ReleaseSummary(release=release, replayed=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Drawn:
+    """What may be published: everything in it is noisy, or known without the data."""
+
+    head: releases.ReleaseHead
+    values: dict[str, Integers]
+    shown: NDArray[np.bool_]
+    ci95: dict[str, float]
+
+
+def _draw(plan: Plan, paid: ledger.Charge, exact: dict[str, Integers]) -> _Drawn:
+    """Add noise worth what was paid, then withhold and round."""
+    parts = plan.parts(paid.micro_epsilon)
+    noise = {m.name: DiscreteLaplace(sensitivity=m.sensitivity, micro_epsilon=parts[m.name]) for m in plan.measure}
+    noisy = {name: mechanism.release(exact[name]) for name, mechanism in noise.items()}
+    decides, scale = plan.measure_named(plan.threshold.measure), noise[plan.threshold.measure].scale
+    threshold = noisy_threshold(scale, minimum=plan.threshold.minimum, false_presence=plan.threshold.false_presence)
+    visible = shown(noisy[decides.name], threshold)
+    ci95 = {m.name: noise[m.name].half_width(_CONFIDENCE) + m.rounding / 2 for m in plan.measure}
+    head = releases.ReleaseHead(
+        release_key=paid.release_key,
+        plan=plan.name,
+        plan_version=plan.version,
+        plan_hash=plan.hash,
+        day=paid.day,
+        epsilon=paid.epsilon,
+        delta=0.0,
+        mechanism=decides.mechanism,
+        noise_scale=scale,
+        threshold=threshold,
+        rounding=decides.rounding,
+        ci95=ci95[decides.name],
+        cells=visible.size,
+        suppressed=int((~visible).sum()),
+    )
+    values = {m.name: rounded(noisy[m.name], m.rounding) for m in plan.measure}
+    return _Drawn(head=head, values=values, shown=visible, ci95=ci95)
