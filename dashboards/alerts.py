@@ -1,0 +1,148 @@
+"""Code concerned with what needs attention: from the newest readings and forecasts to a list, the most serious first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from dashboards import words
+from dashboards.chance import chance_above
+from dashboards.emptiness import silence_limit
+from services.domain import from_us
+from services.storage.overview import DeadLetters, Quantiles, SensorNow
+
+Severity = Literal["critical", "warning", "info"]
+SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "warning", "info")
+CONGESTED: Final = 0.5
+_STANDSTILL: Final = 0.3
+_LIKELY: Final = 0.5
+_POSSIBLE: Final = 0.1
+_NAMED_SILENT: Final = 3
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Alert:
+    """One thing that needs attention. `rank` orders alerts of one severity, high first."""
+
+    severity: Severity
+    title: str
+    text: str
+    rank: float
+    sensor: str | None = None
+
+
+def find_alerts(
+    sensors: Sequence[SensorNow],
+    speeds: Quantiles,
+    powers: Quantiles,
+    letters: DeadLetters,
+    *,
+    now: datetime,
+    zone: ZoneInfo,
+) -> list[Alert]:
+    """Everything that needs attention now or soon.
+
+    Args:
+        sensors: every sensor with its newest reading.
+        speeds: forecast speeds [km/h] of the next three hours.
+        powers: forecast powers [kW] of the coming hours.
+        letters: dead letters of the last two hours.
+        now: the moment.
+        zone: the zone in which times are said.
+
+    """
+    alive = [s for s in sensors if not is_silent(s, now)]
+    found = [
+        *_congestion(alive, speeds, now, zone),
+        *_overload(alive, powers, now, zone),
+        *_silence([s for s in sensors if is_silent(s, now)], now, zone),
+        *_letters(letters),
+    ]
+    return sorted(found, key=lambda alert: (SEVERITIES.index(alert.severity), -alert.rank, alert.title))
+
+
+def is_silent(sensor: SensorNow, now: datetime) -> bool:
+    """Whether a sensor has sent nothing for longer than its silence limit."""
+    return sensor.observed_at is None or now - sensor.observed_at > silence_limit(sensor.step_seconds)
+
+
+def _congestion(sensors: Sequence[SensorNow], speeds: Quantiles, now: datetime, zone: ZoneInfo) -> Iterator[Alert]:
+    for sensor in sensors:
+        ratio, free = sensor.speed_ratio, sensor.free_flow_kmh
+        if ratio is not None and ratio < CONGESTED:
+            speed = f"{words.number(sensor.speed_kmh)} km/h, {words.percent(ratio)} of free flow"
+            severity: Severity = "critical" if ratio < _STANDSTILL else "warning"
+            yield Alert(
+                severity=severity, title=f"Congestion · {sensor.label}", text=speed, rank=1 - ratio, sensor=sensor.code
+            )
+        elif free is not None:
+            mine = speeds.sensor_id == sensor.id
+            slow = mine & (speeds.median < CONGESTED * free)
+            if slow.any():
+                first = from_us(int(speeds.target_us[slow].min()))
+                lowest = float(speeds.median[slow].min())
+                yield Alert(
+                    severity="info",
+                    title=f"Congestion expected · {sensor.label}",
+                    text=f"From {words.clock(first, zone, now=now)}, down to about {words.number(lowest)} km/h",
+                    rank=0.5 - lowest / free / 2,
+                    sensor=sensor.code,
+                )
+
+
+def _overload(sensors: Sequence[SensorNow], powers: Quantiles, now: datetime, zone: ZoneInfo) -> Iterator[Alert]:
+    for sensor in sensors:
+        limit = sensor.limit_kw
+        if limit is None:
+            continue
+        if sensor.power_kw is not None and sensor.power_kw > limit:
+            text = f"{words.number(sensor.power_kw)} kW of {words.number(limit)} kW allowed"
+            yield Alert(
+                severity="critical",
+                title=f"Over limit · {sensor.label}",
+                text=text,
+                rank=sensor.power_kw / limit,
+                sensor=sensor.code,
+            )
+            continue
+        mine = np.flatnonzero(powers.sensor_id == sensor.id)
+        chances = chance_above(powers.values[mine], limit)
+        if len(chances) and chances.max() >= _POSSIBLE:
+            when = from_us(int(powers.target_us[mine[int(chances.argmax())]]))
+            chance = float(chances.max())
+            yield Alert(
+                severity="warning" if chance >= _LIKELY else "info",
+                title=f"May exceed its limit · {sensor.label}",
+                text=f"{words.percent(chance)} chance around {words.clock(when, zone, now=now)} of more than "
+                f"{words.number(limit)} kW",
+                rank=chance,
+                sensor=sensor.code,
+            )
+
+
+def _silence(sensors: Sequence[SensorNow], now: datetime, zone: ZoneInfo) -> Iterator[Alert]:
+    latest = sorted(sensors, key=lambda s: (s.observed_at is None, s.code))
+    for sensor in latest[:_NAMED_SILENT]:
+        if sensor.observed_at is None:
+            text = "Registered, but no reading has arrived"
+        else:
+            clock = words.clock(sensor.observed_at, zone, now=now)
+            text = f"No reading since {clock}, {words.age(now - sensor.observed_at)} ago"
+        yield Alert(severity="warning", title=f"Silent · {sensor.label}", text=text, rank=-1, sensor=sensor.code)
+    if len(latest) > _NAMED_SILENT:
+        more = len(latest) - _NAMED_SILENT
+        yield Alert(
+            severity="warning", title=f"{more} more sensors are silent", text="The map shows them grey", rank=-2
+        )
+
+
+def _letters(letters: DeadLetters) -> Iterator[Alert]:
+    if letters.last_hour > max(letters.hour_before, 4):
+        text = f"{words.number(letters.last_hour)} in the last hour, {words.number(letters.hour_before)} before"
+        reason = f". Mostly: {letters.reason}" if letters.reason else ""
+        yield Alert(severity="warning", title="More messages cannot be read", text=text + reason, rank=0)

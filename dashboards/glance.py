@@ -1,0 +1,114 @@
+"""Code concerned with the city at a glance: everything the page Now says, read at one moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from dashboards.alerts import Alert, find_alerts, is_silent
+from dashboards.context import City
+from services.storage import overview
+from services.storage.overview import CityLoad, CityTraffic, DeadLetters, IngestTotals, Numbers, SensorNow
+
+DAY = timedelta(days=1)
+WEEK = timedelta(days=7)
+QUARTER = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Figure:
+    """One key figure: now, at the same time last week, and its day by quarter hours."""
+
+    now: float | None
+    before: float | None
+    day: Numbers
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Peak:
+    """The highest forecast load of the city: the sum of the feeders' medians."""
+
+    power_kw: float
+    at_us: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Glance:
+    """The city at one moment."""
+
+    now: datetime
+    speed: Figure
+    flow: Figure
+    load: Figure
+    peak: Peak | None
+    sensors: int
+    silent: int
+    alerts: list[Alert]
+    ingest: IngestTotals
+    letters: DeadLetters
+
+
+def read_glance(city: City) -> Glance:
+    """Read the city at this moment.
+
+    Raises:
+        UnavailableError: the database does not answer.
+
+    """
+    now = city.now()
+    with city.reading() as connection:
+        sensors = overview.sensors_now(connection, now)
+        traffic = overview.city_traffic(connection, now - DAY, now, QUARTER)
+        traffic_before = overview.city_traffic(connection, now - WEEK - 4 * QUARTER, now - WEEK, QUARTER)
+        load = overview.city_load(connection, now - DAY, now, QUARTER)
+        load_before = overview.city_load(connection, now - WEEK - 4 * QUARTER, now - WEEK, QUARTER)
+        soon = {"now": now, "start": now, "end": now + timedelta(hours=3)}
+        speeds = overview.city_forecast(connection, "traffic", "speed_kmh", **soon)
+        powers = overview.city_forecast(connection, "energy", "power_kw", now=now, start=now, end=now + DAY)
+        letters = overview.dead_letters(connection, now)
+        totals = overview.ingest_totals(connection)
+    return Glance(
+        now=now,
+        speed=_figure(traffic, traffic.speed_ratio, traffic_before, traffic_before.speed_ratio),
+        flow=_figure(traffic, traffic.flow_vph, traffic_before, traffic_before.flow_vph),
+        load=_figure(load, load.power_kw, load_before, load_before.power_kw),
+        peak=forecast_peak(powers),
+        sensors=len(sensors),
+        silent=sum(is_silent(sensor, now) for sensor in sensors),
+        alerts=find_alerts(sensors, speeds, powers, letters, now=now, zone=city.zone),
+        ingest=totals,
+        letters=letters,
+    )
+
+
+def forecast_peak(powers: overview.Quantiles) -> Peak | None:
+    """When the sum of the feeders' median forecasts is highest; None without forecasts."""
+    if not len(powers.target_us):
+        return None
+    targets, place, counts = np.unique(powers.target_us, return_inverse=True, return_counts=True)
+    sums = np.bincount(place, weights=powers.median)
+    sums[counts < 0.9 * counts.max()] = -np.inf  # the last targets are not forecast by every feeder's run
+    best = int(sums.argmax())
+    return Peak(power_kw=float(sums[best]), at_us=int(targets[best]))
+
+
+def complete(sensors: Numbers) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Which buckets hold nearly all sensors: a sum over fewer would look like a drop."""
+    return sensors >= 0.9 * np.nanmax(sensors) if len(sensors) else np.zeros(0, dtype=bool)
+
+
+def _figure(day: CityTraffic | CityLoad, values: Numbers, week: CityTraffic | CityLoad, before: Numbers) -> Figure:
+    kept = np.where(complete(day.sensors), values, np.nan)
+    return Figure(now=_last(kept), before=_last(np.where(complete(week.sensors), before, np.nan)), day=kept)
+
+
+def _last(values: Numbers) -> float | None:
+    known = values[np.isfinite(values)]
+    return float(known[-1]) if len(known) else None
+
+
+def live(sensors: list[SensorNow], now: datetime) -> list[SensorNow]:
+    """The sensors that are not silent."""
+    return [sensor for sensor in sensors if not is_silent(sensor, now)]

@@ -1,0 +1,95 @@
+"""Code concerned with sensors as marks on a map: what each says, how a running map is changed, what the colours mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from dash import Patch, html
+from dash.development.base_component import Component
+
+from dashboards import words
+from dashboards.alerts import is_silent
+from dashboards.figures.city_map import DOTS, RINGS, Mark, base_style, marks_update
+from dashboards.theme import CONGESTION_LIMITS, CONGESTION_NAMES, PALETTES, Scheme
+from services.storage.overview import District, SensorNow
+
+Base = tuple[Sequence[District], Mapping[str, Mapping[str, Any]]]
+
+
+def marks_of(sensors: Sequence[SensorNow], now: datetime, zone: ZoneInfo, chosen: str = "") -> list[Mark]:
+    """The traffic detectors that have a place, by their newest reading."""
+    marks = []
+    for sensor in sensors:
+        if sensor.kind != "traffic" or sensor.lon is None or sensor.lat is None:
+            continue
+        silent = is_silent(sensor, now)
+        ratio = None if silent else sensor.speed_ratio
+        if silent:
+            since = sensor.observed_at
+            text = f"Silent since {words.clock(since, zone, now=now)}" if since else "Never heard"
+        else:
+            text = reading_text(sensor.flow_vph, sensor.speed_kmh, ratio)
+        marks.append(
+            Mark(
+                code=sensor.code,
+                label=sensor.label,
+                lon=sensor.lon,
+                lat=sensor.lat,
+                ratio=ratio,
+                text=text,
+                chosen=sensor.code == chosen,
+            )
+        )
+    return marks
+
+
+def reading_text(flow: float | None, speed: float | None, ratio: float | None) -> str:
+    """A traffic reading in words."""
+    parts = [] if ratio is None else [CONGESTION_NAMES[sum(ratio >= limit for limit in CONGESTION_LIMITS)]]
+    if speed is not None:
+        parts.append(
+            f"{words.number(speed)} km/h" + (f" ({words.percent(ratio)} of free flow)" if ratio is not None else "")
+        )
+    if flow is not None:
+        parts.append(f"{words.number(flow)} veh/h")
+    return " · ".join(parts) or "No value"
+
+
+def patch_marks(patch: Patch, marks: Sequence[Mark], scheme: Scheme, base: Base | None = None) -> None:
+    """Change a map that is on screen: its marks and, for another theme, its base style. Its view stays the user's."""
+    for trace, attributes in zip((RINGS, DOTS), marks_update(marks, scheme), strict=True):
+        for name, value in attributes.items():
+            patch["data"][trace][name] = value
+    if base is not None:
+        palette = PALETTES[scheme]
+        patch["layout"]["map"]["style"] = base_style(*base, scheme)
+        patch["layout"]["font"]["color"] = palette.text
+        patch["layout"]["hoverlabel"]["bgcolor"] = palette.surface
+        patch["layout"]["hoverlabel"]["bordercolor"] = palette.line
+        patch["layout"]["hoverlabel"]["font"]["color"] = palette.text
+
+
+def congestion_legend(scheme: Scheme) -> Component:
+    """The classes of the speed ratio with their limits, as drawn."""
+    palette = PALETTES[scheme]
+    bounds = ["< 50 %", "50–65 %", "65–85 %", "≥ 85 %"]
+    sizes = (14, 12, 11, 9)
+    entries = [
+        html.Span(
+            [
+                html.I(
+                    className="ring" if i == 0 else "",
+                    style={"--dot": palette.congestion[i], "--size": f"{sizes[i]}px"},
+                ),
+                f"{name} {bounds[i]}",
+            ]
+        )
+        for i, name in enumerate(CONGESTION_NAMES)
+    ]
+    quiet = html.Span([html.I(style={"--dot": palette.silent, "--size": "8px"}), "No current reading"])
+    return html.Div(
+        [html.Span("Speed ÷ free-flow speed"), *entries, quiet], className="legend", style={"marginTop": "12px"}
+    )

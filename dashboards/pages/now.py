@@ -1,0 +1,195 @@
+"""Code concerned with the page Now: is anything wrong in the city right now?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import dash
+from dash import Dash, Input, Output, Patch, State, dcc, html
+from dash.development.base_component import Component
+
+from dashboards import address, emptiness, words
+from dashboards.address import View
+from dashboards.alerts import SEVERITIES, Alert, Severity
+from dashboards.context import City, threaded
+from dashboards.figures import city_map
+from dashboards.figures.spark import spark
+from dashboards.glance import Figure, Glance, read_glance
+from dashboards.marks import congestion_legend, marks_of, patch_marks
+from dashboards.parts import Content, Tone, card, icon, marked, page_title, strip, tag
+from dashboards.theme import MAP_CONFIG, Scheme, scheme_of
+from services.domain import from_us
+from services.errors import UnavailableError
+from services.storage import overview
+
+_NAMES: dict[Severity, tuple[str, str]] = {
+    "critical": ("Critical", "critical"),
+    "warning": ("Warning", "warnings"),
+    "info": ("Notice", "notices"),
+}
+
+
+def layout(city: City, view: View, scheme: Scheme) -> Component:
+    """The page as first shown."""
+    now = city.now()
+    with city.reading() as connection:
+        districts, layers = overview.districts(connection), overview.layers(connection)
+        marks = marks_of(overview.sensors_now(connection, now), now, city.zone)
+    figure = city_map.city_map(districts, layers, marks, None, scheme, revision="now")
+    graph = dcc.Graph(id="now-map", figure=figure, config=MAP_CONFIG, style={"height": "400px"}, responsive=True)
+    drawn = marked(html.Div(graph, className="map", role="img"), aria_label="Map of all traffic detectors by speed")
+    to_map = dcc.Link("Open the map", href=address.link("map", view))
+    return html.Div(
+        [
+            page_title("Now", "Is anything wrong in the city right now?", html.Div(id="now-counts", className="tags")),
+            html.Div(id="now-keys", className="keys"),
+            html.Div(
+                [
+                    card("Needs attention", html.Div(id="now-alerts"), span=5),
+                    card(
+                        "Traffic",
+                        drawn if marks or districts else emptiness.no_sensor(),
+                        congestion_legend(scheme),
+                        note=to_map,
+                        span=7,
+                    ),
+                ],
+                className="grid stretch",
+            ),
+            card("Arriving messages", html.Div(id="now-ingest"), note="Since ingest first started"),
+        ],
+        style={"display": "contents"},
+    )
+
+
+def register(app: Dash, city: City) -> None:
+    """Add the callbacks that keep it current."""
+
+    @app.callback(
+        [Output(f"now-{part}", "children") for part in ("keys", "alerts", "counts", "ingest")],
+        Input("version", "data"),
+        State("url", "search"),
+    )
+    @threaded
+    def refresh(_version: Any, search: str) -> Any:
+        try:
+            glance = read_glance(city)
+        except UnavailableError as error:
+            shown = emptiness.failed(str(error))
+            return [shown, shown, [], shown]
+        view = address.read_view(search)
+        return [
+            key_figures(glance, city),
+            alert_list(glance.alerts, view),
+            alert_counts(glance.alerts),
+            ingest_health(glance, city),
+        ]
+
+    @app.callback(
+        Output("now-map", "figure"), Input("version", "data"), Input("scheme", "data"), prevent_initial_call=True
+    )
+    @threaded
+    def redraw(_version: Any, scheme: str) -> Any:
+        now = city.now()
+        try:
+            with city.reading() as connection:
+                marks = marks_of(overview.sensors_now(connection, now), now, city.zone)
+                base = (overview.districts(connection), overview.layers(connection))
+        except UnavailableError:
+            return dash.no_update
+        patch = Patch()
+        patch_marks(patch, marks, scheme_of(scheme), base if dash.ctx.triggered_id == "scheme" else None)
+        return patch
+
+
+def key_figures(glance: Glance, city: City) -> list[Component]:
+    """The cards of the first row."""
+    load, unit = words.power(glance.load.now)
+    peak = []
+    if glance.peak is not None:
+        value, peak_unit = words.power(glance.peak.power_kw)
+        clock = words.clock(from_us(glance.peak.at_us), city.zone, now=glance.now)
+        peak = [" · peak ", html.B(f"{value} {peak_unit}"), f" about {clock}"]
+    live = glance.sensors - glance.silent
+    ratio = None if glance.speed.now is None else 100 * glance.speed.now
+    return [
+        _key("Speed, share of free flow", words.number(ratio), "%", _compared(glance.speed), glance.speed),
+        _key("Flow per detector", words.number(glance.flow.now), "veh/h", _compared(glance.flow), glance.flow),
+        _key("Load of all feeders", load, unit, [*_compared(glance.load, short=bool(peak)), *peak], glance.load),
+        _key("Sensors live", f"{words.number(live)}", f"of {words.number(glance.sensors)}", _silence(glance), None),
+    ]
+
+
+def alert_list(alerts: Sequence[Alert], view: View) -> Component:
+    """The alerts with sign, words and a way to the sensor."""
+    if not alerts:
+        return html.Div(
+            [icon("good"), html.Strong("Nothing needs attention"), html.P("No congestion, overload or silence.")],
+            className="empty tone-good",
+        )
+    return html.Ul([_alert(alert, view) for alert in alerts[:60]], className="alerts", tabIndex=0)
+
+
+def alert_counts(alerts: Sequence[Alert]) -> list[Component]:
+    """How many alerts of each severity."""
+    counts = {severity: sum(alert.severity == severity for alert in alerts) for severity in SEVERITIES}
+    return [tag(f"{count} {_NAMES[severity][1]}", severity, severity) for severity, count in counts.items() if count]
+
+
+def ingest_health(glance: Glance, city: City) -> Component:
+    """What became of every message received."""
+    totals = glance.ingest
+    if totals.seen_at is None:
+        return emptiness.not_yet("No messages yet", "The figures appear once a device has published something.")
+    facts: list[tuple[str, Content]] = [
+        ("Received", words.number(totals.received)),
+        ("Stored", words.number(totals.stored)),
+        ("Duplicates", words.number(totals.duplicate)),
+        ("Dead-lettered", words.number(totals.dead_lettered)),
+        ("Waiting", words.number(totals.spooled + totals.in_flight)),
+        ("Last seen", words.clock(totals.seen_at, city.zone, now=glance.now)),
+    ]
+    return strip(facts)
+
+
+def _key(name: str, value: str, unit: str, note: Content, figure: Figure | None) -> Component:
+    tail = [spark(figure.day)] if figure is not None else []
+    return html.Section(
+        [
+            html.H2(name, className="key-name"),
+            html.Div([value, html.Small(unit)], className="key-value"),
+            html.Div(note, className="key-change"),
+            *tail,
+        ],
+        className="card key",
+    )
+
+
+def _compared(figure: Figure, *, short: bool = False) -> list[Content]:
+    _, text = words.change(figure.now, figure.before)
+    return [html.B(text), " vs. last week" if short else " vs. same time last week"]
+
+
+def _silence(glance: Glance) -> list[Content]:
+    if not glance.sensors:
+        return ["None registered yet"]
+    tone: Tone = "warning" if glance.silent else "good"
+    return [
+        tag(f"{glance.silent} silent" if glance.silent else "All sending", tone, "silent" if glance.silent else "good")
+    ]
+
+
+def _alert(alert: Alert, view: View) -> Component:
+    word, _ = _NAMES[alert.severity]
+    title: Content = alert.title
+    if alert.sensor:
+        title = dcc.Link(alert.title, href=address.link("forecast", view, sensor=alert.sensor))
+    return html.Li(
+        [
+            icon(alert.severity),
+            html.Div([html.Div(title, className="alert-title"), html.Div(alert.text, className="alert-text")]),
+            html.Div([html.Span(word, className="unseen"), tag(word, alert.severity)]),
+        ],
+        className=f"alert tone-{alert.severity}",
+    )

@@ -1,0 +1,222 @@
+-- Reads that only the dashboard needs. All as role arterial_api, all bounded in time.
+
+-- name: data_version
+-- A few numbers that change whenever a page could look different, and when the newest reading arrived.
+SELECT
+    (SELECT greatest(
+        (SELECT received_at FROM sensing.traffic ORDER BY observed_at DESC LIMIT 1),
+        (SELECT received_at FROM sensing.energy ORDER BY observed_at DESC LIMIT 1),
+        (SELECT received_at FROM sensing.observation ORDER BY observed_at DESC LIMIT 1)
+    )) AS newest_at,
+    (SELECT coalesce(sum(stored + dead_lettered), 0)::bigint FROM sensing.ingest_session) AS processed,
+    (SELECT coalesce(max(id), 0) FROM forecast.run) AS run,
+    (SELECT max(released_at) FROM published.release) AS released_at;
+
+-- name: districts
+-- Every district with its outline.
+SELECT id, code, name, outline FROM sensing.district ORDER BY name;
+
+-- name: layers
+-- What the base map draws: roads and water.
+SELECT name, features FROM sensing.layer;
+
+-- name: sensors_now
+-- Every sensor with its newest reading not after `now`, or none.
+SELECT
+    s.id, s.code, s.kind, s.name, s.lon, s.lat, s.district_id, s.road, s.free_flow_kmh, s.limit_kw,
+    coalesce(s.step_seconds, CASE s.kind WHEN 'traffic' THEN 300 ELSE 900 END) AS step_seconds,
+    s.online,
+    coalesce(t.observed_at, e.observed_at, o.observed_at) AS observed_at,
+    t.flow_vph, t.speed_kmh, e.power_kw
+FROM sensing.sensor s
+LEFT JOIN LATERAL (
+    SELECT observed_at, flow_vph, speed_kmh FROM sensing.traffic
+    WHERE s.kind = 'traffic' AND sensor_id = s.id AND observed_at <= %(now)s AND quality <= 3
+    ORDER BY observed_at DESC LIMIT 1
+) t ON true
+LEFT JOIN LATERAL (
+    SELECT observed_at, power_kw FROM sensing.energy
+    WHERE s.kind = 'energy' AND sensor_id = s.id AND observed_at <= %(now)s AND quality <= 3
+    ORDER BY observed_at DESC LIMIT 1
+) e ON true
+LEFT JOIN LATERAL (
+    SELECT max(observed_at) AS observed_at FROM sensing.observation
+    WHERE s.kind = 'environment' AND sensor_id = s.id
+        AND observed_at BETWEEN %(now)s - interval '30 days' AND %(now)s
+) o ON true
+ORDER BY s.code;
+
+-- name: city_traffic
+-- Mean flow per detector and flow-weighted speed ratio of the city by time bucket.
+WITH readings AS (
+    SELECT sensor_id, observed_at AS at, flow_vph, speed_kmh FROM sensing.traffic
+    WHERE %(source)s = 'raw' AND observed_at >= %(start)s AND observed_at < %(end)s AND quality <= 3
+    UNION ALL
+    SELECT sensor_id, bucket, flow_vph, speed_kmh FROM sensing.traffic_15min
+    WHERE %(source)s = '15min' AND bucket >= %(start)s AND bucket < %(end)s
+    UNION ALL
+    SELECT sensor_id, bucket, flow_vph, speed_kmh FROM sensing.traffic_hour
+    WHERE %(source)s = 'hour' AND bucket >= %(start)s AND bucket < %(end)s
+)
+SELECT
+    (extract(epoch FROM date_bin(%(width)s, r.at, timestamptz '2000-01-01Z')) * 1000000)::bigint AS bucket_us,
+    avg(r.flow_vph)::float8 AS flow_vph,
+    (sum(r.flow_vph * r.speed_kmh / s.free_flow_kmh)
+        / nullif(sum(r.flow_vph) FILTER (WHERE r.speed_kmh IS NOT NULL AND s.free_flow_kmh IS NOT NULL), 0))::float8
+        AS speed_ratio,
+    count(DISTINCT r.sensor_id)::float8 AS sensors
+FROM readings r JOIN sensing.sensor s ON s.id = r.sensor_id
+GROUP BY 1 ORDER BY 1;
+
+-- name: city_load
+-- Power of all feeders together by time bucket, and how many feeders are in it.
+WITH readings AS (
+    SELECT sensor_id, observed_at AS at, power_kw FROM sensing.energy
+    WHERE %(source)s = 'raw' AND observed_at >= %(start)s AND observed_at < %(end)s AND quality <= 3
+    UNION ALL
+    SELECT sensor_id, bucket, power_kw FROM sensing.energy_15min
+    WHERE %(source)s = '15min' AND bucket >= %(start)s AND bucket < %(end)s
+    UNION ALL
+    SELECT sensor_id, bucket, power_kw FROM sensing.energy_hour
+    WHERE %(source)s = 'hour' AND bucket >= %(start)s AND bucket < %(end)s
+), means AS (
+    SELECT sensor_id, date_bin(%(width)s, at, timestamptz '2000-01-01Z') AS bucket, avg(power_kw) AS power_kw
+    FROM readings WHERE power_kw IS NOT NULL GROUP BY 1, 2
+)
+SELECT
+    (extract(epoch FROM bucket) * 1000000)::bigint AS bucket_us,
+    sum(power_kw)::float8 AS power_kw,
+    count(*)::float8 AS sensors
+FROM means GROUP BY 1 ORDER BY 1;
+
+-- name: traffic_at
+-- Mean of every detector over one quarter of an hour.
+SELECT sensor_id, avg(flow_vph)::float8 AS flow_vph, avg(speed_kmh)::float8 AS speed_kmh
+FROM sensing.traffic
+WHERE observed_at >= %(start)s AND observed_at < %(start)s + interval '15 minutes' AND quality <= 3
+GROUP BY sensor_id;
+
+-- name: energy_at
+-- Mean power of every feeder over one quarter of an hour.
+SELECT sensor_id, avg(power_kw)::float8 AS power_kw
+FROM sensing.energy
+WHERE observed_at >= %(start)s AND observed_at < %(start)s + interval '15 minutes' AND quality <= 3
+GROUP BY sensor_id;
+
+-- name: city_forecast
+-- The newest forecast of every sensor of a kind that had been issued by `now`, for targets in a window.
+WITH newest AS (
+    SELECT id, issued_at FROM forecast.run
+    WHERE kind = %(kind)s AND issued_at = (
+        SELECT max(issued_at) FROM forecast.run WHERE kind = %(kind)s AND issued_at <= %(now)s
+    )
+)
+SELECT
+    v.sensor_id, (extract(epoch FROM v.target_at) * 1000000)::bigint AS target_us,
+    v.q05, v.q10, v.q25, v.q50, v.q75, v.q90, v.q95
+FROM newest n JOIN forecast.value v ON v.run_id = n.id
+WHERE v.quantity = %(quantity)s AND v.target_at >= %(start)s AND v.target_at < %(end)s
+ORDER BY v.sensor_id, v.target_at;
+
+-- name: forecast_states
+-- How many sensors of each kind are forecast in which state by the newest run, and when it was issued.
+SELECT r.kind, s.state, r.issued_at, count(DISTINCT s.sensor_id) AS sensors
+FROM forecast.run r JOIN forecast.series s ON s.run_id = r.id
+WHERE r.issued_at = (SELECT max(issued_at) FROM forecast.run n WHERE n.kind = r.kind AND n.issued_at <= %(now)s)
+GROUP BY 1, 2, 3 ORDER BY 1, 2;
+
+-- name: ingest_totals
+-- What ingest has done since its sessions began.
+SELECT
+    coalesce(sum(received), 0)::bigint AS received, coalesce(sum(stored), 0)::bigint AS stored,
+    coalesce(sum(duplicate), 0)::bigint AS duplicate, coalesce(sum(dead_lettered), 0)::bigint AS dead_lettered,
+    coalesce(sum(spooled), 0)::bigint AS spooled, coalesce(sum(in_flight), 0)::bigint AS in_flight,
+    max(seen_at) AS seen_at
+FROM sensing.ingest_session;
+
+-- name: dead_letters
+-- Dead letters of the last hour and of the hour before, with the commonest reason of the last hour.
+SELECT
+    count(*) FILTER (WHERE received_at > %(now)s - interval '1 hour') AS last_hour,
+    count(*) FILTER (WHERE received_at <= %(now)s - interval '1 hour') AS hour_before,
+    mode() WITHIN GROUP (ORDER BY reason) FILTER (WHERE received_at > %(now)s - interval '1 hour') AS reason
+FROM sensing.dead_letter WHERE received_at > %(now)s - interval '2 hours' AND received_at <= %(now)s;
+
+-- name: sensor_series
+-- One quantity of one sensor by time: as measured, by quarter hour or by hour.
+SELECT (extract(epoch FROM at) * 1000000)::bigint AS at_us, value
+FROM (
+    SELECT observed_at AS at,
+        CASE %(quantity)s WHEN 'flow_vph' THEN flow_vph WHEN 'speed_kmh' THEN speed_kmh ELSE occupancy END::float8 AS value
+    FROM sensing.traffic
+    WHERE %(source)s = 'raw' AND %(quantity)s IN ('flow_vph', 'speed_kmh', 'occupancy')
+        AND sensor_id = %(sensor)s AND observed_at >= %(start)s AND observed_at < %(end)s AND quality <= 3
+    UNION ALL
+    SELECT bucket,
+        CASE %(quantity)s WHEN 'flow_vph' THEN flow_vph WHEN 'speed_kmh' THEN speed_kmh ELSE occupancy END::float8
+    FROM sensing.traffic_15min
+    WHERE %(source)s <> 'raw' AND %(quantity)s IN ('flow_vph', 'speed_kmh', 'occupancy')
+        AND sensor_id = %(sensor)s AND bucket >= %(start)s AND bucket < %(end)s
+    UNION ALL
+    SELECT observed_at, power_kw::float8 FROM sensing.energy
+    WHERE %(quantity)s = 'power_kw' AND sensor_id = %(sensor)s
+        AND observed_at >= %(start)s AND observed_at < %(end)s AND quality <= 3
+    UNION ALL
+    SELECT observed_at, value FROM sensing.observation
+    WHERE %(quantity)s NOT IN ('flow_vph', 'speed_kmh', 'occupancy', 'power_kw') AND quantity = %(quantity)s
+        AND sensor_id = %(sensor)s AND observed_at >= %(start)s AND observed_at < %(end)s AND quality <= 3
+) readings
+ORDER BY 1;
+
+-- name: sensor_runs
+-- The runs that forecast one quantity of one sensor, newest first.
+SELECT r.id, r.issued_at, s.model, s.state, s.reason, r.step_seconds, r.steps, r.trained_from, r.trained_to
+FROM forecast.series s JOIN forecast.run r ON r.id = s.run_id
+WHERE s.sensor_id = %(sensor)s AND s.quantity = %(quantity)s AND r.issued_at <= %(now)s
+ORDER BY r.issued_at DESC, r.id DESC LIMIT %(limit)s;
+
+-- name: run_values
+-- The quantiles of one run for one quantity of one sensor.
+SELECT
+    (extract(epoch FROM target_at) * 1000000)::bigint AS target_us, q05, q10, q25, q50, q75, q90, q95
+FROM forecast.value
+WHERE run_id = %(run)s AND sensor_id = %(sensor)s AND quantity = %(quantity)s
+ORDER BY target_at;
+
+-- name: sensor_scores
+-- How the forecasts of one quantity did by lead time over the last days, beside the seasonal naive.
+SELECT
+    lead_minutes, sum(n)::bigint AS n, sum(absolute_error) / nullif(sum(n), 0) AS mae,
+    sum(naive_absolute_error) / nullif(sum(naive_n), 0) AS naive_mae,
+    sum(inside_80)::float8 / nullif(sum(n), 0) AS inside_80,
+    sum(inside_90)::float8 / nullif(sum(n), 0) AS inside_90
+FROM forecast.score
+WHERE sensor_id = %(sensor)s AND quantity = %(quantity)s AND day >= %(since)s
+GROUP BY lead_minutes ORDER BY lead_minutes;
+
+-- name: presence_releases
+-- The released days of the mobility plan that hold cells, newest first.
+SELECT
+    r.release_key, r.plan, r.plan_version, r.day, r.released_at, r.epsilon, r.delta, r.mechanism, r.noise_scale,
+    r.threshold, r.ci95, r.cells, r.suppressed
+FROM published.release r
+WHERE EXISTS (SELECT FROM published.presence p WHERE p.release_key = r.release_key)
+ORDER BY r.day DESC, r.released_at DESC LIMIT %(limit)s;
+
+-- name: presence_hours
+-- Per hour of some releases: vehicles published, cells shown and cells withheld.
+SELECT
+    release_key, hour, sum(vehicles)::bigint AS vehicles,
+    count(vehicles) AS shown, count(*) - count(vehicles) AS withheld
+FROM published.presence WHERE release_key = ANY(%(releases)s)
+GROUP BY 1, 2 ORDER BY 2;
+
+-- name: presence_cells
+-- The cells of one released hour; no vehicles is withheld.
+SELECT cell, vehicles FROM published.presence
+WHERE release_key = ANY(%(releases)s) AND hour = %(hour)s ORDER BY cell;
+
+-- name: ledger
+-- The privacy budget of the last days, per domain.
+SELECT domain, day, cap_micro_epsilon, spent_micro_epsilon
+FROM governance.budget WHERE day >= %(since)s ORDER BY day DESC, domain;
