@@ -9,9 +9,10 @@ from starlette.responses import RedirectResponse
 
 from services.api import problems
 from services.api.deps import only_known_parameters
+from services.api.docs import add_docs
 from services.api.exports import Exports
 from services.api.gate import DASHBOARD, Gate
-from services.api.routes import observations, sensors
+from services.api.routes import energy, forecasts, health, maps, mobility, observations, sensors
 from services.settings import Settings
 from services.storage.database import Pool
 
@@ -50,9 +51,11 @@ def create_app(settings: Settings, pool: Pool) -> FastAPI:
     problems.install(app)
     app.add_middleware(Gate)
     versioned = APIRouter(prefix=PREFIX, dependencies=[Depends(only_known_parameters)])
-    for module in (sensors, observations):
+    for module in (sensors, observations, forecasts, mobility, energy, maps, health):
         versioned.include_router(module.router)
     app.include_router(versioned)
+    app.include_router(health.probes, dependencies=[Depends(only_known_parameters)])
+    add_docs(app)
     app.add_api_route("/", _to_dashboard, include_in_schema=False)
     return app
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
+
+from services.domain import QUANTILE_LEVELS
 
 Type = Literal["text", "time", "date", "number", "whole", "truth"]
 
@@ -73,9 +76,50 @@ COLUMNS: Final[dict[str, Column]] = {
     "quality": _whole("1 good, 2 not evaluated, 3 suspect, 4 bad, 9 missing."),
     "rows": _whole("Readings in the roll-up."),
     "good": _whole("Readings of the roll-up that are not bad."),
+    "feeders": _whole("Feeders that the power is the sum of."),
+    "issued_at": _time("When the forecast was issued; only what had been received by then was used."),
+    "model": _text("The model that made the forecast."),
+    "state": _text("normal, degraded (simpler model or patched input) or stale (no current data)."),
+    "reason": _text("Why the state is not normal, or why a value is withheld."),
+    "target_at": _time("Start of the step the forecast is about, UTC."),
+    **{
+        f"q{round(level * 100):02d}": _number(f"Quantile {level:g}; the unit is that of the quantity.")
+        for level in QUANTILE_LEVELS
+    },
+    "lead_minutes": _whole("From the issue to the end of the target.", "min"),
+    "sensors": _whole("Sensors counted."),
+    "n": _whole("Pairs of forecast and observation."),
+    "mae": _number("Mean absolute error of the median, in the quantity's unit."),
+    "naive_mae": _number("Mean absolute error of the value one week before."),
+    "wape": _number("Sum of absolute errors over the sum of what was observed.", "1"),
+    "coverage_80": _number("Share of observations inside the 80 % interval.", "1"),
+    "coverage_90": _number("Share of observations inside the 90 % interval.", "1"),
+    "cell": _text("H3 index of the cell, resolution 8."),
+    "hour": _time("Start of the hour, UTC."),
+    "vehicles": _whole("Distinct vehicles, noisy and rounded; missing where withheld."),
+    "households": _whole("Households counted, noisy."),
+    "ci95_kwh": _number("Half-width of the 95 % interval of the energy.", "kW.h"),
+    "suppressed": _truth("Whether the value is withheld."),
+    "day": Column(type="date", meaning="Local day of the city."),
+    "release_key": _text("The release that published the value."),
+    "plan": _text("The release plan."),
+    "plan_version": _text("The version of the plan."),
+    "plan_hash": _text("SHA-256 of the plan."),
+    "epsilon": _number("Privacy loss that the release was charged for each subject's day."),
+    "delta": _number("Probability with which that bound may fail."),
+    "threshold": _whole("Counts below are withheld."),
+    "ci95": _number("Half-width of the 95 % interval of a published count."),
+    "released_at": _time("When it was published, UTC."),
+    "domain": _text("Whose budget: mobility or household."),
+    "charged_at": _time("When the ledger was charged, before any noise was drawn."),
+    "cap": _number("The day's budget, as epsilon."),
+    "spent": _number("What is spent of it, as epsilon."),
+    "id": _whole("Number of the dead letter."),
+    "topic": _text("The MQTT topic."),
+    "payload_bytes": _whole("Length of the message.", "By"),
 }
 
 
-def units_of(names: tuple[str, ...]) -> dict[str, str]:
+def units_of(names: Sequence[str]) -> dict[str, str]:
     """Unit by name of those columns that have one."""
     return {name: unit for name in names if (unit := COLUMNS[name].unit) is not None}

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from services.api.exports import Exports
 from services.api.formats import Format
 from services.api.pagination import MOST_LIMIT
+from services.api.times import FORMS
 from services.domain import Kind
 from services.errors import InputError
 from services.settings import Settings
@@ -62,6 +63,18 @@ Limit = Annotated[
 ]
 KindParam = Annotated[FixedKind | None, Query(description="traffic, energy or environment.", examples=["traffic"])]
 DistrictParam = Annotated[str | None, Query(max_length=63, description="Only this district, by its code.")]
+SensorsParam = Annotated[
+    list[str] | None,
+    Query(
+        description="Codes of sensors, repeated or separated by commas; without it every sensor of the kind.",
+        examples=[["tr-001a"]],
+    ),
+]
+From = Annotated[
+    str | None,
+    Query(alias="from", max_length=40, description=f"First time of the range: {FORMS}.", examples=["now-6h"]),
+]
+To = Annotated[str | None, Query(max_length=40, description="First time no longer in the range.", examples=["now"])]
 Cursor = Annotated[
     str | None, Query(max_length=2_000, description="Where to go on: part of the `next` link, to be used as it is.")
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from datetime import datetime
 from enum import StrEnum
 from itertools import chain
 from typing import Any, Final
@@ -13,8 +14,10 @@ from anyio.to_thread import run_sync
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from services.api.columns import units_of
+from services.api.pagination import link_header
 from services.api.problems import Problem
-from services.api.writers import Batches, csv_chunks, geojson_chunks, parquet_chunks
+from services.api.writers import Batches, csv_chunks, geojson_chunks, instant, parquet_chunks
 
 _JSON_OPTIONS: Final = orjson.OPT_UTC_Z | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
 
@@ -95,6 +98,45 @@ def records(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, hidden: in
     """Rows as objects, without their first `hidden` columns."""
     names = columns[hidden:]
     return [dict(zip(names, row[hidden:], strict=True)) for row in rows]
+
+
+def list_response(
+    format_: Format,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    *,
+    name: str,
+    meta: Mapping[str, Any],
+    hidden: int = 0,
+    following: str | None = None,
+) -> Response:
+    """One page of rows in any format; JSON as `data`, `next` and `meta`.
+
+    Args:
+        format_: the format.
+        columns: names of the rows' values.
+        rows: the page.
+        name: file name without suffix.
+        meta: what is said about the page; counts and units are added.
+        hidden: leading columns that only GeoJSON uses, for its geometry.
+        following: the address of the next page.
+
+    """
+    if format_ is Format.JSON:
+        about = {"count": len(rows), "units": units_of(columns[hidden:])} | dict(meta)
+        document = {"data": records(columns, rows, hidden=hidden), "next": following, "meta": about}
+        return json_response(document, link_header(following))
+    headers = link_header(following)
+    return file_response(format_, columns, [rows], name=name, hidden=hidden, meta=file_meta(meta), headers=headers)
+
+
+def file_meta(meta: Mapping[str, Any]) -> dict[str, str]:
+    """What is said about a page, as the texts a file can carry."""
+    return {
+        name: instant(value) if isinstance(value, datetime) else str(value)
+        for name, value in meta.items()
+        if value is not None
+    }
 
 
 def file_response(

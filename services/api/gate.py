@@ -33,6 +33,7 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        scope = _without_empty_fields(scope)
         started = time.perf_counter()
         request_id = secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
@@ -62,6 +63,13 @@ class Gate:
                 milliseconds=milliseconds,
                 request_id=request_id,
             )
+
+
+def _without_empty_fields(scope: Scope) -> Scope:
+    """The request without parameters like `kind=`, which is how a form sends a field that was left empty."""
+    fields = scope["query_string"].split(b"&")
+    kept = b"&".join(field for field in fields if not field.endswith(b"=") or field.count(b"=") > 1)
+    return {**scope, "query_string": kept}
 
 
 def _refusal(scope: Scope) -> tuple[str, str] | None:

@@ -21,7 +21,7 @@ def require_sensors(connection: Connection, codes: Sequence[str]) -> dict[str, t
     found = sensors.resolve(connection, list(codes))
     unknown = next((code for code in codes if code not in found), None)
     if unknown is not None:
-        near = difflib.get_close_matches(unknown, sensors.all_codes(connection), n=1, cutoff=0.5)
+        near = difflib.get_close_matches(unknown, sorted(sensors.places(connection)), n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}?" if near else "GET /api/v1/sensors lists those there are"
         message = f"there is no sensor {unknown[:128]!r}: {hint}"
         raise NotFoundError(message)

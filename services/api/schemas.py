@@ -63,6 +63,7 @@ class Count(_Answer):
     """What is said about a page."""
 
     count: int = Field(description="Rows on this page.")
+    units: dict[str, str] = Field(description="Unit by column, as in UCUM.")
 
 
 class SensorPage(_Answer):
@@ -83,7 +84,6 @@ class ObservationMeta(Count):
     from_: datetime = Field(alias="from")
     to: datetime
     order: str
-    units: dict[str, str]
 
 
 class ObservationPage(_Answer):
@@ -92,3 +92,161 @@ class ObservationPage(_Answer):
     data: list[Observation]  # type: ignore[valid-type]  # made by create_model
     next: str | None = Field(description="The next page, or null on the last one.")
     meta: ObservationMeta
+
+
+ForecastRow = _row(
+    "Forecast", "sensor kind quantity issued_at model state target_at q05 q10 q25 q50 q75 q90 q95", "reason"
+)
+Score = _row("Score", "kind quantity lead_minutes sensors n mae coverage_80 coverage_90", "naive_mae wape")
+Presence = _row(
+    "Presence",
+    "cell hour suppressed release_key plan plan_version epsilon delta threshold ci95",
+    "vehicles reason",
+)
+LedgerRow = _row("Charge", "day domain release_key plan_hash epsilon charged_at cap spent", "")
+DistrictEnergyRow = _row(
+    "DistrictEnergy",
+    "district name",
+    "observed_at power_kw feeders day energy_kwh households ci95_kwh suppressed reason "
+    "release_key plan plan_version epsilon threshold",
+)
+DeadLetterRow = _row("DeadLetter", "id received_at topic payload_bytes reason", "")
+
+
+class ForecastMeta(Count):
+    """As known at which time, and the quantile levels."""
+
+    issued_by: datetime
+    quantiles: list[float]
+
+
+class ForecastPage(_Answer):
+    """One page of forecasts."""
+
+    data: list[ForecastRow]  # type: ignore[valid-type]  # made by create_model
+    next: str | None = Field(description="The next page, or null on the last one.")
+    meta: ForecastMeta
+
+
+class ScoreMeta(Count):
+    """The days that were scored."""
+
+    since: str | None
+    until: str | None
+
+
+class ScorePage(_Answer):
+    """How forecasts did."""
+
+    data: list[Score]  # type: ignore[valid-type]  # made by create_model
+    next: None
+    meta: ScoreMeta
+
+
+class PresenceMeta(Count):
+    """The hours asked for, and those that anything was published for."""
+
+    from_: datetime = Field(alias="from")
+    to: datetime
+    published_from: datetime | None
+    published_to: datetime | None
+
+
+class PresencePage(_Answer):
+    """One page of published presence."""
+
+    data: list[Presence]  # type: ignore[valid-type]  # made by create_model
+    next: str | None = Field(description="The next page, or null on the last one.")
+    meta: PresenceMeta
+
+
+class LedgerMeta(Count):
+    """The local days asked for."""
+
+    first_day: str
+    last_day: str
+
+
+class LedgerPage(_Answer):
+    """The privacy ledger."""
+
+    data: list[LedgerRow]  # type: ignore[valid-type]  # made by create_model
+    next: None
+    meta: LedgerMeta
+
+
+class DistrictEnergyMeta(Count):
+    """What was asked for."""
+
+    measure: str
+    from_: datetime = Field(alias="from")
+    to: datetime
+    resolution: str | None = None
+
+
+class DistrictEnergyPage(_Answer):
+    """One page of energy by district: rows of load, or rows of households."""
+
+    data: list[DistrictEnergyRow]  # type: ignore[valid-type]  # made by create_model
+    next: str | None = Field(description="The next page, or null on the last one.")
+    meta: DistrictEnergyMeta
+
+
+class DeadLetterPage(_Answer):
+    """One page of dead letters."""
+
+    data: list[DeadLetterRow]  # type: ignore[valid-type]  # made by create_model
+    next: str | None = Field(description="The next page, or null on the last one.")
+    meta: Count
+
+
+class FeatureCollection(BaseModel):
+    """An RFC 7946 FeatureCollection."""
+
+    type: str
+    features: list[dict[str, Any]]
+
+
+class Alive(_Answer):
+    """The process answers."""
+
+    status: str
+
+
+class CheckResult(_Answer):
+    """One thing that was looked at."""
+
+    name: str
+    ok: bool
+    required: bool = Field(description="Whether readiness depends on it.")
+    detail: str
+
+
+class Readiness(_Answer):
+    """Whether requests can be answered from current data."""
+
+    status: str
+    checks: list[CheckResult]
+
+
+class IngestCounters(_Answer):
+    """The counters of one ingest session, in messages."""
+
+    client_id: str
+    started_at: datetime
+    seen_at: datetime
+    received: int
+    stored: int
+    duplicate: int
+    dead_lettered: int
+    spooled: int
+    in_flight: int
+    accounted: bool = Field(description="Whether every received message has exactly one fate.")
+
+
+class IngestHealth(_Answer):
+    """The fate of every message."""
+
+    equation: str
+    accounted: bool
+    sessions: list[IngestCounters]

@@ -44,6 +44,30 @@ def parse_time(text: str, *, parameter: str, now: datetime) -> datetime:
     return moment
 
 
+def parse_range(
+    first: str | None, end: str | None, *, now: datetime, default_end: datetime, span: timedelta = timedelta(hours=24)
+) -> tuple[datetime, datetime]:
+    """The half-open UTC range of the parameters `from` and `to`.
+
+    Args:
+        first: `from` as given.
+        end: `to` as given.
+        now: what `now` is.
+        default_end: the end without `to`.
+        span: what lies between them when `from` is not given.
+
+    Raises:
+        InputError: a time cannot be read, or `from` is not before `to`.
+
+    """
+    stop = parse_time(end, parameter="to", now=now) if end else default_end
+    start = parse_time(first, parameter="from", now=now) if first else stop - span
+    if start >= stop:
+        message = f"from ({start.isoformat()}) must be before to ({stop.isoformat()})"
+        raise InputError(message)
+    return start, stop
+
+
 def _relative(text: str, now: datetime) -> datetime | None:
     match = _RELATIVE.fullmatch(text.replace(" ", "+"))
     if match is None:

@@ -20,6 +20,23 @@ class Reason:
     topic: str
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeadLetter:
+    """A message that could not become a reading: when, where, how long and why, without its bytes."""
+
+    id: int
+    received_at: datetime
+    topic: str
+    payload_bytes: int
+    reason: str
+
+
+def recent(connection: Connection, *, before: int = 2**62, limit: int) -> list[DeadLetter]:
+    """Up to `limit` dead letters with a number below `before`, newest first."""
+    with connection.cursor(row_factory=class_row(DeadLetter)) as cursor:
+        return cursor.execute(query("dead_letters", "recent"), {"before": before, "limit": limit}).fetchall()
+
+
 def reasons(connection: Connection, *, since: datetime) -> list[Reason]:
     """The five commonest reasons for dead letters since a moment, most frequent first."""
     with connection.cursor(row_factory=class_row(Reason)) as cursor:

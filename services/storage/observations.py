@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from psycopg import sql
+from psycopg.rows import class_row
 
 from services.domain import Kind
 from services.storage.database import Connection
@@ -127,3 +128,33 @@ def _parameters(window: Window, after: Position | None, limit: int) -> dict[str,
         "quantity": first.quantity,
         "limit": limit,
     }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DistrictLoad:
+    """Mean power of all feeders of a district over one roll-up [kW], and of how many feeders it is the sum."""
+
+    district: str
+    name: str
+    observed_at: datetime
+    power_kw: float | None
+    feeders: int
+
+
+def district_load(
+    connection: Connection,
+    *,
+    start: datetime,
+    end: datetime,
+    resolution: Literal[Resolution.QUARTER, Resolution.HOUR],
+    after: tuple[datetime, str] | None = None,
+    limit: int,
+) -> list[DistrictLoad]:
+    """Up to `limit` rows of [start, end), oldest first, by district within a time, beginning after (time, district)."""
+    statement = sql.SQL(query("observations", "district_load")).format(
+        source=sql.Identifier("sensing", f"energy_{resolution.value}")
+    )
+    at, code = after or (start, "")
+    with connection.cursor(row_factory=class_row(DistrictLoad)) as cursor:
+        cursor.execute(statement, {"start": start, "end": end, "at": at, "code": code, "limit": limit})
+        return cursor.fetchall()

@@ -107,14 +107,10 @@ def resolve(connection: Connection, codes: list[str]) -> dict[str, tuple[int, Ki
     return {code: (number, Kind(kind)) for code, number, kind in rows}
 
 
-def all_codes(connection: Connection) -> list[str]:
-    """Every sensor's code, sorted."""
-    return [code for (code,) in connection.execute(query("sensors", "codes"))]
-
-
-def districts(connection: Connection) -> dict[str, str]:
-    """Name by code of every district."""
-    return dict(connection.execute(query("sensors", "districts")).fetchall())
+def places(connection: Connection, kind: Kind | None = None) -> dict[str, tuple[float | None, float | None]]:
+    """Longitude and latitude by code of every sensor, of one kind or of all."""
+    rows = connection.execute(query("sensors", "places"), {"kind": kind}).fetchall()
+    return {code: (lon, lat) for code, lon, lat in rows}
 
 
 def district_features(connection: Connection) -> str:

@@ -3,39 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
-from typing import Annotated, Any, Final, Literal
+from datetime import timedelta
+from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.api.columns import units_of
 from services.api.deps import (
     Accept,
     ConnectionDep,
     Cursor,
     ExportsDep,
     FormatParam,
+    From,
     KindParam,
     Limit,
     Now,
     PoolDep,
+    SensorsParam,
     SettingsDep,
+    To,
 )
 from services.api.documents import documented
-from services.api.formats import Format, file_response, json_response, negotiate, records
+from services.api.formats import Format, file_meta, file_response, list_response, negotiate
 from services.api.lookup import one_kind, require_sensors, split_codes
 from services.api.pagination import (
     DEFAULT_LIMIT,
     decode_cursor,
     encode_cursor,
     fingerprint,
-    link_header,
     next_url,
 )
 from services.api.schemas import ObservationPage
-from services.api.times import FORMS, parse_time
+from services.api.times import parse_range
 from services.api.writers import instant
 from services.domain import from_us, to_us
 from services.errors import InputError
@@ -45,7 +46,6 @@ from services.storage.observations import KEY_COLUMNS, Position, Resolution, Row
 router = APIRouter(tags=["Observations"])
 
 _MOST_ROWS: Final = {Format.CSV: 1_000_000, Format.PARQUET: 1_000_000, Format.GEOJSON: 100_000}
-_DEFAULT_SPAN: Final = timedelta(hours=24)
 _HIDDEN: Final = len(KEY_COLUMNS)
 
 
@@ -57,19 +57,10 @@ def list_observations(
     exports: ExportsDep,
     settings: SettingsDep,
     now: Now,
-    sensor: Annotated[
-        list[str] | None,
-        Query(description="Codes of sensors, repeated or separated by commas; without it every sensor of the kind."),
-    ] = None,
+    sensor: SensorsParam = None,
     kind: KindParam = None,
-    from_: Annotated[
-        str | None,
-        Query(alias="from", max_length=40, description=f"First time: {FORMS}. Default: 24 hours before `to`."),
-    ] = None,
-    to: Annotated[
-        str | None,
-        Query(max_length=40, description="First time no longer included. Default: whatever has been received by now."),
-    ] = None,
+    from_: From = None,
+    to: To = None,
     resolution: Annotated[
         Resolution, Query(description="Single readings, or their means over 15 minutes or an hour.")
     ] = Resolution.RAW,
@@ -79,13 +70,14 @@ def list_observations(
     format_: FormatParam = None,
     accept: Accept = None,
 ) -> Response:
-    """Observations of one kind in a half-open time range.
+    """Observations of one kind in a half-open time range, by default the last 24 hours.
 
     JSON comes in pages; CSV, Parquet and GeoJSON hold the whole range unless `limit` asks for a page.
     """
     chosen = negotiate(accept, format_)
     found = require_sensors(connection, split_codes(sensor))
-    start, end = _range(from_, to, now, timedelta(seconds=settings.ingest_future_tolerance_s))
+    ahead = timedelta(seconds=settings.ingest_future_tolerance_s)  # ingest lets clocks be that fast
+    start, end = parse_range(from_, to, now=now, default_end=now + ahead)
     window = Window(
         kind=one_kind(found, kind),
         start=start,
@@ -95,45 +87,21 @@ def list_observations(
         ascending=order == "asc",
     )
     name = f"arterial-{window.kind}-{resolution}-{start:%Y%m%dT%H%MZ}-{end:%Y%m%dT%H%MZ}"
-    file_meta = {"kind": str(window.kind), "resolution": str(resolution), "from": instant(start), "to": instant(end)}
+    meta = {"kind": window.kind, "resolution": resolution, "from": start, "to": end, "order": order}
     if chosen is not Format.JSON and limit is None and cursor is None:
         _require_exportable(observations.count(connection, window, at_most=_MOST_ROWS[chosen] + 1), chosen)
         batches = exports.one_of_few(_stream(pool, window))
-        return file_response(chosen, window.columns, batches, name=name, hidden=_HIDDEN, meta=file_meta)
+        return file_response(chosen, window.columns, batches, name=name, hidden=_HIDDEN, meta=file_meta(meta))
 
     most = limit or DEFAULT_LIMIT
     question = fingerprint([window])
     rows = observations.page(connection, window, after=_after(cursor, question), limit=most + 1)
-    page = rows[:most]
     following = None
     if len(rows) > most:
-        place = window.position_of(page[-1])
+        place = window.position_of(rows[most - 1])
         text = encode_cursor((to_us(place.at), place.sensor_id, place.quantity), question)
         following = next_url(request, {"from": instant(start), "to": instant(end), "cursor": text})
-    if chosen is not Format.JSON:
-        headers = link_header(following)
-        return file_response(chosen, window.columns, [page], name=name, hidden=_HIDDEN, meta=file_meta, headers=headers)
-    meta: dict[str, Any] = {
-        "count": len(page),
-        "kind": window.kind,
-        "resolution": resolution,
-        "from": start,
-        "to": end,
-        "order": order,
-        "units": units_of(window.columns[_HIDDEN:]),
-    }
-    data = records(window.columns, page, hidden=_HIDDEN)
-    return json_response({"data": data, "next": following, "meta": meta}, link_header(following))
-
-
-def _range(from_: str | None, to: str | None, now: datetime, tolerance: timedelta) -> tuple[datetime, datetime]:
-    """The half-open range asked for; by default up to the newest reading that ingest lets in ahead of our clock."""
-    end = parse_time(to, parameter="to", now=now) if to else now + tolerance
-    start = parse_time(from_, parameter="from", now=now) if from_ else (end if to else now) - _DEFAULT_SPAN
-    if start >= end:
-        message = f"from ({instant(start)}) must be before to ({instant(end)})"
-        raise InputError(message)
-    return start, end
+    return list_response(chosen, window.columns, rows[:most], name=name, meta=meta, hidden=_HIDDEN, following=following)
 
 
 def _after(cursor: str | None, question: str) -> Position | None:

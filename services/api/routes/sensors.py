@@ -13,14 +13,13 @@ from starlette.responses import Response
 
 from services.api.deps import Accept, ConnectionDep, Cursor, DistrictParam, FormatParam, KindParam, Limit, Now
 from services.api.documents import documented
-from services.api.formats import Format, file_response, json_response, negotiate, records
+from services.api.formats import Format, json_response, list_response, negotiate, records
 from services.api.lookup import require_sensors
 from services.api.pagination import (
     DEFAULT_LIMIT,
     decode_cursor,
     encode_cursor,
     fingerprint,
-    link_header,
     next_url,
 )
 from services.api.schemas import SensorDetail, SensorPage
@@ -30,6 +29,7 @@ from services.storage.sensors import Sensor
 
 router = APIRouter(tags=["Sensors"])
 SENSOR_COLUMNS: Final = tuple(field.name for field in fields(Sensor))
+_as_row: Final = attrgetter(*SENSOR_COLUMNS)
 _MOST_EXPORTED: Final = 100_000
 
 
@@ -64,24 +64,18 @@ def list_sensors(
         after=str(decode_cursor(cursor, question, (str,))[0]) if cursor else "",
         limit=most + 1,
     )
-    page, more = found[:most], len(found) > most
+    page = found[:most]
+    more = len(found) > most
     following = next_url(request, {"cursor": encode_cursor((page[-1].sensor,), question)}) if more else None
-    if chosen is Format.JSON:
-        document = {"data": page, "next": following, "meta": {"count": len(page)}}
-        return json_response(document, link_header(following))
-    return file_response(
-        chosen,
-        SENSOR_COLUMNS,
-        [list(map(attrgetter(*SENSOR_COLUMNS), page))],
-        name=f"arterial-sensors-{now:%Y%m%dT%H%MZ}",
-        headers=link_header(following),
-    )
+    rows = [_as_row(one) for one in page]
+    name = f"arterial-sensors-{now:%Y%m%dT%H%MZ}"
+    return list_response(chosen, SENSOR_COLUMNS, rows, name=name, meta={}, following=following)
 
 
 @router.get("/sensors/{sensor:path}", responses=documented(SensorDetail, Format.JSON), summary="One sensor")
 def read_sensor(
     connection: ConnectionDep,
-    sensor: Annotated[str, Path(max_length=128, description="The sensor's code.")],
+    sensor: Annotated[str, Path(max_length=128, description="The sensor's code.", examples=["tr-001a"])],
 ) -> Response:
     """One sensor with its newest reading; `latest` is null when it has not sent one."""
     number, kind = require_sensors(connection, [sensor])[sensor]

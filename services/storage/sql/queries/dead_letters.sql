@@ -10,3 +10,8 @@ WHERE received_at >= %(since)s
 GROUP BY regexp_replace(reason, '[0-9]+', '#', 'g')
 ORDER BY messages DESC
 LIMIT 5;
+
+-- name: recent
+-- Dead letters numbered below `before`, newest first, without their bytes.
+SELECT id, received_at, topic, payload_bytes, reason FROM sensing.dead_letter
+WHERE id < %(before)s ORDER BY id DESC LIMIT %(limit)s;

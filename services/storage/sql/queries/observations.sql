@@ -78,3 +78,16 @@ SELECT count(*) FROM (
       AND (%(sensors)s::integer[] IS NULL OR o.sensor_id = ANY(%(sensors)s))
     LIMIT %(at_most)s
 ) AS counted
+
+-- name: district_load
+-- Power of the feeders of each district by roll-up in [start, end), beginning after (at, code), oldest first.
+SELECT d.code AS district, d.name, o.bucket AS observed_at, sum(o.power_kw)::double precision AS power_kw,
+    count(o.power_kw) AS feeders
+FROM {source} AS o
+JOIN sensing.sensor AS s ON s.id = o.sensor_id
+JOIN sensing.district AS d ON d.id = s.district_id
+WHERE o.bucket >= %(start)s AND o.bucket < %(end)s
+  AND (o.bucket, d.code) > (%(at)s, %(code)s)
+GROUP BY d.code, d.name, o.bucket
+ORDER BY o.bucket, d.code
+LIMIT %(limit)s

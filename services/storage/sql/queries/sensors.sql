@@ -30,13 +30,9 @@ LIMIT %(limit)s
 -- Number and kind of the sensors of these codes; unknown codes are missing from the answer.
 SELECT code, id, kind FROM sensing.sensor WHERE code = ANY(%s)
 
--- name: codes
--- Every sensor's code, to name the nearest one when a code is unknown.
-SELECT code FROM sensing.sensor ORDER BY code
-
--- name: districts
--- Every district: code and name.
-SELECT code, name FROM sensing.district ORDER BY code
+-- name: places
+-- Every sensor's code and where it stands, of one kind or of all.
+SELECT code, lon, lat FROM sensing.sensor WHERE %(kind)s::text IS NULL OR kind = %(kind)s
 
 -- name: district_features
 -- The districts as the text of one GeoJSON FeatureCollection.

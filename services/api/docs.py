@@ -1,0 +1,121 @@
+"""Code concerned with the API's documentation: one page made from its OpenAPI document, and a page for each problem.
+
+The page needs no script and nothing from elsewhere: to try a resource is to send a form, whose empty fields mean nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+from importlib.resources import files
+from typing import Any, Final
+from urllib.parse import quote, urlencode
+
+from fastapi import FastAPI
+from starlette.responses import HTMLResponse, Response
+
+from services.api.formats import json_response
+from services.api.problems import PROBLEMS, Problem
+
+_POLICY: Final = (
+    "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; img-src data:"
+)
+
+
+def add_docs(app: FastAPI) -> None:
+    """Add `/docs`, its style sheet, and `/problems` with one address for each type of problem."""
+
+    def read_docs() -> Response:
+        return HTMLResponse(_page(app.openapi()), headers={"Content-Security-Policy": _POLICY})
+
+    app.add_api_route("/docs", read_docs, include_in_schema=False)
+    app.add_api_route("/docs/docs.css", _read_style, include_in_schema=False)
+    app.add_api_route("/problems", _list_problems, include_in_schema=False)
+    app.add_api_route("/problems/{slug}", _read_problem, include_in_schema=False)
+
+
+def _read_style() -> Response:
+    return Response((files("services.api") / "assets" / "docs.css").read_text(encoding="utf-8"), media_type="text/css")
+
+
+def _list_problems() -> Response:
+    return json_response([_meaning(slug) for slug in PROBLEMS])
+
+
+def _read_problem(slug: str) -> Response:
+    if slug not in PROBLEMS:
+        raise Problem("not-found", f"there is no type of problem {slug[:60]!r}: /problems lists them")
+    return json_response(_meaning(slug))
+
+
+def _meaning(slug: str) -> dict[str, Any]:
+    meaning = PROBLEMS[slug]
+    return {"type": f"/problems/{slug}", "title": meaning.title, "status": meaning.status, "help": meaning.help}
+
+
+def _page(document: dict[str, Any]) -> str:
+    groups: dict[str, list[str]] = {}
+    for path, methods in document["paths"].items():
+        operation = methods["get"]
+        groups.setdefault(operation["tags"][0], []).append("".join(_operation(path, operation)))
+    sections = "".join(
+        f'<h2 id="{quote(name)}">{escape(name)}</h2>{"".join(operations)}' for name, operations in groups.items()
+    )
+    links = "".join(f'<a href="#{quote(name)}">{escape(name)}</a>' for name in groups)
+    paragraphs = "".join(f"<p>{escape(text)}</p>" for text in document["info"]["description"].strip().split("\n\n"))
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Arterial API</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<link rel="icon" href="data:,"><link rel="stylesheet" href="/docs/docs.css"></head><body><main>'
+        f"<h1>Arterial API</h1>{paragraphs}"
+        '<p><a href="/dash/">Dashboard</a> · <a href="/api/v1/openapi.json">OpenAPI document</a></p>'
+        f'<nav>{links}<a href="#problems">Problems</a></nav>{sections}{_problems()}</main></body></html>'
+    )
+
+
+def _operation(path: str, operation: dict[str, Any]) -> Iterator[str]:
+    parameters = operation.get("parameters", [])
+    in_path = {one["name"]: _example(one) for one in parameters if one["in"] == "path"}
+    filled = path.format(**{name: quote(value) for name, value in in_path.items()})
+    asked = [one for one in parameters if one["in"] == "query"]
+    examples = {one["name"]: _example(one) for one in asked if _example(one)}
+    yield f"<details><summary><code>{escape(path)}</code><span>{escape(operation['summary'])}</span></summary>"
+    yield f'<div class="body"><p>{escape(operation.get("description", ""))}</p>'
+    url = f"{filled}?{urlencode(examples)}" if examples else filled
+    yield f"<pre>curl 'HOST{escape(url)}'</pre></div>"
+    yield f'<form method="get" action="{escape(filled)}">{"".join(_field(one) for one in asked)}'
+    yield "<button>Try</button></form></details>"
+
+
+def _field(parameter: dict[str, Any]) -> str:
+    name, schema = escape(parameter["name"]), parameter["schema"]
+    choices = next((part["enum"] for part in (schema, *schema.get("anyOf", ())) if "enum" in part), None)
+    example = escape(_example(parameter))
+    if choices is None:
+        control = f'<input name="{name}" value="{example}">'
+    else:
+        chosen = str(schema.get("default", example))
+        options = "".join(
+            f"<option{' selected' if choice == chosen else ''}>{escape(choice)}</option>" for choice in ("", *choices)
+        )
+        control = f'<select name="{name}">{options}</select>'
+    return f"<label><b>{name}</b>{control}<small>{escape(parameter.get('description', ''))}</small></label>"
+
+
+def _example(parameter: dict[str, Any]) -> str:
+    """The first example of a parameter as it is written in an address, or nothing."""
+    examples = parameter["schema"].get("examples") or [None]
+    first = examples[0][0] if isinstance(examples[0], list) else examples[0]
+    return "" if first is None else str(first)
+
+
+def _problems() -> str:
+    rows = "".join(
+        f'<tr><td>{meaning.status}</td><td><a href="/problems/{slug}">{slug}</a></td>'
+        f"<td>{escape(meaning.title)}. {escape(meaning.help)}</td></tr>"
+        for slug, meaning in PROBLEMS.items()
+    )
+    return (
+        '<h2 id="problems">Problems</h2><p>Every error is a problem document after RFC 9457.</p>'
+        f"<table><tr><th>Status</th><th>Type</th><th>Meaning</th></tr>{rows}</table>"
+    )

@@ -1,0 +1,99 @@
+"""Code concerned with `/energy/districts`: the load of feeders by district, and the energy households were released with."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from operator import attrgetter
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.api.deps import Accept, ConnectionDep, Cursor, FormatParam, From, Limit, Now, SettingsDep, To
+from services.api.documents import documented
+from services.api.formats import Format, list_response, negotiate
+from services.api.pagination import DEFAULT_LIMIT, decode_cursor, encode_cursor, fingerprint, next_url
+from services.api.schemas import DistrictEnergyPage
+from services.api.times import parse_range
+from services.api.writers import instant
+from services.domain import from_us, to_us
+from services.settings import Settings
+from services.storage import observations, releases
+from services.storage.database import Connection
+from services.storage.observations import Resolution
+
+router = APIRouter(tags=["Energy"])
+
+_LOAD: Final = ("district", "name", "observed_at", "power_kw", "feeders")
+_RELEASE: Final = ("release_key", "plan", "plan_version", "epsilon", "threshold")
+_HOUSEHOLDS: Final = (
+    *("district", "name", "day", "energy_kwh", "households", "ci95_kwh", "suppressed", "reason"),
+    *_RELEASE,
+)
+_FLAT_FORMATS: Final = (Format.JSON, Format.CSV, Format.PARQUET)
+_MOST_EXPORTED: Final = 1_000_000
+
+
+@router.get("/energy/districts", responses=documented(DistrictEnergyPage, *_FLAT_FORMATS), summary="Energy by district")
+def list_district_energy(
+    request: Request,
+    connection: ConnectionDep,
+    settings: SettingsDep,
+    now: Now,
+    measure: Annotated[
+        Literal["load", "households"],
+        Query(description="load: power of the feeders. households: daily energy, released with differential privacy."),
+    ] = "load",
+    from_: From = None,
+    to: To = None,
+    resolution: Annotated[
+        Literal[Resolution.QUARTER, Resolution.HOUR], Query(description="Of the load; households are daily.")
+    ] = Resolution.HOUR,
+    limit: Limit = None,
+    cursor: Cursor = None,
+    format_: FormatParam = None,
+    accept: Accept = None,
+) -> Response:
+    """Load by district and roll-up for the last 24 hours, or released household energy by local day for the last 7 days."""
+    chosen = negotiate(accept, format_, _FLAT_FORMATS)
+    span = timedelta(days=1 if measure == "load" else 7)
+    start, end = parse_range(from_, to, now=now, default_end=now, span=span)
+    name = f"arterial-energy-{measure}-{start:%Y%m%dT%H%MZ}-{end:%Y%m%dT%H%MZ}"
+    meta: dict[str, Any] = {"measure": measure, "from": start, "to": end}
+    if measure == "households":
+        rows = _households(connection, settings, start, end)
+        return list_response(chosen, _HOUSEHOLDS, rows, name=name, meta=meta)
+    question = fingerprint(["load", start, end, resolution])
+    after = None
+    if cursor:
+        at_us, code = decode_cursor(cursor, question, (int, str))
+        after = (from_us(int(at_us)), str(code))
+    most = limit or (DEFAULT_LIMIT if chosen is Format.JSON else _MOST_EXPORTED)
+    found = observations.district_load(
+        connection, start=start, end=end, resolution=resolution, after=after, limit=most + 1
+    )
+    following = None
+    if len(found) > most:
+        last = found[most - 1]
+        text = encode_cursor((to_us(last.observed_at), last.district), question)
+        following = next_url(request, {"from": instant(start), "to": instant(end), "cursor": text})
+    rows = list(map(attrgetter(*_LOAD), found[:most]))
+    meta["resolution"] = resolution
+    return list_response(chosen, _LOAD, rows, name=name, meta=meta, following=following)
+
+
+def _households(connection: Connection, settings: Settings, start: datetime, end: datetime) -> list[tuple[Any, ...]]:
+    """Rows of `_HOUSEHOLDS` for every local day that the range touches."""
+    first = start.astimezone(settings.zone).date()
+    last = (end - timedelta(microseconds=1)).astimezone(settings.zone).date()
+    published = releases.releases(connection, first_day=first, last_day=last, plan="district_energy")
+    heads = {release.release_key: release for release in published}
+    rows = []
+    for one in releases.district_energy(connection, first_day=first, last_day=last):
+        release = heads[one.release_key]
+        withheld = one.energy_kwh is None
+        reason = f"fewer than {release.threshold} households: withheld" if withheld else None
+        said = (one.district, one.name, one.day, one.energy_kwh, one.households, one.ci95_kwh, withheld, reason)
+        rows.append((*said, *(getattr(release, name) for name in _RELEASE)))
+    return rows

@@ -1,0 +1,140 @@
+"""Code concerned with health: alive, ready and why not, the fate of every message, and the dead letters."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from datetime import timedelta
+from operator import attrgetter
+from typing import Final
+
+import psycopg
+from fastapi import APIRouter
+from psycopg_pool import PoolTimeout
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.api.deps import Accept, ConnectionDep, Cursor, FormatParam, Limit, Now, PoolDep
+from services.api.documents import documented
+from services.api.formats import Format, json_response, list_response, negotiate
+from services.api.pagination import DEFAULT_LIMIT, decode_cursor, encode_cursor, fingerprint, next_url
+from services.api.schemas import Alive, DeadLetterPage, IngestHealth, Readiness
+from services.storage import dead_letters, health
+from services.storage.database import Connection, first_line
+from services.storage.dead_letters import DeadLetter
+from services.storage.migrate import available, version_of
+
+router = APIRouter(tags=["Health"])
+probes = APIRouter(tags=["Health"])
+
+INGEST_SILENCE: Final = timedelta(seconds=60)
+FORECAST_AGE: Final = timedelta(hours=1)
+_PATIENCE_S: Final = 2.0
+_DEAD_LETTER: Final = tuple(field.name for field in fields(DeadLetter))
+_FLAT_FORMATS: Final = (Format.JSON, Format.CSV, Format.PARQUET)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Check:
+    """One thing that was looked at. Only what is `required` decides about readiness."""
+
+    name: str
+    ok: bool
+    required: bool
+    detail: str
+
+
+@probes.api_route("/healthz", methods=["GET", "HEAD"], responses={200: {"model": Alive}}, summary="Alive?")
+def read_alive() -> Response:
+    """The process answers; nothing else is looked at."""
+    return json_response({"status": "ok"})
+
+
+@probes.api_route("/readyz", methods=["GET", "HEAD"], responses={200: {"model": Readiness}}, summary="Ready?")
+def read_ready(pool: PoolDep, now: Now) -> Response:
+    """Whether requests can be answered from current data: 200 when all required checks hold, else 503 with the reasons."""
+    return _readiness(pool, now)
+
+
+@router.get("/health", responses={200: {"model": Readiness}, 503: {"model": Readiness}}, summary="Ready, and why not")
+def read_health(pool: PoolDep, now: Now) -> Response:
+    """The same as `/readyz`."""
+    return _readiness(pool, now)
+
+
+def _readiness(pool: PoolDep, now: Now) -> Response:
+    try:
+        with pool.connection(timeout=_PATIENCE_S) as connection:
+            checks = _checks(connection, now)
+    except (PoolTimeout, psycopg.OperationalError) as error:
+        checks = [Check(name="database", ok=False, required=True, detail=f"does not answer: {first_line(error)[:120]}")]
+    ready = all(check.ok for check in checks if check.required)
+    status = "ready" if ready else "not ready"
+    return json_response({"status": status, "checks": checks}, {"Cache-Control": "no-store"}, 200 if ready else 503)
+
+
+def _checks(connection: Connection, now: Now) -> list[Check]:
+    version, wanted = version_of(connection), len(available())
+    checks = [
+        Check(name="database", ok=True, required=True, detail="answers"),
+        Check(
+            name="migrations",
+            ok=version == wanted,
+            required=True,
+            detail=f"at version {version} of {wanted}" + ("" if version == wanted else ": run `arterial migrate`"),
+        ),
+    ]
+    if version != wanted:
+        return checks
+    sessions = health.ingest_sessions(connection)
+    seen = sessions[0].seen_at if sessions else None
+    heard = seen is not None and now - seen <= INGEST_SILENCE
+    said = "no session within a day" if seen is None else f"last heard {_seconds(now - seen)} s ago"
+    checks.append(Check(name="ingest", ok=heard, required=True, detail=said))
+    issued = health.newest_issue(connection)
+    fresh = issued is not None and now - issued <= FORECAST_AGE
+    said = "none has been issued yet" if issued is None else f"newest is {_seconds(now - issued)} s old"
+    checks.append(Check(name="forecast", ok=fresh, required=False, detail=said))
+    return checks
+
+
+def _seconds(age: timedelta) -> int:
+    return max(0, round(age.total_seconds()))
+
+
+@router.get("/health/ingest", responses=documented(IngestHealth, Format.JSON), summary="The fate of every message")
+def read_ingest(connection: ConnectionDep) -> Response:
+    """Counters of each ingest session: received = stored + duplicate + dead_lettered + spooled + in_flight."""
+    sessions = [asdict(one) | {"accounted": one.accounted} for one in health.ingest_sessions(connection)]
+    equation = "received = stored + duplicate + dead_lettered + spooled + in_flight"
+    document = {
+        "equation": equation,
+        "accounted": all(session["accounted"] for session in sessions),
+        "sessions": sessions,
+    }
+    return json_response(document)
+
+
+@router.get(
+    "/dead-letters", responses=documented(DeadLetterPage, *_FLAT_FORMATS), summary="Messages that were not readings"
+)
+def list_dead_letters(
+    request: Request,
+    connection: ConnectionDep,
+    now: Now,
+    limit: Limit = None,
+    cursor: Cursor = None,
+    format_: FormatParam = None,
+    accept: Accept = None,
+) -> Response:
+    """Dead letters, newest first: topic, length and the reason in words; their bytes stay in the database."""
+    chosen = negotiate(accept, format_, _FLAT_FORMATS)
+    question = fingerprint(["dead-letters"])
+    before = int(decode_cursor(cursor, question, (int,))[0]) if cursor else 2**62
+    most = limit or DEFAULT_LIMIT
+    found = dead_letters.recent(connection, before=before, limit=most + 1)
+    rows = list(map(attrgetter(*_DEAD_LETTER), found[:most]))
+    following = None
+    if len(found) > most:
+        following = next_url(request, {"cursor": encode_cursor((found[most - 1].id,), question)})
+    name = f"arterial-dead-letters-{now:%Y%m%dT%H%MZ}"
+    return list_response(chosen, _DEAD_LETTER, rows, name=name, meta={}, following=following)
