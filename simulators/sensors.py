@@ -26,7 +26,8 @@ class Detectors:
     """Traffic detectors, two per site, one for each way; arrays over detectors.
 
     `pressure` is +1 where the morning presses (towards the centre), -1 where the evening does, 0 on rings.
-    `bottleneck` is the share of the road's capacity that the next crossing downstream lets through.
+    `load` is the share of the road's capacity that comes at an ordinary peak, `bottleneck` the share that the next
+    crossing downstream lets through. `downstream` is the next detector on the same road and way, -1 when there is none.
     """
 
     code: tuple[str, ...]
@@ -41,6 +42,8 @@ class Detectors:
     capacity_vph: Floats
     load: Floats
     bottleneck: Floats
+    downstream: Ints
+    downstream_km: Floats
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,6 +108,7 @@ def place_detectors(seed: int, roads: Roads, districts: tuple[District, ...]) ->
     tight = rng.random(2 * _SITES) < np.array([0.40, 0.38, 0.15])[kind]
     bottleneck = np.where(tight, share * rng.uniform(0.86, 0.97, 2 * _SITES), 1.0)
     names = [roads.name[e] for e in edge]
+    downstream, downstream_km = _downstream(position, heading[both] * way[:, None], [names[site] for site in both])
     return Detectors(
         code=tuple(f"tr-{site + 1:03d}{'ab'[k]}" for site in range(_SITES) for k in (0, 1)),
         name=tuple(
@@ -121,6 +125,8 @@ def place_detectors(seed: int, roads: Roads, districts: tuple[District, ...]) ->
         capacity_vph=capacity,
         load=share,
         bottleneck=bottleneck,
+        downstream=downstream,
+        downstream_km=downstream_km,
     )
 
 
@@ -181,6 +187,18 @@ def place_households(seed: int, districts: tuple[District, ...]) -> Households:
         electric_car=rng.random(count) < np.where(garden, 0.35, 0.14),
         solar_kwp=np.where(rng.random(count) < np.where(garden, 0.35, 0.05), rng.uniform(2, 8, count), 0.0),
     )
+
+
+def _downstream(position: Floats, heading: Floats, road: list[str]) -> tuple[Ints, Floats]:
+    """The nearest detector ahead within 2.5 km that watches the same road and way, and how far it is [km]."""
+    way = heading / np.linalg.norm(heading, axis=1, keepdims=True)
+    ahead = position[None] - position[:, None]
+    apart = np.linalg.norm(ahead, axis=2)
+    same = np.equal.outer(road, road) & (way @ way.T > 0.5) & (np.einsum("ijc,ic->ij", ahead, way) > 0.7 * apart)
+    apart = np.where(same & (apart > 0.1) & (apart < 2.5), apart, np.inf)
+    nearest = np.argmin(apart, axis=1)
+    distance = apart[np.arange(len(road)), nearest]
+    return np.where(np.isfinite(distance), nearest, -1), np.where(np.isfinite(distance), distance, 0.0)
 
 
 def _direction(pressure: float, heading: Floats) -> str:

@@ -29,7 +29,7 @@ def hashed(seed: int, name: str, *keys: NDArray[Any]) -> Floats:
 
     The mixing function is SplitMix64 (Steele, Lea and Flood 2014, https://doi.org/10.1145/2660193.2660195).
     """
-    state = np.uint64(seed & _WORD) * _GOLDEN + np.uint64(crc32(name.encode()))
+    state = np.uint64(((seed & _WORD) << 32) | crc32(name.encode()))
     with np.errstate(over="ignore"):
         mixed = np.broadcast_to(state, np.broadcast_shapes(*(key.shape for key in keys))).copy()
         for key in keys:

@@ -1,9 +1,8 @@
-"""Code concerned with what the map stands on: districts and layers, and how far the city's history reaches."""
+"""Code concerned with writing what the map stands on: districts and layers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 import orjson
@@ -28,15 +27,3 @@ def put_districts(connection: Connection, districts: Iterable[tuple[str, str, di
 def put_layer(connection: Connection, name: str, features: dict[str, Any]) -> None:
     """Write the layer `roads` or `water`, a GeoJSON FeatureCollection, replacing what was there. Needs the owner."""
     connection.execute(query("places", "put_layer"), [name, orjson.dumps(features).decode()])
-
-
-def has_districts(connection: Connection) -> bool:
-    """Whether any district was written."""
-    row = connection.execute(query("places", "has_districts")).fetchone()
-    return row is not None and bool(row[0])
-
-
-def newest_traffic(connection: Connection) -> datetime | None:
-    """The stamp of the newest traffic observation of any sensor, None when there is none."""
-    row = connection.execute(query("places", "newest_traffic")).fetchone()
-    return row[0] if row else None

@@ -7,11 +7,3 @@ ON CONFLICT (code) DO UPDATE SET name = excluded.name, outline = excluded.outlin
 -- Write one map layer, or replace it.
 INSERT INTO sensing.layer (name, features) VALUES (%s, %s::jsonb)
 ON CONFLICT (name) DO UPDATE SET features = excluded.features;
-
--- name: has_districts
--- Whether any district was written.
-SELECT EXISTS (SELECT FROM sensing.district);
-
--- name: newest_traffic
--- The newest traffic observation of the whole city.
-SELECT max(observed_at) FROM sensing.traffic;
