@@ -136,7 +136,7 @@ class City:
     _services: dict[str, Running] = field(init=False, default_factory=dict)
     _stop: threading.Event = field(init=False, default_factory=threading.Event)
     _ready: bool = field(init=False, default=False)
-    _say: Callable[[str], None] = field(init=False, default=str)
+    _say: Callable[[str], None] = field(init=False, default=print)
 
     @contextmanager
     def running(self, say: Callable[[str], None]) -> Iterator[Endpoints]:
@@ -254,9 +254,8 @@ class City:
             if not begun and live_sensors(connection)[0]:
                 return
         state.write_text("loading", encoding="utf-8")
-        from simulators.city import build
-
         from simulators import history
+        from simulators.city import build
 
         began = time.monotonic()
         self._say(f"City          loading {_HISTORY_DAYS} days of history ...")

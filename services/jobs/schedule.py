@@ -6,8 +6,9 @@ late ones from piling up. Nothing a job does is half done: each writes in transa
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import procrastinate
 import psycopg
@@ -23,6 +24,7 @@ from services.storage.database import connect
 log = structlog.get_logger()
 
 FORECAST = "forecast"
+Task = TypeVar("Task", bound=Callable[..., Any])
 _QUEUE_KEPT_HOURS = 24
 _STALLED_AFTER_S = 60
 
@@ -34,13 +36,14 @@ def make_app(settings: Settings) -> procrastinate.App:
     )
     app = procrastinate.App(connector=connector)
 
-    def periodic(name: str, cron: str) -> Any:
-        """Both decorators of a task that is due by the clock."""
+    def periodic(name: str, cron: str) -> Callable[[Task], Task]:
+        """Register a task that is due by the clock."""
 
-        def decorate(task: Any) -> Any:
-            return app.periodic(cron=cron)(app.task(name=name, queue="city", lock=name, queueing_lock=name)(task))
+        def register(task: Task) -> Task:
+            app.periodic(cron=cron)(app.task(name=name, queue="city", lock=name, queueing_lock=name)(task))
+            return task
 
-        return decorate
+        return register
 
     @periodic(FORECAST, f"*/{settings.forecast_every_minutes} * * * *")
     def forecast(timestamp: int | None = None) -> None:
@@ -60,7 +63,8 @@ def make_app(settings: Settings) -> procrastinate.App:
         """Release the local days that have closed."""
         del timestamp
         for done in release.release_closed_days(settings, datetime.now(UTC)):
-            log.info("released", plan=done.plan, day=done.day.isoformat())
+            if not done.replayed:
+                log.info("released", plan=done.release.plan, day=done.release.day.isoformat())
 
     @periodic("destroy-personal", "40 * * * *")
     def destroy(timestamp: int) -> None:
