@@ -1,0 +1,72 @@
+"""Code concerned with the promise: received = stored + duplicate + dead_lettered + spooled + in_flight, in messages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+
+class Fate(IntEnum):
+    """Where a message ended."""
+
+    STORED = 0
+    DUPLICATE = 1
+    DEAD_LETTERED = 2
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Counts:
+    """What one ingest session did so far; each change returns a new value in which the equation still holds."""
+
+    received: int = 0
+    stored: int = 0
+    duplicate: int = 0
+    dead_lettered: int = 0
+    spooled: int = 0
+    in_flight: int = 0
+    rows: int = 0
+
+    def receiving(self, messages: int) -> Counts:
+        """After `messages` more have arrived."""
+        return replace(self, received=self.received + messages, in_flight=self.in_flight + messages)
+
+    def settling(self, settled: Settled) -> Counts:
+        """After some of the messages in flight have found their end."""
+        return replace(
+            self,
+            stored=self.stored + settled.stored,
+            duplicate=self.duplicate + settled.duplicate,
+            dead_lettered=self.dead_lettered + settled.dead_lettered,
+            in_flight=self.in_flight - settled.messages,
+            rows=self.rows + settled.rows,
+        )
+
+    def holds(self) -> bool:
+        """Whether every message is accounted for."""
+        ended = self.stored + self.duplicate + self.dead_lettered + self.spooled
+        return self.received == ended + self.in_flight and min(self.in_flight, self.spooled) >= 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settled:
+    """How the messages of one transaction ended, and how many rows they made."""
+
+    stored: int = 0
+    duplicate: int = 0
+    dead_lettered: int = 0
+    rows: int = 0
+
+    @property
+    def messages(self) -> int:
+        """How many messages ended."""
+        return self.stored + self.duplicate + self.dead_lettered
+
+    @classmethod
+    def of(cls, fates: list[Fate], rows: int) -> Settled:
+        """Count fates."""
+        return cls(
+            stored=fates.count(Fate.STORED),
+            duplicate=fates.count(Fate.DUPLICATE),
+            dead_lettered=fates.count(Fate.DEAD_LETTERED),
+            rows=rows,
+        )

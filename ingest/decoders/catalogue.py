@@ -1,0 +1,135 @@
+"""Code concerned with which dialect reads which topic. A new dialect is one file, one line here, one case folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from ingest.decoders import fintraffic_tms, native, senml, things_stack
+from ingest.decoders.checks import Limits, Window, shown
+from services.domain import PERSONAL_KINDS, Decoded, Message, Rejected
+from services.errors import InputError
+
+
+class Dialect(msgspec.Struct, frozen=True, kw_only=True):
+    """A payload format.
+
+    Attributes:
+        name: short, for people and the command line.
+        topics: MQTT topic filters that carry it.
+        example: one such topic.
+        decode: reads a message; an InputError rejects it whole.
+        description: one line.
+
+    """
+
+    name: str
+    topics: tuple[str, ...]
+    example: str
+    decode: Callable[[Message, Window], Decoded]
+    description: str
+
+
+DIALECTS: Final[dict[str, Dialect]] = {
+    dialect.name: dialect
+    for dialect in (
+        Dialect(
+            name="native",
+            topics=tuple(f"city/v1/+/+/{purpose}" for purpose in ("telemetry", "status", "meta")),
+            example="city/v1/traffic/example/telemetry",
+            decode=native.decode,
+            description="Arterial's own JSON: one reading, or an array of them",
+        ),
+        Dialect(
+            name="senml",
+            topics=("city/v1/+/+/senml",),
+            example="city/v1/environment/example/senml",
+            decode=senml.decode,
+            description="Sensor Measurement Lists (RFC 8428) in JSON",
+        ),
+        Dialect(
+            name="things_stack",
+            topics=("v3/+/devices/+/up",),
+            example="v3/application@tenant/devices/example/up",
+            decode=things_stack.decode,
+            description="LoRaWAN uplinks of The Things Stack v3, with decoded_payload",
+        ),
+        Dialect(
+            name="fintraffic_tms",
+            topics=("tms-v2/+/+", "tms-v2/status"),
+            example="tms-v2/23001/5116",
+            decode=fintraffic_tms.decode,
+            description="Finland's road traffic measuring stations (Fintraffic Digitraffic, tms-v2)",
+        ),
+    )
+}
+
+
+def decode(message: Message, dialect: str | None = None, *, now_us: int, limits: Limits | None = None) -> Decoded:
+    """All that one message says, each item a reading or a rejection with its reason; never raises for a message.
+
+    Args:
+        message: as received.
+        dialect: a name of `DIALECTS`; by default the one whose topic filter matches.
+        now_us: the server's clock [µs since 1970 UTC].
+        limits: sizes and times that are accepted.
+
+    Raises:
+        InputError: `dialect` is not a name of `DIALECTS`.
+
+    """
+    limits = limits or Limits()
+    if dialect is not None and dialect not in DIALECTS:
+        reason = f"there is no dialect {dialect!r}: choose one of {', '.join(DIALECTS)}"
+        raise InputError(reason)
+    if len(message.payload) > limits.max_payload_bytes:
+        return _rejected(f"the payload is {len(message.payload):,} bytes, the limit is {limits.max_payload_bytes:,}")
+    name = dialect or route(message.topic)
+    if name is None:
+        return _rejected(_no_dialect(message.topic))
+    try:
+        return DIALECTS[name].decode(message, Window.of(limits, now_us))
+    except InputError as refusal:
+        return _rejected(str(refusal))
+
+
+@lru_cache(maxsize=65_536)
+def route(topic: str) -> str | None:
+    """The name of the dialect whose topic filter matches, or None; the topic decides, never the content."""
+    if not _is_utf8(topic):
+        return None
+    for dialect in DIALECTS.values():
+        if any(matches(topic, topic_filter) for topic_filter in dialect.topics):
+            return dialect.name
+    return None
+
+
+def is_personal(topic: str) -> bool:
+    """Whether a topic may carry personal data: any of its levels names a personal kind, however it is spelt."""
+    return any(level.strip().casefold() in PERSONAL_KINDS for level in topic.split("/"))
+
+
+def matches(topic: str, topic_filter: str) -> bool:
+    """Whether an MQTT topic filter, with `+` and `#`, matches a topic."""
+    levels, wanted = topic.split("/"), topic_filter.split("/")
+    if wanted[-1] == "#":
+        wanted.pop()
+        levels = levels[: len(wanted)]
+    return len(levels) == len(wanted) and all(w in {"+", level} for level, w in zip(levels, wanted, strict=True))
+
+
+def _no_dialect(topic: str) -> str:
+    if not _is_utf8(topic):
+        return "the topic is not valid UTF-8"
+    return f"no dialect is configured for topic {shown(topic)}"
+
+
+def _is_utf8(topic: str) -> bool:
+    return topic.isascii() or not any("\ud800" <= character <= "\udfff" for character in topic)
+
+
+def _rejected(reason: str) -> Decoded:
+    return Decoded(rejected=(Rejected(reason=reason),))

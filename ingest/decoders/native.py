@@ -1,0 +1,343 @@
+"""Code concerned with Arterial's own dialect: `city/v1/<kind>/<sensor>/telemetry|status|meta`, JSON.
+
+A clean payload takes the short way, one typed decode; whatever that refuses is looked at again item by item, to store
+what is good and say precisely what is not.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from functools import lru_cache
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from ingest.decoders.checks import (
+    Window,
+    counted_moment,
+    is_quantity,
+    number,
+    parse_json,
+    sensor_code,
+    sequence_number,
+    shown,
+    text_moment,
+)
+from services.domain import (
+    PERSONAL_KINDS,
+    Decoded,
+    EnergyReading,
+    HouseholdReading,
+    Kind,
+    Message,
+    PositionReading,
+    QuantityReading,
+    Reading,
+    Rejected,
+    SensorMeta,
+    SensorStatus,
+    TrafficReading,
+    to_us,
+)
+from services.errors import InputError
+
+_Time = Annotated[datetime, msgspec.Meta(tz=True)] | int
+_Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+_Amount = Annotated[float, msgspec.Meta(ge=0, le=3.4e38)]
+_Signed = Annotated[float, msgspec.Meta(ge=-3.4e38, le=3.4e38)]
+_Seq = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
+_MAX_FIELDS: Final = 64
+_SHARE: Final = (0.0, 1.0, "it is a share between 0 and 1")
+_NOT_NEGATIVE: Final = (0.0, 3.4e38, "it lies between 0 and 3.4e38")
+_FINITE: Final = (-3.4e38, 3.4e38, "it lies between -3.4e38 and 3.4e38")
+_KNOWN: Final[dict[Kind, dict[str, tuple[float, float, str]]]] = {
+    Kind.TRAFFIC: {"flow_vph": _NOT_NEGATIVE, "speed_kmh": _NOT_NEGATIVE, "occupancy": _SHARE},
+    Kind.ENERGY: {"power_kw": _FINITE, "energy_kwh": _FINITE},
+    Kind.ENVIRONMENT: {},
+    Kind.PROBE: {
+        "lon": (-180, 180, "a longitude lies between -180 and 180"),
+        "lat": (-90, 90, "a latitude lies between -90 and 90"),
+        "speed_kmh": _NOT_NEGATIVE,
+    },
+    Kind.HOUSEHOLD: {"energy_kwh": (0.0, 2_000_000.0, "a household uses between 0 and 2,000,000 kWh in one interval")},
+}
+
+
+class _Traffic(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    ts: _Time
+    seq: _Seq | None = None
+    flow_vph: _Amount | None = None
+    speed_kmh: _Amount | None = None
+    occupancy: _Share | None = None
+
+
+class _Energy(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    ts: _Time
+    seq: _Seq | None = None
+    power_kw: _Signed | None = None
+    energy_kwh: _Signed | None = None
+
+
+_TRAFFIC: Final = msgspec.json.Decoder(_Traffic)
+_TRAFFIC_BATCH: Final = msgspec.json.Decoder(list[_Traffic])
+_ENERGY: Final = msgspec.json.Decoder(_Energy)
+_ENERGY_BATCH: Final = msgspec.json.Decoder(list[_Energy])
+
+
+def decode(message: Message, window: Window) -> Decoded:
+    """All that a message of this dialect says.
+
+    Raises:
+        InputError: nothing of it can be used.
+
+    """
+    kind, sensor, purpose = address(message.topic)
+    if purpose == "telemetry":
+        return _clean(kind, sensor, message.payload, window) or _item_by_item(kind, sensor, message.payload, window)
+    if kind in PERSONAL_KINDS:
+        reason = f"a {kind} has no {purpose}: nothing about it is kept but its readings"
+        raise InputError(reason)
+    if purpose == "status":
+        return Decoded(status=(_status(kind, sensor, message.payload, window),))
+    return Decoded(meta=(_meta(kind, sensor, message.payload),))
+
+
+@lru_cache(maxsize=65_536)
+def address(topic: str) -> tuple[Kind, str, str]:
+    """Kind, sensor and purpose (the last level) of a topic `city/v1/<kind>/<sensor>/<purpose>`.
+
+    Raises:
+        InputError: the kind is unknown, or the sensor cannot be a name.
+
+    """
+    _, _, kind, sensor, purpose = topic.split("/")
+    try:
+        return Kind(kind), sensor_code(sensor), purpose
+    except ValueError:
+        message = f"the kind {shown(kind)} in the topic is not one of {', '.join(Kind)}"
+        raise InputError(message) from None
+
+
+def _clean(kind: Kind, sensor: str, payload: bytes, window: Window) -> Decoded | None:
+    """The readings of a payload in which nothing is unusual, else None."""
+    is_batch = payload[:1] == b"["
+    try:
+        if kind is Kind.TRAFFIC:
+            readings: tuple[Reading, ...] = tuple(
+                TrafficReading(
+                    sensor=sensor,
+                    observed_us=_plain_moment(item.ts, window),
+                    seq=item.seq,
+                    flow_vph=item.flow_vph,
+                    speed_kmh=item.speed_kmh,
+                    occupancy=item.occupancy,
+                )
+                for item in (_TRAFFIC_BATCH.decode(payload) if is_batch else (_TRAFFIC.decode(payload),))
+                if item.flow_vph is not None or item.speed_kmh is not None or item.occupancy is not None or _hollow()
+            )
+        elif kind is Kind.ENERGY:
+            readings = tuple(
+                EnergyReading(
+                    sensor=sensor,
+                    observed_us=_plain_moment(item.ts, window),
+                    seq=item.seq,
+                    power_kw=item.power_kw,
+                    energy_kwh=item.energy_kwh,
+                )
+                for item in (_ENERGY_BATCH.decode(payload) if is_batch else (_ENERGY.decode(payload),))
+                if item.power_kw is not None or item.energy_kwh is not None or _hollow()
+            )
+        else:
+            return None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InputError):
+        return None  # the long way finds the words
+    return Decoded(readings=readings) if readings else None
+
+
+def _hollow() -> bool:
+    message = "there is no value"
+    raise InputError(message)
+
+
+def _plain_moment(moment: datetime | int, window: Window) -> int:
+    moment_us = moment * 1_000 if isinstance(moment, int) else to_us(moment)
+    if not window.earliest_us <= moment_us <= window.latest_us:
+        message = "the time needs a second look"
+        raise InputError(message)
+    return moment_us
+
+
+def _item_by_item(kind: Kind, sensor: str, payload: bytes, window: Window) -> Decoded:
+    content = parse_json(payload)
+    if not isinstance(content, list):
+        return Decoded(readings=tuple(_readings(kind, sensor, content, window)))
+    if not content:
+        message = "the batch is empty"
+        raise InputError(message)
+    readings: list[Reading] = []
+    rejected: list[Rejected] = []
+    for position, item in enumerate(content):
+        try:
+            readings += _readings(kind, sensor, item, window)
+        except InputError as refusal:
+            rejected.append(Rejected(reason=str(refusal), item=position))
+    return Decoded(readings=tuple(readings), rejected=tuple(rejected))
+
+
+def _readings(kind: Kind, sensor: str, item: object, window: Window) -> list[Reading]:
+    fields = _object(item)
+    if "ts" not in fields:
+        message = "the field ts is missing: the time of the reading"
+        raise InputError(message)
+    moment = fields["ts"]
+    observed_us = (
+        text_moment(moment, window) if isinstance(moment, str) else counted_moment(moment, "milliseconds", window)
+    )
+    seq = sequence_number(fields.get("seq"))
+    known = {
+        name: number(name, fields[name], low=low, high=high, why=why)
+        for name, (low, high, why) in _KNOWN[kind].items()
+        if fields.get(name) is not None
+    }
+    make = _MAKERS.get(kind)
+    found: list[Reading] = (
+        [make(sensor, observed_us, seq, known, fields)] if make and (known or kind in PERSONAL_KINDS) else []
+    )
+    if kind not in PERSONAL_KINDS:
+        found += _quantities(kind, sensor, observed_us, seq, fields)
+    if not found:
+        raise InputError(_no_value(kind, fields))
+    return found
+
+
+def _quantities(
+    kind: Kind, sensor: str, observed_us: int, seq: int | None, fields: dict[str, Any]
+) -> Iterator[Reading]:
+    for name, value in fields.items():
+        if (
+            name in {"ts", "seq"}
+            or name in _KNOWN[kind]
+            or isinstance(value, bool)
+            or not isinstance(value, int | float)
+        ):
+            continue
+        if is_quantity(name):
+            amount = number(name, value, low=-1.7e308, high=1.7e308)
+            yield QuantityReading(
+                sensor=sensor, observed_us=observed_us, quantity=name, value=amount, kind=kind, seq=seq
+            )
+
+
+def _no_value(kind: Kind, fields: dict[str, Any]) -> str:
+    others = [name for name in fields if name not in {"ts", "seq"}]
+    if not others:
+        return "there is a time but no value"
+    for name in others:
+        near = difflib.get_close_matches(name, _KNOWN[kind], n=1, cutoff=0.5)
+        if near:
+            return f"there is no numeric value: {shown(name)} is not a field of {kind}, did you mean {near[0]}?"
+    return f"there is no numeric value among the fields {shown(', '.join(others))}"
+
+
+def _traffic(sensor: str, observed_us: int, seq: int | None, known: dict[str, float], _: dict[str, Any]) -> Reading:
+    return TrafficReading(sensor=sensor, observed_us=observed_us, seq=seq, **known)
+
+
+def _energy(sensor: str, observed_us: int, seq: int | None, known: dict[str, float], _: dict[str, Any]) -> Reading:
+    return EnergyReading(sensor=sensor, observed_us=observed_us, seq=seq, **known)
+
+
+def _position(sensor: str, observed_us: int, _: int | None, known: dict[str, float], __: dict[str, Any]) -> Reading:
+    for name in ("lon", "lat"):
+        if name not in known:
+            message = f"the field {name} is missing"
+            raise InputError(message)
+    return PositionReading(subject=sensor, observed_us=observed_us, **known)
+
+
+def _household(
+    sensor: str, observed_us: int, _: int | None, known: dict[str, float], fields: dict[str, Any]
+) -> Reading:
+    district = fields.get("district")
+    if not isinstance(district, str) or not 1 <= len(district) <= 63 or not district.isprintable():
+        message = f"district is {shown(district)}, but the code of a district is expected"
+        raise InputError(message)
+    if "energy_kwh" not in known:
+        message = "the field energy_kwh is missing"
+        raise InputError(message)
+    return HouseholdReading(subject=sensor, observed_us=observed_us, district=district, energy_kwh=known["energy_kwh"])
+
+
+_Maker = Callable[[str, int, int | None, dict[str, float], dict[str, Any]], Reading]
+_MAKERS: Final[dict[Kind, _Maker]] = {
+    Kind.TRAFFIC: _traffic,
+    Kind.ENERGY: _energy,
+    Kind.PROBE: _position,
+    Kind.HOUSEHOLD: _household,
+}
+
+
+def _object(item: object) -> dict[str, Any]:
+    if not isinstance(item, dict):
+        message = f'{shown(item)} is not a JSON object such as {{"ts": …}}'
+        raise InputError(message)
+    if len(item) > _MAX_FIELDS:
+        message = f"the object has {len(item)} fields, the limit is {_MAX_FIELDS}"
+        raise InputError(message)
+    return item
+
+
+def _status(kind: Kind, sensor: str, payload: bytes, window: Window) -> SensorStatus:
+    """An empty payload clears the retained status: the device has gone."""
+    if not payload:
+        return SensorStatus(sensor=sensor, kind=kind, online=False)
+    fields = _object(parse_json(payload))
+    online = fields.get("online")
+    if not isinstance(online, bool):
+        message = f"online is {shown(online)}, but true or false is expected"
+        raise InputError(message)
+    moment = fields.get("ts")
+    if moment is None:
+        return SensorStatus(sensor=sensor, kind=kind, online=online)
+    observed_us = (
+        text_moment(moment, window) if isinstance(moment, str) else counted_moment(moment, "milliseconds", window)
+    )
+    return SensorStatus(sensor=sensor, kind=kind, online=online, observed_us=observed_us)
+
+
+def _meta(kind: Kind, sensor: str, payload: bytes) -> SensorMeta:
+    """An empty payload clears the retained meta: what is known about the sensor stays."""
+    if not payload:
+        return SensorMeta(sensor=sensor, kind=kind)
+    fields = _object(parse_json(payload))
+    if fields.get("kind") not in {None, kind}:
+        message = f"kind is {shown(fields['kind'])}, but the topic says {kind}"
+        raise InputError(message)
+    values: dict[str, Any] = {}
+    for name, longest in (("name", 200), ("unit", 40), ("district", 63), ("road", 200)):
+        value = fields.get(name)
+        if value is None:
+            continue
+        if not isinstance(value, str) or len(value) > longest or "\0" in value:
+            message = f"{name} is {shown(value)}, but text of up to {longest} characters is expected"
+            raise InputError(message)
+        values[name] = value
+    for name, low, high, why in (
+        ("lon", -180.0, 180.0, "a longitude lies between -180 and 180"),
+        ("lat", -90.0, 90.0, "a latitude lies between -90 and 90"),
+        ("free_flow_kmh", 1e-30, 3.4e38, "it is above 0"),
+        ("capacity_vph", 1e-30, 3.4e38, "it is above 0"),
+        ("limit_kw", 1e-30, 3.4e38, "it is above 0"),
+    ):
+        if fields.get(name) is not None:
+            values[name] = number(name, fields[name], low=low, high=high, why=why)
+    step = fields.get("step_seconds")
+    if step is not None:
+        if isinstance(step, bool) or not isinstance(step, int) or not 1 <= step <= 86_400:
+            message = f"step_seconds is {shown(step)}, but an integer from 1 to 86400 is expected"
+            raise InputError(message)
+        values["step_seconds"] = step
+    return SensorMeta(sensor=sensor, kind=kind, **values)

@@ -1,0 +1,83 @@
+"""Code concerned with messages between their receipt and their batch: a bounded queue that fills, never drops."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+from services.domain import Message
+
+_QUIET_S: Final = 0.01
+"""A pause in the stream this long ends a batch: a broker with a small window waits for acknowledgements."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Receipt:
+    """What is needed to acknowledge a message, good for one connection only.
+
+    Attributes:
+        generation: number of the connection that delivered it.
+        mid: packet identifier.
+        qos: 0 needs no acknowledgement.
+
+    """
+
+    generation: int
+    mid: int
+    qos: int
+
+
+class Inbox:
+    """Takes messages from the network thread, gives batches to the writer thread."""
+
+    def __init__(self, *, most_messages: int, most_bytes: int) -> None:
+        """Full at this many messages or bytes of payload."""
+        self._most_messages = most_messages
+        self._most_bytes = most_bytes
+        self._queue: deque[tuple[Message, Receipt]] = deque()
+        self._bytes = 0
+        self._last_put = 0.0
+        self._arrived = threading.Event()
+        self._lock = threading.Lock()
+        self.received = 0
+
+    def put(self, message: Message, receipt: Receipt) -> None:
+        """Append a message; the caller stops reading from the network while the inbox is full."""
+        with self._lock:
+            self._queue.append((message, receipt))
+            self._bytes += len(message.payload)
+            self.received += 1
+            self._last_put = time.monotonic()
+        self._arrived.set()
+
+    def is_full(self) -> bool:
+        """Whether no more should be read from the network."""
+        return len(self._queue) >= self._most_messages or self._bytes >= self._most_bytes
+
+    def take(self, *, most: int, age_s: float, patience_s: float) -> tuple[list[Message], list[Receipt]]:
+        """The next batch, in order of receipt: as soon as it is full, the stream pauses, or its first has waited enough.
+
+        Args:
+            most: messages of a batch.
+            age_s: longest wait of the first message [s].
+            patience_s: longest wait for a first message; the batch is empty then [s].
+
+        """
+        if not self._arrived.wait(patience_s):
+            return [], []
+        deadline = time.monotonic() + age_s
+        while len(self._queue) < most and not self.is_full():
+            now = time.monotonic()
+            quiet_at = self._last_put + _QUIET_S
+            if now >= min(deadline, quiet_at):
+                break
+            time.sleep(max(0.0005, min(deadline, quiet_at) - now))
+        with self._lock:
+            taken = [self._queue.popleft() for _ in range(min(most, len(self._queue)))]
+            self._bytes -= sum(len(message.payload) for message, _ in taken)
+            if not self._queue:
+                self._arrived.clear()
+        return [message for message, _ in taken], [receipt for _, receipt in taken]

@@ -1,0 +1,77 @@
+"""Code concerned with the live process: session, batches, database, and an orderly end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Final
+
+import structlog
+
+from ingest.batch import Batch
+from ingest.counts import Counts
+from ingest.decoders.catalogue import decode
+from ingest.inbox import Inbox
+from ingest.persistence import Persistence
+from ingest.pipeline import limits_of
+from ingest.session import Session
+from services.errors import UnavailableError
+from services.settings import Settings
+
+_MOST_BYTES: Final = 64 * 1024 * 1024
+_HEARTBEAT_S: Final = 3.0
+_PATIENCE_S: Final = 0.25
+
+log = structlog.get_logger()
+
+
+def run(settings: Settings, stop: threading.Event) -> Counts:
+    """Receive, store and acknowledge until `stop` is set; then write what was received and end.
+
+    Raises:
+        ConfigurationError: a setting is missing, or another process has the client id.
+        UnavailableError: the database does not answer at the start, or the session's thread ended by itself.
+
+    """
+    inbox = Inbox(most_messages=settings.mqtt_receive_maximum, most_bytes=_MOST_BYTES)
+    session = Session(settings, inbox)
+    with Persistence(settings, client_id=settings.mqtt_client_id, stop=stop) as persistence:
+        session.start()
+        log.info("ingest has started", client_id=settings.mqtt_client_id, topics=settings.mqtt_topics)
+        try:
+            _work(settings, stop, inbox, session, persistence)
+        finally:
+            session.close()
+        log.info("ingest has ended", received=inbox.received, stored=persistence.counts.stored)
+        return persistence.counts
+
+
+def _work(settings: Settings, stop: threading.Event, inbox: Inbox, session: Session, persistence: Persistence) -> None:
+    limits = limits_of(settings)
+    next_heartbeat = 0.0
+    while True:
+        stopping = stop.is_set()
+        if stopping:
+            session.stop_receiving()
+        messages, receipts = inbox.take(
+            most=settings.ingest_batch_messages,
+            age_s=settings.ingest_batch_age_s,
+            patience_s=0.05 if stopping else _PATIENCE_S,
+        )
+        if messages:
+            now_us = time.time_ns() // 1_000
+            batch = Batch.of(messages, [decode(message, now_us=now_us, limits=limits) for message in messages])
+            if not persistence.persist(batch, inbox.received):
+                return  # not acknowledged: the broker delivers it again
+            session.acknowledge(receipts)
+            if batch.reasons:
+                log.warning("messages became dead letters", messages=len(batch.reasons))
+        elif stopping:
+            persistence.heartbeat(inbox.received)
+            return
+        if time.monotonic() >= next_heartbeat:
+            persistence.heartbeat(inbox.received)
+            next_heartbeat = time.monotonic() + _HEARTBEAT_S
+        if not session.is_alive():
+            message = "the MQTT session ended by itself; the log says why"
+            raise UnavailableError(message)

@@ -1,0 +1,274 @@
+"""Code concerned with writing a batch in one transaction: rows, dead letters, dirty hours and counters, all or none."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, TypeVar
+
+import numpy as np
+import psycopg
+
+from ingest import binary_copy
+from ingest.batch import Batch, Items, kind_of
+from ingest.counts import Counts, Settled
+from ingest.decoders.catalogue import is_personal
+from ingest.directory import Directory
+from ingest.merging import Merged, Values, merge
+from ingest.personal_rows import household_rows, position_rows
+from ingest.rows import VALUE_COLUMNS, Rows, energy_rows, quantity_rows, traffic_rows
+from services.domain import EnergyReading, Kind, QuantityReading, TrafficReading, from_us
+from services.settings import Settings
+from services.storage import personal_intake, readings
+from services.storage.database import Connection
+
+R = TypeVar("R", TrafficReading, EnergyReading, QuantityReading)
+_STAY_CAREFUL: Final = 32
+_ATTEMPTS: Final = 3
+_REASONS_SHOWN: Final = 5
+
+
+class Writer:
+    """Writes batches through one connection, which it does not own.
+
+    The quick way copies rows straight into the table and lets the primary key object. Where a key is already there the
+    careful way looks it up first and merges; it stays in use for the next batches, as repeats come in runs.
+    """
+
+    def __init__(self, settings: Settings, connection: Connection, *, client_id: str | None = None) -> None:
+        """The connection must be in autocommit mode; with a client id the counters are kept in its session row."""
+        self._connection = connection
+        self._client_id = client_id
+        self._directory = Directory(settings)
+        self._largest_letter = settings.ingest_max_payload_bytes
+        self._careful: dict[str, int] = {}
+        self.counts = Counts()
+
+    def use(self, connection: Connection) -> None:
+        """Go on with another connection, after the first was lost."""
+        self._connection = connection
+        self._directory.forget()
+
+    def forget(self) -> None:
+        """Look up numbers and partitions anew."""
+        self._directory.forget()
+
+    def write(self, batch: Batch, received: int) -> Settled:
+        """Write a batch and commit.
+
+        Args:
+            batch: the messages; its reasons are completed.
+            received: all messages of the session so far, for the counters.
+
+        Raises:
+            psycopg.Error: nothing of the batch was written.
+
+        """
+        self._directory.learn_sensors(self._connection, batch.sensors())
+        tables = self._tables(batch)
+        for rows in tables:
+            self._directory.ensure_months(self._connection, rows.months())
+        positions = position_rows(self._connection, self._directory, batch)
+        households = household_rows(self._connection, self._directory, batch)
+        with self._connection.transaction():
+            for rows in tables:
+                self._write_table(batch, rows)
+            self._write_personal(batch, "position", positions)
+            self._write_personal(batch, "household", households)
+            self._describe(batch)
+            self._bury(batch)
+            settled = Settled.of(batch.fates(), sum(batch.fresh_rows))
+            counts = self.counts.receiving(received - self.counts.received).settling(settled)
+            self._save(counts)
+        self.counts = counts
+        return settled
+
+    def heartbeat(self, received: int) -> None:
+        """Write the counters although nothing was settled."""
+        counts = self.counts.receiving(received - self.counts.received)
+        self._save(counts)
+        self.counts = counts
+
+    def _save(self, counts: Counts) -> None:
+        if self._client_id is not None:
+            columns = {
+                "received": counts.received,
+                "stored": counts.stored,
+                "duplicate": counts.duplicate,
+                "dead_lettered": counts.dead_lettered,
+                "spooled": counts.spooled,
+                "in_flight": counts.in_flight,
+            }
+            readings.count_session(self._connection, self._client_id, columns)
+
+    def _tables(self, batch: Batch) -> list[Rows]:
+        """The rows of each observation table; readings of a sensor that is of another kind are rejected."""
+        found = []
+        if batch.traffic.items:
+            found.append(traffic_rows(*self._numbered(batch, batch.traffic, Kind.TRAFFIC)))
+        if batch.energy.items:
+            found.append(energy_rows(*self._numbered(batch, batch.energy, Kind.ENERGY)))
+        if batch.quantities.items:
+            found.append(quantity_rows(*self._numbered(batch, batch.quantities, None)))
+        return [rows for rows in found if len(rows)]
+
+    def _numbered(
+        self, batch: Batch, lane: Items[R], kind: Kind | None
+    ) -> tuple[list[R], list[int], list[int], list[int]]:
+        """Readings, sensor numbers, places of the messages and times of receipt, place by place."""
+        items, places = lane.items, lane.message
+        kinds = [kind_of(item) for item in items] if kind is None else [kind] * len(items)
+        ids = [self._directory.ids(kind).get(item.sensor, -1) for kind, item in zip(kinds, items, strict=True)]
+        if -1 in ids:
+            for place, item, of_kind, number in zip(places, items, kinds, ids, strict=True):
+                if number == -1:
+                    batch.reject(place, self._directory.conflict(item.sensor, of_kind))
+            keep = [index for index, number in enumerate(ids) if number != -1]
+            items, places, ids = [items[i] for i in keep], [places[i] for i in keep], [ids[i] for i in keep]
+        return items, ids, places, [batch.messages[place].received_us for place in places]
+
+    def _write_table(self, batch: Batch, rows: Rows) -> None:
+        merged = self._merged_into_table(rows)
+        if len(merged.completed) and rows.table != "observation":
+            readings.complete(self._connection, rows.table, _completions(merged.completed))
+        for place in rows.message[merged.adds].tolist():
+            batch.fresh_rows[place] += 1
+        for place, reason in merged.contradictions:
+            batch.reject(place, reason)
+        self._mark_dirty(merged)
+
+    def _merged_into_table(self, rows: Rows) -> Merged:
+        """Copy the new rows; on a key that is there already, look up and merge, again if another process was quicker."""
+        careful = self._careful.get(rows.table, 0)
+        for attempt in range(_ATTEMPTS):
+            look_up = careful > 0 or attempt > 0
+            merged = merge(rows, self._stored(rows) if look_up else {})
+            try:
+                if len(merged.new):
+                    with self._connection.transaction():
+                        readings.copy(self._connection, rows.table, binary_copy.blocks(merged.new.columns()))
+            except psycopg.errors.UniqueViolation:
+                careful = _STAY_CAREFUL
+                if attempt == _ATTEMPTS - 1:
+                    raise
+            else:
+                break
+        self._careful[rows.table] = max(0, careful - 1)
+        return merged
+
+    def _stored(self, rows: Rows) -> dict[int, Values]:
+        """The values the table holds under the keys of these rows, by the place of the first row with the key."""
+        firsts = np.flatnonzero(~rows.repeats())
+        quantities = None
+        if rows.table == "observation":
+            quantities = [rows.quantities[place] for place in rows.quantity[firsts].tolist()]
+        found = readings.existing(
+            self._connection,
+            rows.table,
+            rows.sensor_id[firsts].tolist(),
+            rows.observed_us[firsts].tolist(),
+            quantities,
+        )
+        return {int(firsts[item]): [np.nan if v is None else v for v in values] for item, *values in found}
+
+    def _mark_dirty(self, merged: Merged) -> None:
+        for rows in (merged.new, merged.completed):
+            if len(rows):
+                sensors, hours = rows.hours()
+                columns: list[binary_copy.Column | binary_copy.TextColumn] = [
+                    binary_copy.TextColumn(values=np.zeros(len(hours), dtype=np.int32), texts=(rows.table,)),
+                    binary_copy.Column(values=sensors, wire=">i4"),
+                    binary_copy.moments(hours),
+                ]
+                readings.copy(self._connection, "dirty_hour", binary_copy.blocks(columns))
+
+    def _write_personal(
+        self, batch: Batch, what: Literal["position", "household"], rows: list[tuple[int, dict[str, object]]]
+    ) -> None:
+        if rows:
+            new = personal_intake.keep(self._connection, what, [row for _, row in rows])
+            for (place, _), is_new in zip(rows, new, strict=True):
+                batch.fresh_rows[place] += is_new
+
+    def _describe(self, batch: Batch) -> None:
+        descriptions = []
+        for meta, place in zip(batch.meta.items, batch.meta.message, strict=True):
+            number = self._directory.ids(meta.kind).get(meta.sensor)
+            if number is None:
+                batch.reject(place, self._directory.conflict(meta.sensor, meta.kind))
+                continue
+            district = None if meta.district is None else self._directory.district(self._connection, meta.district)
+            if meta.district is not None and district is None:
+                batch.reject(place, f"there is no district {meta.district!r}; the rest of the description is stored")
+            descriptions.append(
+                {
+                    "sensor_id": number,
+                    "district_id": district,
+                    "name": meta.name,
+                    "lon": meta.lon,
+                    "lat": meta.lat,
+                    "unit": meta.unit,
+                    "road": meta.road,
+                    "free_flow_kmh": meta.free_flow_kmh,
+                    "capacity_vph": meta.capacity_vph,
+                    "limit_kw": meta.limit_kw,
+                    "step_seconds": meta.step_seconds,
+                }
+            )
+        if descriptions:
+            readings.describe_sensors(self._connection, descriptions)
+        for status, place in zip(batch.status.items, batch.status.message, strict=True):
+            number = self._directory.ids(status.kind).get(status.sensor)
+            if number is None:
+                batch.reject(place, self._directory.conflict(status.sensor, status.kind))
+                continue
+            moment = status.observed_us or batch.messages[place].received_us
+            readings.note_status(self._connection, number, online=status.online, at=from_us(moment))
+
+    def _bury(self, batch: Batch) -> None:
+        letters: dict[bool, list[dict[str, object]]] = {True: [], False: []}
+        for place, reasons in sorted(batch.reasons.items()):
+            message = batch.messages[place]
+            letters[is_personal(message.topic)].append(
+                {
+                    "received_at": from_us(message.received_us),
+                    "topic": _storable(message.topic),
+                    "payload": message.payload[: self._largest_letter],
+                    "payload_bytes": len(message.payload),
+                    "reason": _storable(_sentence(reasons)),
+                }
+            )
+        if letters[False]:
+            readings.bury(self._connection, letters[False])
+        if letters[True]:
+            personal_intake.bury(self._connection, letters[True])
+
+
+def _completions(rows: Rows) -> list[dict[str, object]]:
+    names = list(VALUE_COLUMNS[rows.table])
+    return [
+        {
+            "sensor_id": sensor,
+            "observed_at": from_us(observed_us),
+            "received_at": from_us(received_us),
+            "quality": flag,
+            **{name: None if np.isnan(value) else value for name, value in zip(names, values, strict=True)},
+        }
+        for sensor, observed_us, received_us, flag, values in zip(
+            rows.sensor_id.tolist(),
+            rows.observed_us.tolist(),
+            rows.received_us.tolist(),
+            rows.flags().tolist(),
+            rows.values.tolist(),
+            strict=True,
+        )
+    ]
+
+
+def _sentence(reasons: list[str]) -> str:
+    shown = "; ".join(reasons[:_REASONS_SHOWN])
+    more = len(reasons) - _REASONS_SHOWN
+    return f"{shown}; and {more} more" if more > 0 else shown
+
+
+def _storable(text: str) -> str:
+    """Text as PostgreSQL takes it: bytes that were not UTF-8, and NUL, are written out."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").replace("\0", "\\x00")

@@ -1,0 +1,69 @@
+"""`arterial ingest`: receive and store. `arterial decode`: see what a payload says, or why it says nothing."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from typing import Annotated
+
+import typer
+
+from services.commands.output import AsJson, report
+
+
+def ingest(*, as_json: AsJson = False) -> None:
+    """Receive readings from the broker and store them until stopped by Ctrl-C or SIGTERM."""
+    from dataclasses import asdict
+
+    from ingest import service
+    from services.logging import configure_logging
+    from services.settings import load_settings
+
+    settings = load_settings()
+    configure_logging(settings, "ingest")
+    stop = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stop.set())
+    counts = service.run(settings, stop)
+    line = (
+        f"Received {counts.received:,} messages: {counts.stored:,} stored, {counts.duplicate:,} duplicates, "
+        f"{counts.dead_lettered:,} dead letters, {counts.in_flight:,} left to the broker."
+    )
+    report(
+        asdict(counts),
+        [line],
+        as_json=as_json,
+    )
+
+
+def decode(
+    *,
+    dialect: Annotated[str | None, typer.Option(help="The dialect; by default the topic decides.")] = None,
+    topic: Annotated[str | None, typer.Option(help="The topic the payload was sent to.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read one payload from standard input and show the rows it makes, or the exact reason why not."""
+    import time
+
+    import msgspec
+
+    from ingest.decoders import catalogue
+    from services.domain import Message
+    from services.errors import InputError
+
+    chosen = catalogue.DIALECTS.get(dialect or "")
+    if topic is None and chosen is None:
+        message = f"name the topic with --topic, or the dialect with --dialect: {', '.join(catalogue.DIALECTS)}"
+        raise InputError(message)
+    now_us = time.time_ns() // 1_000
+    where = topic if topic is not None else chosen.example if chosen is not None else ""
+    sent = Message(topic=where, payload=sys.stdin.buffer.read(), received_us=now_us)
+    said = catalogue.decode(sent, dialect, now_us=now_us)
+    rows = [repr(row) for row in (*said.readings, *said.meta, *said.status)]
+    refusals = [
+        f"refused: {r.reason}" if r.item is None else f"item {r.item} refused: {r.reason}" for r in said.rejected
+    ]
+    report(msgspec.to_builtins(said), [*rows, *refusals], as_json=as_json)
+    if said.rejected:
+        raise typer.Exit(1)

@@ -1,0 +1,35 @@
+"""Code concerned with writing personal rows, which the writer itself can never read again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any, Literal
+
+from services.storage.database import Connection
+from services.storage.queries import query
+
+Purpose = Literal["mobility", "household"]
+
+
+def key_of_day(connection: Connection, purpose: Purpose, day: date, oldest: date) -> bytes | None:
+    """The pseudonym key of a local day, made on first use; None when the day is before `oldest` or too far ahead."""
+    parameters = {"purpose": purpose, "day": day, "oldest": oldest}
+    row = connection.execute(query("ingest", "key_of_day"), parameters).fetchone()
+    return None if row is None or row[0] is None else bytes(row[0])
+
+
+def keep(
+    connection: Connection, what: Literal["position", "household"], rows: Sequence[Mapping[str, Any]]
+) -> list[bool]:
+    """Store pseudonymous rows; for each, whether it was new."""
+    text = query("ingest", f"keep_{what}")
+    with connection.pipeline():
+        cursors = [connection.execute(text, row) for row in rows]
+    return [cursor.rowcount == 1 for cursor in cursors]
+
+
+def bury(connection: Connection, letters: Sequence[Mapping[str, Any]]) -> None:
+    """Keep messages of personal topics that could not be stored whole, where personal rows live and die."""
+    with connection.cursor() as cursor:
+        cursor.executemany(query("ingest", "bury_personal"), letters)

@@ -1,0 +1,100 @@
+"""Code concerned with writing what sensors say: sensors, observations, dead letters and the counters of a session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+from services.storage.database import Connection
+from services.storage.queries import query
+
+Table = Literal["traffic", "energy", "observation"]
+
+
+def lock_client(connection: Connection, client_id: str) -> bool:
+    """Take the lock of an ingest session until this connection closes; False when another process holds it."""
+    row = connection.execute(query("ingest", "lock_client"), {"client_id": client_id}).fetchone()
+    return row is not None and bool(row[0])
+
+
+def start_session(connection: Connection, client_id: str) -> None:
+    """Set the counters of a session to zero."""
+    connection.execute(query("ingest", "start_session"), {"client_id": client_id})
+
+
+def count_session(connection: Connection, client_id: str, counts: Mapping[str, int]) -> None:
+    """Write the counters of a session: received, stored, duplicate, dead_lettered, spooled, in_flight."""
+    connection.execute(query("ingest", "count_session"), {"client_id": client_id, **counts})
+
+
+def register_sensors(connection: Connection, kinds: Mapping[str, str]) -> None:
+    """Make the sensors, by code with their kind, that are not there yet."""
+    connection.execute(query("ingest", "register_sensors"), {"codes": list(kinds), "kinds": list(kinds.values())})
+
+
+def find_sensors(connection: Connection, codes: Iterable[str]) -> list[tuple[str, str, int]]:
+    """Code, kind and number of those sensors that exist."""
+    return connection.execute(query("ingest", "find_sensors"), {"codes": list(codes)}).fetchall()
+
+
+def districts(connection: Connection) -> dict[str, int]:
+    """The number of each district by its code."""
+    return {str(code): int(number) for code, number in connection.execute(query("ingest", "districts"))}
+
+
+def ensure_month(connection: Connection, month: str) -> None:
+    """Make the partitions of the month of an ISO date."""
+    connection.execute(query("ingest", "ensure_month"), {"month": month})
+
+
+def copy(connection: Connection, table: Table | Literal["dirty_hour"], blocks: Iterable[bytes]) -> None:
+    """Stream rows in PostgreSQL's binary format into a table of `sensing`."""
+    with connection.cursor() as cursor, cursor.copy(query("ingest", f"copy_{table}")) as stream:
+        for block in blocks:
+            stream.write(block)
+
+
+def existing(
+    connection: Connection,
+    table: Table,
+    sensors: Sequence[int],
+    moments_us: Sequence[int],
+    quantities: Sequence[str] | None = None,
+) -> list[tuple[Any, ...]]:
+    """What is stored under keys: place of the key, then the value columns.
+
+    Args:
+        connection: of role ingest.
+        table: which table.
+        sensors: sensor number of each key.
+        moments_us: `observed_at` of each key [µs since 1970 UTC].
+        quantities: quantity of each key, for table `observation`.
+
+    """
+    parameters = {"sensors": list(sensors), "moments": list(moments_us), "quantities": list(quantities or ())}
+    return connection.execute(query("ingest", f"existing_{table}"), parameters).fetchall()
+
+
+def complete(connection: Connection, table: Literal["traffic", "energy"], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Fill in columns that are NULL in rows that exist."""
+    with connection.cursor() as cursor:
+        cursor.executemany(query("ingest", f"complete_{table}"), rows)
+
+
+def describe_sensors(connection: Connection, descriptions: Sequence[Mapping[str, Any]]) -> None:
+    """Keep what devices say about themselves; None leaves a column as it is."""
+    with connection.cursor() as cursor:
+        cursor.executemany(query("ingest", "describe_sensor"), descriptions)
+
+
+def note_status(connection: Connection, sensor_id: int, *, online: bool, at: datetime) -> None:
+    """Keep whether a device is connected."""
+    parameters = {"sensor_id": sensor_id, "online": online, "status_at": at}
+    connection.execute(query("ingest", "note_status"), parameters)
+
+
+def bury(connection: Connection, letters: Sequence[Mapping[str, Any]]) -> None:
+    """Keep messages that could not be stored whole: received_at, topic, payload, payload_bytes, reason."""
+    with connection.cursor() as cursor:
+        cursor.executemany(query("ingest", "bury"), letters)

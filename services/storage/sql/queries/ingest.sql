@@ -1,0 +1,124 @@
+-- name: lock_client
+-- Take the lock of one ingest session for as long as this connection lives; false when another process holds it.
+SELECT pg_try_advisory_lock(hashtextextended('arterial-ingest:' || %(client_id)s, 0));
+
+-- name: start_session
+-- Begin counting anew: what an earlier process did not acknowledge is delivered again.
+INSERT INTO sensing.ingest_session (client_id, started_at, seen_at) VALUES (%(client_id)s, now(), now())
+ON CONFLICT (client_id) DO UPDATE SET started_at = now(), seen_at = now(), received = 0, stored = 0, duplicate = 0,
+    dead_lettered = 0, spooled = 0, in_flight = 0;
+
+-- name: count_session
+-- Write the counters of a session, in the transaction of the batch they count.
+UPDATE sensing.ingest_session SET seen_at = now(), received = %(received)s, stored = %(stored)s,
+    duplicate = %(duplicate)s, dead_lettered = %(dead_lettered)s, spooled = %(spooled)s, in_flight = %(in_flight)s
+WHERE client_id = %(client_id)s;
+
+-- name: register_sensors
+-- Make sensors that are not there yet; safe beside other ingest processes.
+INSERT INTO sensing.sensor (code, kind) SELECT code, kind FROM unnest(%(codes)s::text[], %(kinds)s::text[]) AS t (code, kind)
+ORDER BY code ON CONFLICT (code) DO NOTHING;
+
+-- name: find_sensors
+-- Number and kind of sensors by code.
+SELECT code, kind, id FROM sensing.sensor WHERE code = ANY (%(codes)s);
+
+-- name: districts
+-- Number of each district by code.
+SELECT code, id FROM sensing.district;
+
+-- name: ensure_month
+-- Make the partitions of a month where there are none.
+SELECT sensing.ensure_month(%(month)s);
+
+-- name: copy_traffic
+-- Take new rows in binary form.
+COPY sensing.traffic (sensor_id, observed_at, received_at, seq, flow_vph, speed_kmh, occupancy, quality)
+FROM STDIN (FORMAT binary);
+
+-- name: copy_energy
+-- Take new rows in binary form.
+COPY sensing.energy (sensor_id, observed_at, received_at, seq, power_kw, energy_kwh, quality)
+FROM STDIN (FORMAT binary);
+
+-- name: copy_observation
+-- Take new rows in binary form.
+COPY sensing.observation (sensor_id, quantity, observed_at, received_at, seq, value, quality)
+FROM STDIN (FORMAT binary);
+
+-- name: copy_dirty_hour
+-- Remember which hours were touched.
+COPY sensing.dirty_hour (kind, sensor_id, hour) FROM STDIN (FORMAT binary);
+
+-- name: existing_traffic
+-- What is stored under the given keys; `item` is the place of the key in the arrays, counted from 0.
+SELECT k.item - 1, t.flow_vph::float8, t.speed_kmh::float8, t.occupancy::float8
+FROM unnest(%(sensors)s::int[], %(moments)s::bigint[]) WITH ORDINALITY AS k (sensor_id, observed_us, item)
+JOIN sensing.traffic t ON t.sensor_id = k.sensor_id
+    AND t.observed_at = timestamptz 'epoch' + k.observed_us * interval '1 microsecond';
+
+-- name: existing_energy
+-- What is stored under the given keys; `item` is the place of the key in the arrays, counted from 0.
+SELECT k.item - 1, t.power_kw::float8, t.energy_kwh
+FROM unnest(%(sensors)s::int[], %(moments)s::bigint[]) WITH ORDINALITY AS k (sensor_id, observed_us, item)
+JOIN sensing.energy t ON t.sensor_id = k.sensor_id
+    AND t.observed_at = timestamptz 'epoch' + k.observed_us * interval '1 microsecond';
+
+-- name: existing_observation
+-- What is stored under the given keys; `item` is the place of the key in the arrays, counted from 0.
+SELECT k.item - 1, t.value
+FROM unnest(%(sensors)s::int[], %(moments)s::bigint[], %(quantities)s::text[]) WITH ORDINALITY
+    AS k (sensor_id, observed_us, quantity, item)
+JOIN sensing.observation t ON t.sensor_id = k.sensor_id AND t.quantity = k.quantity
+    AND t.observed_at = timestamptz 'epoch' + k.observed_us * interval '1 microsecond';
+
+-- name: complete_traffic
+-- Fill in what an earlier message about the same moment left open.
+UPDATE sensing.traffic SET flow_vph = coalesce(flow_vph, %(flow_vph)s), speed_kmh = coalesce(speed_kmh, %(speed_kmh)s),
+    occupancy = coalesce(occupancy, %(occupancy)s), received_at = greatest(received_at, %(received_at)s),
+    quality = %(quality)s
+WHERE sensor_id = %(sensor_id)s AND observed_at = %(observed_at)s;
+
+-- name: complete_energy
+-- Fill in what an earlier message about the same moment left open.
+UPDATE sensing.energy SET power_kw = coalesce(power_kw, %(power_kw)s), energy_kwh = coalesce(energy_kwh, %(energy_kwh)s),
+    received_at = greatest(received_at, %(received_at)s), quality = %(quality)s
+WHERE sensor_id = %(sensor_id)s AND observed_at = %(observed_at)s;
+
+-- name: describe_sensor
+-- Keep what a device says about itself; what it leaves out stays as it was.
+UPDATE sensing.sensor SET
+    name = coalesce(%(name)s, name), lon = coalesce(%(lon)s, lon), lat = coalesce(%(lat)s, lat),
+    unit = coalesce(%(unit)s, unit), district_id = coalesce(%(district_id)s::smallint, district_id),
+    road = coalesce(%(road)s, road), free_flow_kmh = coalesce(%(free_flow_kmh)s, free_flow_kmh),
+    capacity_vph = coalesce(%(capacity_vph)s, capacity_vph), limit_kw = coalesce(%(limit_kw)s, limit_kw),
+    step_seconds = coalesce(%(step_seconds)s, step_seconds), described = true
+WHERE id = %(sensor_id)s;
+
+-- name: note_status
+-- Whether a device is connected, as it or its last will said.
+UPDATE sensing.sensor SET online = %(online)s, status_at = %(status_at)s WHERE id = %(sensor_id)s;
+
+-- name: bury
+-- Keep a message that could not be stored whole, with the reason.
+INSERT INTO sensing.dead_letter (received_at, topic, payload, payload_bytes, reason)
+VALUES (%(received_at)s, %(topic)s, %(payload)s, %(payload_bytes)s, %(reason)s);
+
+-- name: bury_personal
+-- The same for personal topics, in the schema that is destroyed within two days.
+INSERT INTO personal.dead_letter (received_at, topic, payload, payload_bytes, reason)
+VALUES (%(received_at)s, %(topic)s, %(payload)s, %(payload_bytes)s, %(reason)s);
+
+-- name: key_of_day
+-- The pseudonym key of a local day, made on first use; NULL when the day is closed.
+SELECT personal.key_of_day(%(purpose)s, %(day)s, %(oldest)s);
+
+-- name: keep_position
+-- Store a pseudonymous position; a repeated one is left out.
+INSERT INTO personal.position (day, subject, observed_at, cell, speed_kmh)
+VALUES (%(day)s, %(subject)s, %(observed_at)s, %(cell)s, %(speed_kmh)s) ON CONFLICT DO NOTHING;
+
+-- name: keep_household
+-- Store a pseudonymous household load; a repeated one is left out.
+INSERT INTO personal.household (day, subject, observed_at, district_id, energy_wh)
+VALUES (%(day)s, %(subject)s, %(observed_at)s, %(district_id)s, %(energy_wh)s) ON CONFLICT DO NOTHING;
