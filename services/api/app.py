@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from operator import attrgetter
+from typing import Any, Final
 
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.responses import RedirectResponse
@@ -13,6 +14,7 @@ from services.api.docs import add_docs
 from services.api.exports import Exports
 from services.api.gate import DASHBOARD, Gate
 from services.api.routes import energy, forecasts, health, maps, mobility, observations, sensors
+from services.api.schemas import ProblemDocument
 from services.settings import Settings
 from services.storage.database import Pool
 
@@ -27,6 +29,16 @@ documents whose `type` explains itself. Personal data is not here: only what was
 """
 
 
+class _Api(FastAPI):
+    """FastAPI whose OpenAPI document also holds the shape of problem documents, which no route returns by type."""
+
+    def openapi(self) -> dict[str, Any]:
+        document = super().openapi()
+        shape = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
+        document["components"]["schemas"].setdefault(ProblemDocument.__name__, shape)
+        return document
+
+
 def create_app(settings: Settings, pool: Pool) -> FastAPI:
     """The API; the dashboard is mounted into it by whoever runs it.
 
@@ -35,14 +47,14 @@ def create_app(settings: Settings, pool: Pool) -> FastAPI:
         pool: read-only connections as role arterial_api; opened and closed by the caller.
 
     """
-    app = FastAPI(
+    app = _Api(
         title="Arterial",
         version=_VERSION,
         description=_DESCRIPTION,
         openapi_url=f"{PREFIX}/openapi.json",
         docs_url=None,
         redoc_url=None,
-        separate_input_output_schemas=False,
+        generate_unique_id_function=attrgetter("name"),
     )
     app.state.settings = settings
     app.state.pool = pool

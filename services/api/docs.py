@@ -55,9 +55,10 @@ def _meaning(slug: str) -> dict[str, Any]:
 
 def _page(document: dict[str, Any]) -> str:
     groups: dict[str, list[str]] = {}
+    schemas = document["components"]["schemas"]
     for path, methods in document["paths"].items():
         operation = methods["get"]
-        groups.setdefault(operation["tags"][0], []).append("".join(_operation(path, operation)))
+        groups.setdefault(operation["tags"][0], []).append("".join(_operation(path, operation, schemas)))
     sections = "".join(
         f'<h2 id="{quote(name)}">{escape(name)}</h2>{"".join(operations)}' for name, operations in groups.items()
     )
@@ -73,7 +74,7 @@ def _page(document: dict[str, Any]) -> str:
     )
 
 
-def _operation(path: str, operation: dict[str, Any]) -> Iterator[str]:
+def _operation(path: str, operation: dict[str, Any], schemas: dict[str, Any]) -> Iterator[str]:
     parameters = operation.get("parameters", [])
     in_path = {one["name"]: _example(one) for one in parameters if one["in"] == "path"}
     filled = path.format(**{name: quote(value) for name, value in in_path.items()})
@@ -83,13 +84,13 @@ def _operation(path: str, operation: dict[str, Any]) -> Iterator[str]:
     yield f'<div class="body"><p>{escape(operation.get("description", ""))}</p>'
     url = f"{filled}?{urlencode(examples)}" if examples else filled
     yield f"<pre>curl 'HOST{escape(url)}'</pre></div>"
-    yield f'<form method="get" action="{escape(filled)}">{"".join(_field(one) for one in asked)}'
+    yield f'<form method="get" action="{escape(filled)}">{"".join(_field(one, schemas) for one in asked)}'
     yield "<button>Try</button></form></details>"
 
 
-def _field(parameter: dict[str, Any]) -> str:
+def _field(parameter: dict[str, Any], schemas: dict[str, Any]) -> str:
     name, schema = escape(parameter["name"]), parameter["schema"]
-    choices = next((part["enum"] for part in (schema, *schema.get("anyOf", ())) if "enum" in part), None)
+    choices = _choices(schema, schemas)
     example = escape(_example(parameter))
     if choices is None:
         control = f'<input name="{name}" value="{example}">'
@@ -100,6 +101,15 @@ def _field(parameter: dict[str, Any]) -> str:
         )
         control = f'<select name="{name}">{options}</select>'
     return f"<label><b>{name}</b>{control}<small>{escape(parameter.get('description', ''))}</small></label>"
+
+
+def _choices(schema: dict[str, Any], schemas: dict[str, Any]) -> list[str] | None:
+    """The values a parameter can have when it has a few only."""
+    for part in (schema, *schema.get("anyOf", ())):
+        named = schemas[part["$ref"].rpartition("/")[2]] if "$ref" in part else part
+        if "enum" in named:
+            return list(named["enum"])
+    return ["true", "false"] if any(part.get("type") == "boolean" for part in schema.get("anyOf", ())) else None
 
 
 def _example(parameter: dict[str, Any]) -> str:

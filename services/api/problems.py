@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,6 +21,7 @@ from services.errors import ArterialError
 from services.storage.database import first_line
 
 MEDIA_TYPE: Final = "application/problem+json"
+_ENUM_MEMBER: Final = re.compile(r"<[\w.]+: ('[^']*')>")
 _log = structlog.get_logger("arterial.api")
 
 
@@ -178,7 +180,7 @@ def _name(location: Sequence[str | int]) -> str:
 def _reason(found: Mapping[str, Any]) -> str:
     """What is wrong with one parameter, with the value that was given, cut short."""
     reason = str(found["msg"]).removeprefix("Value error, ").rstrip(".")
-    reason = reason[:1].lower() + reason[1:]
+    reason = _ENUM_MEMBER.sub(r"\1", reason[:1].lower() + reason[1:])
     given = found.get("input")
     return f"{reason}, not {given[:60]!r}" if isinstance(given, str) else reason
 

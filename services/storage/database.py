@@ -61,6 +61,7 @@ def pooled(dsn: str, *, application: str, statement_timeout_s: int, size: int = 
         min_size=1,
         max_size=size,
         timeout=5,
+        reconnect_timeout=5,  # then each request asks anew, so that a database that is back is used at once
         check=ConnectionPool.check_connection,
         open=False,
     ) as pool:

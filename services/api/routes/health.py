@@ -43,13 +43,15 @@ class Check:
     detail: str
 
 
-@probes.api_route("/healthz", methods=["GET", "HEAD"], responses={200: {"model": Alive}}, summary="Alive?")
+@probes.head("/healthz", include_in_schema=False)
+@probes.get("/healthz", responses={200: {"model": Alive}}, summary="Alive?")
 def read_alive() -> Response:
     """The process answers; nothing else is looked at."""
     return json_response({"status": "ok"})
 
 
-@probes.api_route("/readyz", methods=["GET", "HEAD"], responses={200: {"model": Readiness}}, summary="Ready?")
+@probes.head("/readyz", include_in_schema=False)
+@probes.get("/readyz", responses={200: {"model": Readiness}}, summary="Ready?")
 def read_ready(pool: PoolDep, now: Now) -> Response:
     """Whether requests can be answered from current data: 200 when all required checks hold, else 503 with the reasons."""
     return _readiness(pool, now)

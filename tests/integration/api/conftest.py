@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import numpy as np
 import pytest
 from starlette.testclient import TestClient
+from structlog.testing import capture_logs
 
 from services.api.app import create_app
+from services.domain import ForecastState, to_us
 from services.settings import Settings
+from services.storage import forecasts, ledger, releases
 from services.storage.database import Connection, pooled
+from services.storage.forecasts import NewRun, NewSeries
+from services.storage.releases import ReleaseHead
 
+CELLS = (("881f1d4881fffff", 45), ("881f1d4883fffff", None))
 START = datetime(2026, 11, 20, tzinfo=UTC)
 SQUARE = '{"type": "Polygon", "coordinates": [[[13.3, 52.5], [13.5, 52.5], [13.5, 52.6], [13.3, 52.6], [13.3, 52.5]]]}'
 
 
 @pytest.fixture
-def client(settings: Settings) -> Iterator[TestClient]:
+def logs() -> Iterator[list[MutableMapping[str, Any]]]:
+    """The log lines of the test."""
+    with capture_logs() as lines:
+        yield lines
+
+
+@pytest.fixture
+def client(settings: Settings, logs: list[MutableMapping[str, Any]]) -> Iterator[TestClient]:
     """A client of the API as role arterial_api; errors inside become answers as they would for a stranger."""
-    with pooled(settings.role_dsn("api"), application="api", statement_timeout_s=5) as pool:
+    with pooled(settings.role_dsn("api"), application="api", statement_timeout_s=2) as pool:
         yield TestClient(create_app(settings, pool), raise_server_exceptions=False)
 
 
@@ -28,13 +43,13 @@ def city(owner: Connection) -> Connection:
     """Two detectors, a feeder and a weather station in one district; the detectors and the feeder have a day of readings."""
     owner.execute("INSERT INTO sensing.district (code, name, outline) VALUES ('mitte', 'Mitte', %s)", [SQUARE])
     owner.execute("SELECT sensing.ensure_month('2026-11-01')")
-    for code, kind, step in (("t-1", "traffic", 300), ("t-2", "traffic", 300), ("e-1", "energy", 900)):
+    for code, kind, step in (("tr-001a", "traffic", 300), ("tr-001b", "traffic", 300), ("en-001", "energy", 900)):
         owner.execute(
             "INSERT INTO sensing.sensor (code, kind, name, lon, lat, district_id, step_seconds, described) "
             "SELECT %s, %s, %s, 13.4, 52.52, id, %s, true FROM sensing.district",
             [code, kind, f"Sensor {code}", step],
         )
-    owner.execute("INSERT INTO sensing.sensor (code, kind) VALUES ('w-1', 'environment')")
+    owner.execute("INSERT INTO sensing.sensor (code, kind) VALUES ('ev-001', 'environment')")
     owner.execute(
         "INSERT INTO sensing.traffic "
         "SELECT s.id, at, at + interval '5 min 2 s', NULL, 100 + s.id, 50.5, 0.12, 1 "
@@ -54,6 +69,80 @@ def city(owner: Connection) -> Connection:
         [START, START],
     )
     return owner
+
+
+@pytest.fixture
+def forecasted(city: Connection) -> Connection:
+    """Two forecasts of one detector: 100 + step issued at 06:00, and 200 + step issued at 07:00, whose state is degraded."""
+    row = city.execute("SELECT id FROM sensing.sensor WHERE code = 'tr-001a'").fetchone()
+    assert row is not None
+    for hour, base, state, reason in (
+        (6, 100.0, ForecastState.NORMAL, None),
+        (7, 200.0, ForecastState.DEGRADED, "a quarter of the last day is missing"),
+    ):
+        issued_at = START + timedelta(hours=hour)
+        steps = base + np.arange(8.0)
+        run = NewRun(
+            issued_at=issued_at,
+            kind="traffic",
+            step_seconds=900,
+            steps=8,
+            trained_from=START - timedelta(days=30),
+            trained_to=issued_at,
+            data_hash="d",
+            config_hash="c",
+            seconds=0.1,
+        )
+        series = NewSeries(
+            sensor_id=row[0],
+            quantity="flow_vph",
+            model="profile_ridge",
+            state=state,
+            reason=reason,
+            first_target_us=to_us(issued_at),
+            quantiles=np.stack([steps + 10 * level for level in range(-3, 4)]),
+        )
+        with city.transaction():
+            forecasts.store(city, run, [series])
+    city.execute(
+        "INSERT INTO forecast.score VALUES (%s, 'flow_vph', 60, %s, 10, 50, 80, 10, 1000, 8, 9)", [row[0], START]
+    )
+    return city
+
+
+@pytest.fixture
+def released(city: Connection) -> Connection:
+    """A day of presence in two cells, one of them withheld, and of household energy, with their charges in the ledger."""
+    day = START.date()
+    for domain, plan in (("mobility", "presence"), ("household", "district_energy")):
+        key = f"{plan}/{day}"
+        with city.transaction():
+            ledger.charge(
+                city, release_key=key, domain=domain, day=day, plan_hash="hash", micro_epsilon=500_000, cap=1_000_000
+            )
+            head = ReleaseHead(
+                release_key=key,
+                plan=plan,
+                plan_version="1",
+                plan_hash="hash",
+                day=day,
+                epsilon=0.5,
+                delta=1e-6,
+                mechanism="discrete Laplace",
+                noise_scale=2.0,
+                threshold=12,
+                rounding=5,
+                ci95=8.0,
+                cells=2,
+                suppressed=1,
+            )
+            releases.publish_release(city, head)
+            if plan == "presence":
+                cells = [(int(cell, 16), START + timedelta(hours=hour), n) for cell, n in CELLS for hour in range(24)]
+                releases.publish_presence(city, key, cells)
+            else:
+                releases.publish_district_energy(city, key, day, [(1, 1234.5, 210, 40.0)])
+    return city
 
 
 @pytest.fixture

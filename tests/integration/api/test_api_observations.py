@@ -18,11 +18,11 @@ URL = "/api/v1/observations"
 
 
 def test_newest_first_flat_and_wide(client: TestClient, city: Connection) -> None:
-    answer = client.get(URL, params=DAY | {"sensor": "t-1", "limit": "2"})
+    answer = client.get(URL, params=DAY | {"sensor": "tr-001a", "limit": "2"})
     assert answer.status_code == 200
     first = answer.json()["data"][0]
     assert first == {
-        "sensor": "t-1",
+        "sensor": "tr-001a",
         "kind": "traffic",
         "observed_at": "2026-11-20T23:55:00Z",
         "received_at": "2026-11-21T00:00:02Z",
@@ -39,8 +39,8 @@ def test_a_reading_just_stored_is_there_at_once_even_from_a_clock_slightly_ahead
     client: TestClient, traffic: Callable[..., None]
 ) -> None:
     ahead = datetime.now(UTC) + timedelta(seconds=100)
-    traffic("t-2", ahead, flow=42)
-    data = client.get(URL, params={"sensor": "t-2"}).json()["data"]
+    traffic("tr-001b", ahead, flow=42)
+    data = client.get(URL, params={"sensor": "tr-001b"}).json()["data"]
     assert [row["flow_vph"] for row in data] == [42]
 
 
@@ -49,7 +49,7 @@ def test_pages_are_complete_without_doubles_while_rows_arrive(
     client: TestClient, traffic: Callable[..., None], order: str
 ) -> None:
     url = client.get(URL, params=DAY | {"limit": "50", "order": order}).json()["next"]
-    expected = {(code, minute) for code in ("t-1", "t-2") for minute in range(0, 1440, 5)}
+    expected = {(code, minute) for code in ("tr-001a", "tr-001b") for minute in range(0, 1440, 5)}
     seen: list[tuple[str, str]] = []
     page = client.get(URL, params=DAY | {"limit": "50", "order": order}).json()
     arriving = 0
@@ -58,8 +58,8 @@ def test_pages_are_complete_without_doubles_while_rows_arrive(
         if page["next"] is None:
             break
         arriving += 1
-        traffic("t-1", datetime(2026, 11, 20, 12, 1, tzinfo=UTC) + timedelta(seconds=arriving))
-        traffic("t-2", datetime(2026, 11, 21, 0, 0, tzinfo=UTC) + timedelta(seconds=arriving))
+        traffic("tr-001a", datetime(2026, 11, 20, 12, 1, tzinfo=UTC) + timedelta(seconds=arriving))
+        traffic("tr-001b", datetime(2026, 11, 21, 0, 0, tzinfo=UTC) + timedelta(seconds=arriving))
         url = page["next"]
         page = client.get(url).json()
     assert len(seen) == len(set(seen))
@@ -75,7 +75,7 @@ def test_csv_and_parquet_hold_the_same_rows(client: TestClient, city: Connection
     rows = list(csv.DictReader(io.StringIO(answer.text)))
     assert len(rows) == 96
     assert rows[0] == {
-        "sensor": "e-1",
+        "sensor": "en-001",
         "kind": "energy",
         "observed_at": "2026-11-20T00:00:00Z",
         "received_at": "2026-11-20T00:15:00Z",
@@ -94,6 +94,6 @@ def test_csv_and_parquet_hold_the_same_rows(client: TestClient, city: Connection
 
 
 def test_mixed_kinds_are_refused_in_words(client: TestClient, city: Connection) -> None:
-    answer = client.get(URL, params={"sensor": "t-1,e-1"})
+    answer = client.get(URL, params={"sensor": "tr-001a,en-001"})
     assert answer.status_code == 422
     assert "energy, traffic" in answer.json()["detail"]

@@ -16,31 +16,31 @@ def test_sensors_can_be_filtered_and_paged(client: TestClient, city: Connection)
     def codes(**params: str) -> list[str]:
         return [row["sensor"] for row in client.get(URL, params=params).json()["data"]]
 
-    assert codes() == ["e-1", "t-1", "t-2", "w-1"]
-    assert codes(kind="traffic") == ["t-1", "t-2"]
-    assert codes(district="mitte") == ["e-1", "t-1", "t-2"]
-    assert codes(described="false") == ["w-1"]
-    assert codes(q="SENSOR T-") == ["t-1", "t-2"]
+    assert codes() == ["en-001", "ev-001", "tr-001a", "tr-001b"]
+    assert codes(kind="traffic") == ["tr-001a", "tr-001b"]
+    assert codes(district="mitte") == ["en-001", "tr-001a", "tr-001b"]
+    assert codes(described="false") == ["ev-001"]
+    assert codes(q="SENSOR TR-") == ["tr-001a", "tr-001b"]
     first = client.get(URL, params={"limit": "3"})
-    assert [row["sensor"] for row in client.get(first.json()["next"]).json()["data"]] == ["w-1"]
+    assert [row["sensor"] for row in client.get(first.json()["next"]).json()["data"]] == ["tr-001b"]
     assert first.headers["link"] == f'<{first.json()["next"]}>; rel="next"'
 
 
 def test_one_sensor_has_its_newest_reading_and_its_age(
     client: TestClient, city: Connection, traffic: Callable[..., None]
 ) -> None:
-    silent = client.get(f"{URL}/t-1").json()
+    silent = client.get(f"{URL}/tr-001a").json()
     assert silent["silent"] is True
     assert silent["latest"]["observed_at"] == "2026-11-20T23:55:00Z"
-    traffic("t-2", datetime.now(UTC), flow=7)
-    heard = client.get(f"{URL}/t-2").json()
+    traffic("tr-001b", datetime.now(UTC), flow=7)
+    heard = client.get(f"{URL}/tr-001b").json()
     assert heard["silent"] is False
     assert heard["latest"]["flow_vph"] == 7
     assert 0 <= heard["age_seconds"] < 60
 
 
 def test_an_unknown_sensor_is_a_problem_that_names_the_nearest(client: TestClient, city: Connection) -> None:
-    answer = client.get(f"{URL}/t-3")
+    answer = client.get(f"{URL}/tr-001c")
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
     assert "did you mean" in answer.json()["detail"]
