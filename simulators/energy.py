@@ -121,7 +121,8 @@ def _shape(kind: str, local: LocalTime) -> Floats:
 
 
 def _between(hour: Floats, start: Floats | float, end: float, soft: float) -> Floats:
-    return 1 / (1 + np.exp(-(hour - start) / soft)) / (1 + np.exp((hour - end) / soft))
+    inside: Floats = 1 / (1 + np.exp(-(hour - start) / soft)) / (1 + np.exp((hour - end) / soft))
+    return inside
 
 
 def _bump(hour: Floats, middle: Floats | float, width: Floats | float) -> Floats:

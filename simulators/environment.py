@@ -21,7 +21,7 @@ class EnvironmentDay:
 
     times_us: Ints
     temperature_c: Floats
-    humidity: Floats
+    humidity_percent: Floats
     pm2_5_ug_m3: Floats
     noise_db: Floats
 
@@ -45,7 +45,7 @@ def environment_day(city: City, day: int) -> EnvironmentDay:
     return EnvironmentDay(
         times_us=times_us,
         temperature_c=np.round(temperature, 1),
-        humidity=np.round(np.clip(wet[:, None] - 4 * urban + 2.5 * own["damp"], 15, 100), 1),
+        humidity_percent=np.round(np.clip(wet[:, None] - 4 * urban + 2.5 * own["damp"], 15, 100), 1),
         pm2_5_ug_m3=np.maximum(dust, 0.3).round(1),
         noise_db=np.round(noise, 1),
     )

@@ -1,0 +1,1 @@
+"""One file per device dialect: how values become topics and payloads."""
