@@ -155,7 +155,7 @@ def geojson_chunks(columns: Sequence[str], batches: Batches, *, hidden: int, met
         if features:
             yield (header if first else b",") + orjson.dumps(features, option=orjson.OPT_UTC_Z)[1:-1]
             first = False
-    yield b"]}"
+    yield (header if first else b"") + b"]}"
 
 
 def _point(lon: float | None, lat: float | None) -> dict[str, Any] | None:
