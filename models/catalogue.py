@@ -7,6 +7,7 @@ from typing import Final
 from models.contract import Forecaster
 from models.last_value import LastValue
 from models.profile import Profile
+from models.profile_ridge import ProfileRidge
 from models.seasonal_naive import SeasonalNaive
 
 FORECASTERS: Final[tuple[Forecaster, ...]] = (
@@ -14,6 +15,7 @@ FORECASTERS: Final[tuple[Forecaster, ...]] = (
     SeasonalNaive(days=1),
     SeasonalNaive(days=7),
     Profile(),
+    ProfileRidge(),
 )
 
 CANDIDATES: Final = FORECASTERS

@@ -20,6 +20,7 @@ from models.leads import bands
 from models.panel import Values
 from services.domain import QUANTILE_LEVELS
 
+_WIDEST: Final = 16  # steps of a band of lead times
 _PRIOR: Final = 30.0  # as many origins as it takes for a sensor's own quantiles to weigh as much as the city's
 
 
@@ -47,7 +48,7 @@ def calibrate(errors: Values, fallback: Values) -> Conformal:
     scale = _mean_absolute(errors)
     offsets = np.empty((len(QUANTILE_LEVELS), sensors, steps))
     centres, made = [], []
-    for band in bands(steps):
+    for band in bands(steps, _WIDEST):
         inside = errors[:, :, band.start : band.stop]
         own = inside.transpose(1, 0, 2).reshape(sensors, -1)
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
 
-_WIDEST: Final = 32
+def bands(steps: int, widest: int) -> list[range]:
+    """Split steps 0 … steps-1 into runs of 1, 1, 2, 4, 8 … and then `widest` steps.
 
-
-def bands(steps: int) -> list[range]:
-    """Split steps 0 … steps-1 into runs of 1, 1, 2, 4, 8, 16 and then 32 steps.
-
-    >>> bands(6)
+    >>> bands(6, 2)
     [range(0, 1), range(1, 2), range(2, 4), range(4, 6)]
     """
     made: list[range] = []
@@ -18,5 +14,5 @@ def bands(steps: int) -> list[range]:
     while first < steps:
         made.append(range(first, min(first + width, steps)))
         first += width
-        width = min(first, _WIDEST)
+        width = min(first, widest)
     return made

@@ -17,7 +17,7 @@ from models.contract import bounded
 from models.panel import Panel, Values
 
 _SATURDAY: Final = 5
-_LOOK_BACK_DAYS: Final = 70  # holds six days of each type even around Christmas and Easter
+_HOLIDAY_WEEKS: Final = 4  # looked back in addition, as a weekday that is a holiday is missing from its type
 _SAME_TYPE_LAG: Final = 7  # a profile uses no day of the target's own week, so past profiles are what was known then
 _SAME_CLASS_LAG: Final = 3
 _LEAST: Final = 2  # values that a median of one day type needs
@@ -47,30 +47,64 @@ class Profile:
 
 
 def usual_ahead(panel: Panel, steps: int, weeks: int = 6) -> Values:
-    """The usual values of the `steps` columns after the panel's end (sensors x steps)."""
-    days = _Days.of(panel)
-    target_days, slots = panel.local(panel.length, steps)
-    result = np.empty((panel.sensors, steps))
-    for day in np.unique(target_days):
-        here = target_days == day
-        usual = days.usual(int(day), weeks, newest=days.newest)
-        missing = np.isnan(usual)
-        if missing.any():
-            usual = np.where(missing, median(days.grid), usual)
-        result[:, here] = usual[:, slots[here]]
-    if np.isnan(result).any():
-        result = np.where(np.isnan(result), median(panel.values)[:, None], result)
-    return result
+    """The usual values of the `steps` columns after the panel's end (sensors x steps); finite where a value is known."""
+    return _usual(_Days.of(panel, weeks), panel, panel.length, steps, weeks, fill=True)
 
 
 def usual_before(panel: Panel, first: int, weeks: int = 6) -> Values:
     """The usual values of the panel's own columns from `first` on, each from days before it alone; NaN where too few."""
-    columns, slots = panel.local(first, panel.length - first)
-    days = _Days.of(panel, back_from=int(columns[0]) if len(columns) else 0)
-    result = np.empty((panel.sensors, panel.length - first))
+    if first >= panel.length:
+        return np.empty((panel.sensors, 0))
+    days = _Days.of(panel, weeks, back_from=int(panel.local(first, 1)[0][0]))
+    return _usual(days, panel, first, panel.length - first, weeks, fill=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Usual:
+    """What was usual, kept: the panel's own past and the week after it, which that past already determines."""
+
+    values: Values
+    start_us: int
+    weeks: int
+
+    @classmethod
+    def learn(cls, panel: Panel, weeks: int) -> Usual:
+        """Keep what is usual for all columns of a panel and for the rest of the next seven days."""
+        ahead = max(0, (_SAME_TYPE_LAG - 1) * panel.steps_per_day)
+        values = np.hstack([usual_before(panel, 0, weeks), usual_ahead(panel, ahead, weeks)])
+        return cls(values=values, start_us=panel.start_us, weeks=weeks)
+
+    def before(self, panel: Panel, first: int) -> Values:
+        """As `usual_before`, from memory as far as it reaches."""
+        offset = (panel.start_us - self.start_us) // panel.step_us
+        known = max(0, min(panel.length, self.values.shape[1] - offset) - first)
+        if offset + first < 0 or known <= 0:
+            return usual_before(panel, first, self.weeks)
+        remembered = self.values[:, offset + first : offset + first + known]
+        return np.hstack([remembered, usual_before(panel, first + known, self.weeks)])
+
+    def ahead(self, panel: Panel, steps: int) -> Values:
+        """As `usual_ahead`, from memory where it holds all of the targets."""
+        offset = (panel.end_us - self.start_us) // panel.step_us
+        if offset >= 0 and offset + steps <= self.values.shape[1]:
+            remembered = self.values[:, offset : offset + steps]
+            if not np.isnan(remembered).any():
+                return remembered
+        return usual_ahead(panel, steps, self.weeks)
+
+
+def _usual(days: _Days, panel: Panel, first: int, count: int, weeks: int, *, fill: bool) -> Values:
+    """The usual values of `count` columns; with `fill` what no day of its kind tells comes from any day, then from all."""
+    columns, slots = panel.local(first, count)
+    result = np.empty((panel.sensors, count))
     for day in np.unique(columns):
         here = columns == day
-        result[:, here] = days.usual(int(day), weeks, newest=int(day) - _SAME_CLASS_LAG)[:, slots[here]]
+        usual = days.usual(int(day), weeks)
+        if fill and np.isnan(usual).any():
+            usual = np.where(np.isnan(usual), median(days.grid), usual)
+        result[:, here] = usual[:, slots[here]]
+    if fill and np.isnan(result).any():
+        result = np.where(np.isnan(result), median(panel.values)[:, None], result)
     return result
 
 
@@ -84,14 +118,13 @@ class _Days:
     calendar: Calendar
 
     @classmethod
-    def of(cls, panel: Panel, back_from: int | None = None) -> _Days:
-        """Fold what lies within `_LOOK_BACK_DAYS` before the end, or before the local day `back_from`, and all after."""
+    def of(cls, panel: Panel, weeks: int, back_from: int | None = None) -> _Days:
+        """Fold the weeks a median needs before the panel's end, or before the local day `back_from`, and all after."""
         oldest = 0
-        if back_from is None:
-            oldest = max(0, panel.length - (_LOOK_BACK_DAYS + 1) * panel.steps_per_day)
-        elif panel.length:
-            start = int(panel.local(0, 1)[0][0])
-            oldest = max(0, (back_from - start - _LOOK_BACK_DAYS - 1) * panel.steps_per_day)
+        if panel.length:
+            day = back_from if back_from is not None else int(panel.local(panel.length - 1, 1)[0][0])
+            ahead = day - int(panel.local(0, 1)[0][0])
+            oldest = max(0, (ahead - 7 * (weeks + _HOLIDAY_WEEKS) - 1) * panel.steps_per_day)
         columns, slots = panel.local(oldest, panel.length - oldest)
         first, last = (int(columns[0]), int(columns[-1])) if len(columns) else (0, -1)
         known = np.arange(first, last + 1)
@@ -99,20 +132,15 @@ class _Days:
         grid[:, columns - first, slots] = panel.values[:, oldest:]
         return cls(grid=grid, first=first, types=panel.calendar.day_types(known), calendar=panel.calendar)
 
-    @property
-    def newest(self) -> int:
-        """The last local day of which anything is known."""
-        return self.first + len(self.types) - 1
-
-    def usual(self, day: int, weeks: int, *, newest: int) -> Values:
-        """What is usual on a local day at each slot, from days up to `newest` (sensors x slots); NaN where too few."""
+    def usual(self, day: int, weeks: int) -> Values:
+        """What is usual on a local day at each slot, from days well before it (sensors x slots); NaN where too few."""
         kind = int(self.calendar.day_types(np.array([day]))[0])
         days = self.first + np.arange(len(self.types))
-        same = np.flatnonzero((self.types == kind) & (days <= min(day - _SAME_TYPE_LAG, newest)))[-weeks:]
+        same = np.flatnonzero((self.types == kind) & (days <= day - _SAME_TYPE_LAG))[-weeks:]
         result = median(self.grid[:, same], least=_LEAST)
         if np.isnan(result).any():
             alike = (self.types >= _SATURDAY) == (kind >= _SATURDAY)
-            same = np.flatnonzero(alike & (days <= min(day - _SAME_CLASS_LAG, newest)))[-weeks:]
+            same = np.flatnonzero(alike & (days <= day - _SAME_CLASS_LAG))[-weeks:]
             result = np.where(np.isnan(result), median(self.grid[:, same]), result)
         return result
 
