@@ -255,11 +255,11 @@ class City:
                 return
         state.write_text("loading", encoding="utf-8")
         from simulators import history
-        from simulators.city import build
+        from simulators.city import build_city
 
         began = time.monotonic()
         self._say(f"City          loading {_HISTORY_DAYS} days of history ...")
-        done = history.load(self.settings, build(), days=_HISTORY_DAYS, until=datetime.now(UTC))
+        done = history.load(self.settings, build_city(self.settings), days=_HISTORY_DAYS, until=datetime.now(UTC))
         self._say(f"City          {done} in {time.monotonic() - began:.1f} s")
         state.write_text("loaded", encoding="utf-8")
         from services.jobs.schedule import forecast_soon
@@ -322,9 +322,9 @@ class City:
         api = self.settings.public_url or f"http://{self.settings.api_host}:{self.settings.api_port}"
         example = None
         if self.with_simulator:
-            from simulators.city import build
+            from simulators.city import build_city
 
-            example = build().detectors[0].code
+            example = build_city(self.settings).detectors.code[0]
         return Endpoints(
             api=api,
             dashboard=f"{api}/dash/",

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import typer
 
-from services.commands import doctor, forecast, ingest, migrate, privacy, serve, up, worker
+from services.commands import doctor, forecast, ingest, migrate, privacy, serve, simulate, up, worker
 from services.errors import ArterialError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(up.up)
+app.command()(simulate.simulate)
 app.command()(ingest.ingest)
 app.command()(ingest.decode)
 app.command()(worker.worker)

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import numpy as np
-
 from ingest.pipeline import store
 from services.domain import Kind, Message, from_us, to_us
 from services.settings import Settings
@@ -20,7 +18,7 @@ from simulators.encoders import native
 from simulators.faults import silent_detector, stuck_detector
 from simulators.progress import remember
 from simulators.series import Devices, metas
-from simulators.vehicles import HISTORY_REPORT_S, build_fleet, positions_of, vehicle_code
+from simulators.vehicles import HISTORY_REPORT_S, build_fleet, messages_of, positions_of
 
 _SILENT_FOR = timedelta(hours=26)
 _PERSONAL_DAYS = 2
@@ -122,13 +120,4 @@ def _personal(city: City, devices: Devices, until_us: int) -> Iterator[tuple[str
     fleet = build_fleet(city)
     for past in range(_PERSONAL_DAYS + 1):
         found = positions_of(fleet, first + timedelta(days=past), every_s=HISTORY_REPORT_S)
-        count = int(np.searchsorted(found.times_us, until_us, side="right"))
-        order = np.argsort(found.vehicle[:count], kind="stable")
-        vehicles, starts = np.unique(found.vehicle[order], return_index=True)
-        for vehicle, part in zip(vehicles.tolist(), np.split(order, starts[1:]), strict=True):
-            lon, lat = found.degrees[part].T.tolist()
-            values = {"lon": lon, "lat": lat, "speed_kmh": found.speed_kmh[part].tolist()}
-            yield (
-                native.topic(Kind.PROBE, vehicle_code(vehicle)),
-                native.readings(found.times_us[part].tolist(), values),
-            )
+        yield from messages_of(found, start_us, until_us)

@@ -6,14 +6,17 @@ of these. Days are local days, because a vehicle's day is what privacy protects.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
 
+from services.domain import Kind
 from simulators.city import City
 from simulators.clock import SATURDAY, kind_of_day, local_midnight_us
 from simulators.districts import district_of
+from simulators.encoders import native
 from simulators.streams import Floats, Ints, hashed, stream
 
 REPORT_S = 60
@@ -162,6 +165,19 @@ def positions_of(fleet: Fleet, day: date, *, every_s: int = REPORT_S) -> Positio
         degrees=degrees[order].round(6),
         speed_kmh=np.round(speed[order], 1),
     )
+
+
+def messages_of(found: Positions, since_us: int, until_us: int) -> Iterator[tuple[str, bytes]]:
+    """Topic and payload of every vehicle that reported after one moment and not after the other, all its reports in one."""
+    first, last = np.searchsorted(found.times_us, [since_us, until_us], side="right")
+    order = first + np.argsort(found.vehicle[first:last], kind="stable")
+    vehicles, starts = np.unique(found.vehicle[order], return_index=True)
+    times, speed = found.times_us[order].tolist(), found.speed_kmh[order].tolist()
+    lon, lat = found.degrees[order].T.tolist()
+    ends = [*starts[1:].tolist(), len(order)]
+    for vehicle, start, end in zip(vehicles.tolist(), starts.tolist(), ends, strict=True):
+        values = {"lon": lon[start:end], "lat": lat[start:end], "speed_kmh": speed[start:end]}
+        yield native.topic(Kind.PROBE, vehicle_code(vehicle)), native.readings(times[start:end], values)
 
 
 def _on_the_way(fleet: Fleet, trips: Trips, trip: Ints, minutes: Floats) -> tuple[Floats, Floats]:
