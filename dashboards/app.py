@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import dash
+import structlog
 from dash import ALL, Dash, Input, Output, State, html
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -18,6 +20,8 @@ from services.errors import UnavailableError
 from services.settings import Settings
 from services.storage import overview
 from services.storage.database import Pool
+
+_log = structlog.get_logger("arterial.dashboard")
 
 
 class StripPrefix:
@@ -68,6 +72,7 @@ def _make_app(city: City) -> ASGIApp:
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1, viewport-fit=cover"}],
         websocket_callbacks=False,
         add_log_handler=False,
+        on_error=_report,
     )
     app.backend.websocket_capability = False  # updates come by interval; without this every page opens a socket
     app.layout = frame.frame(city)
@@ -78,6 +83,12 @@ def _make_app(city: City) -> ASGIApp:
         page.register(app, city)
     handler: ASGIApp = server
     return handler
+
+
+def _report(error: Exception) -> NoReturn:
+    """Log what a callback did not expect; Dash itself would answer 500 without a trace."""
+    _log.error("page failed", traceback="".join(traceback.format_exception(error)))
+    raise error
 
 
 def _route(app: Dash, city: City) -> None:

@@ -13,6 +13,7 @@ from dash.development.base_component import Component
 from dashboards import words
 from dashboards.alerts import is_silent
 from dashboards.figures.city_map import DOTS, RINGS, Mark, base_style, marks_update
+from dashboards.frames import Frame
 from dashboards.theme import CONGESTION_LIMITS, CONGESTION_NAMES, PALETTES, Scheme
 from services.storage.overview import District, SensorNow
 
@@ -40,6 +41,29 @@ def marks_of(sensors: Sequence[SensorNow], now: datetime, zone: ZoneInfo, chosen
                 lat=sensor.lat,
                 ratio=ratio,
                 text=text,
+                chosen=sensor.code == chosen,
+            )
+        )
+    return marks
+
+
+def frame_marks(frame: Frame, zone: ZoneInfo, chosen: str = "") -> list[Mark]:
+    """The traffic detectors that have a place, at the moment of a frame."""
+    if frame.offset == 0:
+        return marks_of(frame.sensors, frame.moment, zone, chosen)
+    marks = []
+    for sensor in frame.sensors:
+        if sensor.kind != "traffic" or sensor.lon is None or sensor.lat is None:
+            continue
+        state, ratio = frame.state(sensor), frame.ratio(sensor)
+        marks.append(
+            Mark(
+                code=sensor.code,
+                label=sensor.label,
+                lon=sensor.lon,
+                lat=sensor.lat,
+                ratio=ratio,
+                text="No value at this time" if state is None else reading_text(state.flow_vph, state.speed_kmh, ratio),
                 chosen=sensor.code == chosen,
             )
         )

@@ -20,6 +20,16 @@ DOTS: Final = 2
 
 _DOT_SIZES: Final = (15.0, 12.5, 10.5, 9.0)
 _SILENT_SIZE: Final = 8.0
+_TILE: Final = 512
+_MAIN_ROADS: Final = ["match", ["get", "class"], ["ring", "arterial"], True, False]
+_ROAD_WIDTH: Final = [
+    "interpolate",
+    ["linear"],
+    ["zoom"],
+    *(10, ["case", _MAIN_ROADS, 1.8, 0.5]),
+    *(12.5, ["case", _MAIN_ROADS, 3.6, 1.2]),
+    *(15, ["case", _MAIN_ROADS, 10, 5]),
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +64,7 @@ def city_map(
     scheme: Scheme,
     *,
     revision: str = "city",
+    size: tuple[int, int] = (640, 560),
 ) -> go.Figure:
     """The map as first drawn; afterwards only `marks_update` and `surface_update` change it."""
     dots, surfaces = marks_update(marks, scheme), surface_update(districts, surface, scheme)
@@ -67,13 +78,18 @@ def city_map(
                 geojson=outlines,
                 marker={"line": {"width": 0}, "opacity": 0.55},
                 showscale=False,
+                below="roads",
                 hovertemplate="%{text}<extra></extra>",
                 **surfaces,
             ),
-            go.Scattermap(mode="markers", hoverinfo="skip", showlegend=False, **dots[0]),
-            go.Scattermap(mode="markers", hovertemplate="%{text}<extra></extra>", showlegend=False, **dots[1]),
+            go.Scattermap(mode="markers", below="", hoverinfo="skip", showlegend=False, **dots[0]),
+            go.Scattermap(
+                mode="markers", below="", hovertemplate="%{text}<extra></extra>", showlegend=False, **dots[1]
+            ),
         ],
-        layout=map_layout(districts, layers, scheme, extra=[(m.lon, m.lat) for m in marks], revision=revision),
+        layout=map_layout(
+            districts, layers, scheme, extra=[(m.lon, m.lat) for m in marks], revision=revision, size=size
+        ),
     )
 
 
@@ -84,10 +100,11 @@ def map_layout(
     *,
     extra: Sequence[tuple[float, float]] = (),
     revision: str,
+    size: tuple[int, int],
 ) -> go.Layout:
     """Base style and first view; the view is the user's from then on."""
     palette = PALETTES[scheme]
-    longitude, latitude, zoom = first_view([*_points(districts), *extra])
+    longitude, latitude, zoom = first_view([*_points(districts), *extra], size)
     return go.Layout(
         uirevision=revision,
         margin={"l": 0, "r": 0, "t": 0, "b": 0},
@@ -115,7 +132,6 @@ def base_style(
     palette = PALETTES[scheme]
     empty: dict[str, Any] = {"type": "FeatureCollection", "features": []}
     outlines = [{"type": "Feature", "properties": {}, "geometry": d.outline} for d in districts]
-    road_width = ["interpolate", ["linear"], ["zoom"], 9, 0.8, 12, 2.2, 15, 7]
     return {
         "version": 8,
         "sources": {
@@ -148,7 +164,7 @@ def base_style(
                 "type": "line",
                 "source": "roads",
                 "layout": {"line-cap": "round", "line-join": "round"},
-                "paint": {"line-color": palette.road, "line-width": road_width},
+                "paint": {"line-color": palette.road, "line-width": _ROAD_WIDTH},
             },
             {
                 "id": "outlines",
@@ -181,7 +197,7 @@ def marks_update(marks: Sequence[Mark], scheme: Scheme) -> tuple[dict[str, Any],
     rings = {**where, "marker": {"size": halo, "color": ring_colours, "opacity": 0.95}}
     dots = {
         **where,
-        "marker": {"size": sizes, "color": [_colour(c, palette) for c in classes]},
+        "marker": {"opacity": 1, "size": sizes, "color": [_colour(c, palette) for c in classes]},
         "text": [f"<b>{plain(m.label)}</b><br>{plain(m.text)}" for m in ordered],
         "customdata": [plain(m.code) for m in ordered],
     }
@@ -205,13 +221,14 @@ def surface_update(districts: Sequence[District], surface: Surface | None, schem
     }
 
 
-def first_view(points: Sequence[tuple[float, float]]) -> tuple[float, float, float]:
-    """Centre [degrees] and zoom that show all points in a map about 640 pixels wide and high."""
+def first_view(points: Sequence[tuple[float, float]], size: tuple[int, int]) -> tuple[float, float, float]:
+    """Centre [degrees] and zoom that show all points in a map of `size` (width, height) [pixels]: Mercator's formula."""
     if not points:
         return 0.0, 0.0, 1.0
     lon, lat = (np.array(axis) for axis in zip(*points, strict=True))
-    span = max(np.ptp(lon) * np.cos(np.radians(lat.mean())), np.ptp(lat), 0.01)
-    zoom = float(np.clip(np.log2(360 / span) - 0.25, 1, 15))
+    wide = max(np.ptp(lon), 0.01) / 360
+    high = max(np.ptp(np.arctanh(np.sin(np.radians(lat)))), 0.0002) / (2 * np.pi)
+    zoom = float(np.clip(np.log2(min(size[0] / wide, size[1] / high) / _TILE) - 0.08, 1, 15))
     return float((lon.min() + lon.max()) / 2), float((lat.min() + lat.max()) / 2), round(zoom, 2)
 
 

@@ -36,7 +36,7 @@ def layout(city: City, view: View, scheme: Scheme) -> Component:
     with city.reading() as connection:
         districts, layers = overview.districts(connection), overview.layers(connection)
         marks = marks_of(overview.sensors_now(connection, now), now, city.zone)
-    figure = city_map.city_map(districts, layers, marks, None, scheme, revision="now")
+    figure = city_map.city_map(districts, layers, marks, None, scheme, revision="now", size=(520, 400))
     graph = dcc.Graph(id="now-map", figure=figure, config=MAP_CONFIG, style={"height": "400px"}, responsive=True)
     drawn = marked(html.Div(graph, className="map", role="img"), aria_label="Map of all traffic detectors by speed")
     to_map = dcc.Link("Open the map", href=address.link("map", view))

@@ -1,0 +1,246 @@
+"""Code concerned with the page Map: where, at any quarter hour from a day ago to a day ahead."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import dash
+import dash_mantine_components as dmc
+from dash import Dash, Input, Output, Patch, State, dcc, html
+from dash.development.base_component import Component
+
+from dashboards import address, emptiness, words
+from dashboards.address import View
+from dashboards.context import City, in_browser, threaded
+from dashboards.figures import city_map
+from dashboards.frame import control
+from dashboards.frames import REACH, Frame, read_frame
+from dashboards.marks import congestion_legend, frame_marks, patch_marks, reading_text
+from dashboards.parts import Content, card, icon, marked, page_title, table, tag
+from dashboards.surfaces import SURFACES, read_surface, surface_legend
+from dashboards.theme import CONGESTION_NAMES, MAP_CONFIG, Scheme, congestion_class, scheme_of
+from services.errors import UnavailableError
+from services.storage import overview
+from services.storage.overview import SensorNow
+
+_TONES: Final = ("critical", "warning", "quiet", "info")
+_SLIDER: Final = control("t", "0")
+
+
+def layout(city: City, view: View, scheme: Scheme) -> Component:
+    """The page as first shown."""
+    with city.reading() as connection:
+        frame = read_frame(connection, city, _offset(view))
+        districts, layers = overview.districts(connection), overview.layers(connection)
+        surface = read_surface(connection, city, frame, districts, _surface(view))
+    marks = frame_marks(frame, city.zone, view.text("sensor"))
+    figure = city_map.city_map(districts, layers, marks, surface, scheme, revision="map", size=(760, 560))
+    graph = dcc.Graph(id="map", figure=figure, config=MAP_CONFIG, style={"height": "560px"}, responsive=True)
+    drawn = marked(
+        html.Div(graph, className="map", role="img"), aria_label="Map of the city; the list has the same data"
+    )
+    choice = dmc.SegmentedControl(
+        id=control("surface", "none"),
+        value=_surface(view),
+        size="xs",
+        data=[{"value": name, "label": label} for name, label in SURFACES.items()],
+        **{"aria-label": "Colour districts by"},
+    )
+    return html.Div(
+        [
+            page_title("Map", "Where? Drag the time from a day ago to a day ahead."),
+            html.Div(
+                [
+                    card(
+                        None,
+                        html.Div(
+                            [html.Span("Districts by", className="card-note"), choice], className="controls tight"
+                        ),
+                        drawn if districts or marks else emptiness.no_sensor(),
+                        _timeline(view),
+                        html.Div(id="map-legend"),
+                        span=8,
+                    ),
+                    html.Div(
+                        [
+                            html.Div(id="map-chosen"),
+                            card("Detectors", html.Div(id="map-list"), note=html.Span(id="map-when")),
+                        ],
+                        className="stack span-4",
+                    ),
+                ],
+                className="grid",
+            ),
+        ],
+        style={"display": "contents"},
+    )
+
+
+def register(app: Dash, city: City) -> None:
+    """Add the callbacks that keep it current."""
+    in_browser(
+        app,
+        "play",
+        [Output("play", "disabled"), Output("play-sign", "className"), Output("play-word", "children")],
+        Input("play-button", "n_clicks"),
+        State("play", "disabled"),
+        prevent_initial_call=True,
+    )
+    in_browser(
+        app,
+        "step",
+        Output(_SLIDER, "value"),
+        Input("play", "n_intervals"),
+        [State(_SLIDER, name) for name in ("value", "min", "max")],
+        prevent_initial_call=True,
+    )
+    in_browser(app, "pick", Output("map-picked", "data"), Input("map", "clickData"), prevent_initial_call=True)
+
+    @app.callback(
+        [
+            Output("map", "figure"),
+            Output("map-list", "children"),
+            Output("map-chosen", "children"),
+            Output("map-when", "children"),
+            Output("map-time", "children"),
+            Output("map-legend", "children"),
+        ],
+        Input("url", "search"),
+        Input("version", "data"),
+        Input("scheme", "data"),
+    )
+    @threaded
+    def redraw(search: str, _version: Any, scheme_name: str) -> Any:
+        view, scheme = address.read_view(search), scheme_of(scheme_name)
+        try:
+            with city.reading() as connection:
+                frame = read_frame(connection, city, _offset(view))
+                districts = overview.districts(connection)
+                surface = read_surface(connection, city, frame, districts, _surface(view))
+                restyled = dash.ctx.triggered_id == "scheme"
+                base = (districts, overview.layers(connection)) if restyled else None
+        except UnavailableError as error:
+            return [dash.no_update, emptiness.failed(str(error)), *[dash.no_update] * 4]
+        patch = Patch()
+        patch_marks(patch, frame_marks(frame, city.zone, view.text("sensor")), scheme, base)
+        for name, value in city_map.surface_update(districts, surface, scheme).items():
+            patch["data"][city_map.SURFACE][name] = value
+        when = _when(frame, city)
+        legend = [congestion_legend(scheme), *surface_legend(_surface(view), surface, scheme)]
+        return [patch, _list(frame, view), _chosen(frame, view, city), when, when, legend]
+
+
+def _offset(view: View) -> int:
+    return view.number("t", 0, -REACH, REACH)
+
+
+def _surface(view: View) -> str:
+    return view.choice("surface", tuple(SURFACES), "none")
+
+
+def _when(frame: Frame, city: City) -> Content:
+    if frame.offset == 0:
+        return tag("Now, newest readings", "good", "good")
+    moment = words.clock(frame.moment, city.zone, now=city.now())
+    if frame.forecast:
+        return tag(f"{moment} · forecast", "info", "forecast")
+    return tag(f"{moment} · as measured", "quiet", "waiting")
+
+
+def _timeline(view: View) -> Component:
+    marks = [
+        {"value": hours * 4, "label": "now" if hours == 0 else f"{'+' if hours > 0 else '−'}{abs(hours)} h"}
+        for hours in (-24, -12, 0, 12, 24)
+    ]
+    slider = dmc.Slider(
+        id=_SLIDER,
+        value=_offset(view),
+        min=-REACH,
+        max=REACH,
+        step=1,
+        label=None,
+        marks=marks,
+        size="sm",
+        thumbSize=20,
+        updatemode="drag",
+        **{"aria-label": "Quarter hours from now"},
+    )
+    button = html.Button(
+        [html.Span(id="play-sign", className="icon icon-play"), html.Span("Play", id="play-word", className="unseen")],
+        id="play-button",
+        className="button",
+        title="Play through time",
+    )
+    return html.Div(
+        [
+            button,
+            slider,
+            html.Div(id="map-time", className="time-label"),
+            dcc.Interval(id="play", interval=1_200, disabled=True),
+            dcc.Store(id="map-picked"),
+        ],
+        className="time",
+    )
+
+
+def _list(frame: Frame, view: View) -> Component:
+    detectors = [s for s in frame.sensors if s.kind == "traffic"]
+    if not detectors:
+        return emptiness.no_sensor()
+    detectors.sort(key=lambda s: (ratio if (ratio := frame.ratio(s)) is not None else 9, s.code))
+    rows: list[list[Content]] = []
+    for sensor in detectors:
+        state, ratio = frame.state(sensor), frame.ratio(sensor)
+        name = dcc.Link(sensor.label, href=_here(view, sensor.code))
+        if ratio is None or state is None:
+            rows.append([name, tag("No value", "quiet", "silent"), "–"])
+            continue
+        index = congestion_class(ratio)
+        rows.append([name, words.percent(ratio), tag(CONGESTION_NAMES[index], _TONES[index])])
+    listing = table(["Detector", "of free flow", "State"], [[r[0], r[1], r[2]] for r in rows], numeric=[1])
+    return html.Div(listing, className="scroll tall", tabIndex=0)
+
+
+def _here(view: View, sensor: str) -> str:
+    kept = {name: view.params[name] for name in ("t", "surface") if name in view.params}
+    return address.link("map", view, **kept, sensor=sensor)
+
+
+def _chosen(frame: Frame, view: View, city: City) -> Content:
+    code = view.text("sensor")
+    if not code:
+        return None
+    sensor = next((s for s in frame.sensors if s.code == code), None)
+    if sensor is None:
+        return card("Detector", emptiness.no_sensor(f"There is no sensor {code}."))
+    body: Content
+    state = frame.state(sensor)
+    if state is None and frame.offset == 0:
+        body = emptiness.silent(sensor.observed_at, city.now(), city.zone)
+    elif state is None:
+        body = html.P("No value at this time.", className="muted")
+    elif sensor.kind == "traffic":
+        body = html.P(reading_text(state.flow_vph, state.speed_kmh, frame.ratio(sensor)))
+    else:
+        body = html.P(f"{words.number(state.power_kw)} kW")
+    return card(
+        sensor.label,
+        body,
+        html.Div(
+            [
+                dcc.Link(
+                    ["Open forecast ", icon("arrow")],
+                    href=address.link("forecast", view, sensor=sensor.code),
+                    className="button",
+                ),
+                html.Span(_facts(sensor), className="card-note"),
+            ],
+            className="controls spaced",
+        ),
+        note=sensor.code,
+    )
+
+
+def _facts(sensor: SensorNow) -> str:
+    facts = [sensor.road or "", f"free flow {words.number(sensor.free_flow_kmh)} km/h" if sensor.free_flow_kmh else ""]
+    return " · ".join(fact for fact in facts if fact)
