@@ -7,7 +7,6 @@ one that says something else contradicts and changes nothing.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +15,19 @@ import numpy.typing as npt
 from ingest.rows import VALUE_COLUMNS, Rows
 from services.domain import from_us
 
-Values = list[float]
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stored:
+    """What the table holds under some keys of a batch.
+
+    Attributes:
+        places: place of the first row of the batch with that key [m].
+        values: [m × value columns], NaN where absent.
+
+    """
+
+    places: npt.NDArray[np.intp]
+    values: npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,44 +48,46 @@ class Merged:
     contradictions: list[tuple[int, str]]
 
 
-def merge(rows: Rows, stored: Mapping[int, Values]) -> Merged:
+def merge(rows: Rows, stored: Stored | None = None) -> Merged:
     """Fold the rows of a batch into what is stored, in order of receipt.
 
     Args:
         rows: the rows, repeated keys included.
-        stored: the values the table holds (NaN where absent), by the place of the first row with that key.
+        stored: what the table holds; None when nothing is known of it.
 
     """
     repeats = rows.repeats()
     adds = np.ones(len(rows), dtype=bool)
-    if not stored and not repeats.any():
-        return Merged(new=rows, completed=rows.take(~adds), adds=adds, contradictions=[])
-    is_stored = np.zeros(len(rows), dtype=bool)
-    is_stored[list(stored)] = True
-    firsts = _first_places(rows, repeats)
-    kept = {place: list(values) for place, values in stored.items()}
     completed = np.zeros(len(rows), dtype=bool)
+    if stored is None and not repeats.any():
+        return Merged(new=rows, completed=rows.take(completed), adds=adds, contradictions=[])
+    known = np.zeros(len(rows), dtype=bool)
+    now = rows.values.copy()
+    firsts = _first_places(rows, repeats)
+    if stored is not None:
+        known[stored.places] = True
+        now[stored.places] = stored.values
+    with np.errstate(invalid="ignore"):
+        same = ((rows.values == now[firsts]) | np.isnan(rows.values)).all(axis=1)
+    adds[(repeats | known) & same] = False
     contradictions: list[tuple[int, str]] = []
-    for place in np.flatnonzero(repeats | is_stored).tolist():
+    for place in np.flatnonzero((repeats | known) & ~same).tolist():
         first = int(firsts[place])
-        values = kept.setdefault(first, rows.values[first].tolist())
-        given = rows.values[place].tolist()
-        differing = _differing(values, given)
-        added = [value if math.isnan(old) else old for old, value in zip(values, given, strict=True)]
-        adds[place] = differing is None and any(
-            math.isnan(old) != math.isnan(now) for old, now in zip(values, added, strict=True)
-        )
+        kept, given = now[first].tolist(), rows.values[place].tolist()
+        differing = _differing(kept, given)
+        added = [value if math.isnan(old) else old for old, value in zip(kept, given, strict=True)]
+        adds[place] = differing is None and not np.array_equal(kept, added, equal_nan=True)
         if differing is not None:
-            contradictions.append((int(rows.message[place]), _contradiction(rows, place, differing, values, given)))
+            contradictions.append((int(rows.message[place]), _contradiction(rows, place, differing, kept, given)))
         elif adds[place]:
-            kept[first] = added
-            completed[first] = is_stored[first]
-    values_now = rows.values.copy()
-    for first, values in kept.items():
-        values_now[first] = values
-    now = replace(rows, values=values_now)
+            now[first] = added
+            completed[first] = known[first]
+    written = replace(rows, values=now)
     return Merged(
-        new=now.take(~repeats & ~is_stored), completed=now.take(completed), adds=adds, contradictions=contradictions
+        new=written.take(~repeats & ~known),
+        completed=written.take(completed),
+        adds=adds,
+        contradictions=contradictions,
     )
 
 
@@ -87,7 +100,7 @@ def _first_places(rows: Rows, repeats: npt.NDArray[np.bool_]) -> npt.NDArray[np.
     return firsts
 
 
-def _differing(old: Values, given: Values) -> int | None:
+def _differing(old: list[float], given: list[float]) -> int | None:
     """The first column in which both have a value and the values differ."""
     for place, (a, b) in enumerate(zip(old, given, strict=True)):
         if a != b and not math.isnan(a) and not math.isnan(b):
@@ -95,7 +108,7 @@ def _differing(old: Values, given: Values) -> int | None:
     return None
 
 
-def _contradiction(rows: Rows, place: int, column: int, old: Values, given: Values) -> str:
+def _contradiction(rows: Rows, place: int, column: int, old: list[float], given: list[float]) -> str:
     name = rows.quantities[rows.quantity[place]] or list(VALUE_COLUMNS[rows.table])[column]
     moment = from_us(int(rows.observed_us[place])).isoformat().replace("+00:00", "Z")
     return f"{name} at {moment} is already stored as {old[column]:g}, this message says {given[column]:g}; the first is kept"

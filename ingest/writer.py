@@ -12,7 +12,7 @@ from ingest.batch import Batch, Items, kind_of
 from ingest.counts import Counts, Settled
 from ingest.decoders.catalogue import is_personal
 from ingest.directory import Directory
-from ingest.merging import Merged, Values, merge
+from ingest.merging import Merged, Stored, merge
 from ingest.personal_rows import household_rows, position_rows
 from ingest.rows import VALUE_COLUMNS, Rows, energy_rows, quantity_rows, traffic_rows
 from services.domain import EnergyReading, Kind, QuantityReading, TrafficReading, from_us
@@ -140,11 +140,11 @@ class Writer:
         careful = self._careful.get(rows.table, 0)
         for attempt in range(_ATTEMPTS):
             look_up = careful > 0 or attempt > 0
-            merged = merge(rows, self._stored(rows) if look_up else {})
+            merged = merge(rows, self._stored(rows) if look_up else None)
             try:
                 if len(merged.new):
                     with self._connection.transaction():
-                        readings.copy(self._connection, rows.table, binary_copy.blocks(merged.new.columns()))
+                        readings.copy(self._connection, rows.table, binary_copy.blocks(merged.new.by_time().columns()))
             except psycopg.errors.UniqueViolation:
                 careful = _STAY_CAREFUL
                 if attempt == _ATTEMPTS - 1:
@@ -154,8 +154,8 @@ class Writer:
         self._careful[rows.table] = max(0, careful - 1)
         return merged
 
-    def _stored(self, rows: Rows) -> dict[int, Values]:
-        """The values the table holds under the keys of these rows, by the place of the first row with the key."""
+    def _stored(self, rows: Rows) -> Stored:
+        """What the table holds under the keys of these rows."""
         firsts = np.flatnonzero(~rows.repeats())
         quantities = None
         if rows.table == "observation":
@@ -167,7 +167,8 @@ class Writer:
             rows.observed_us[firsts].tolist(),
             quantities,
         )
-        return {int(firsts[item]): [np.nan if v is None else v for v in values] for item, *values in found}
+        values = np.array([row[1:] for row in found], dtype=np.float64).reshape(len(found), rows.values.shape[1])
+        return Stored(places=firsts[[row[0] for row in found]], values=values)
 
     def _mark_dirty(self, merged: Merged) -> None:
         for rows in (merged.new, merged.completed):

@@ -66,25 +66,26 @@ def parse_json(payload: bytes) -> Any:
     """
     try:
         return _ANY.decode(payload)
-    except UnicodeDecodeError as error:
-        message = f"the payload is not valid UTF-8 at byte {error.start}"
-        raise InputError(message) from None
     except RecursionError:
         message = "the payload is nested too deep"
         raise InputError(message) from None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InputError(_explain_json(str(error), payload)) from None
 
 
 def _explain_json(reason: str, payload: bytes) -> str:
     if not payload.strip():
         return "the payload is empty"
-    if "utf-8" in reason.lower():
-        return "the payload is not valid UTF-8"
+    try:
+        payload.decode()
+    except UnicodeDecodeError as error:
+        return f"the payload is not valid UTF-8, at byte {error.start}"
+    if "out of range" in reason:
+        return "the payload has a number that is too large for a computer's numbers"
     place = _BYTE.search(reason)
-    what = _BYTE.sub("", reason.removeprefix("JSON is malformed: ")).strip()
     if place is None:
-        return f"the payload is not valid JSON: {what}"
+        return "the payload is not valid JSON: it ends too early"
+    what = _BYTE.sub("", reason.removeprefix("JSON is malformed: ")).strip()
     rest = payload[int(place[1]) :].lstrip(b"-")
     if rest.startswith((b"NaN", b"Infinity", b"aN", b"nfinity")):
         what = "NaN and Infinity are not JSON numbers, leave the field out instead"
@@ -142,7 +143,7 @@ def within(moment: int, window: Window) -> int:
     if window.earliest_us <= moment <= window.latest_us:
         return moment
     if moment < _CLOCK_NOT_SET_US:
-        message = f"the timestamp {iso(moment)} is 1970: is the clock of the device set?"
+        message = f"the timestamp {iso(moment)} is {iso(moment)[:4]}: is the clock of the device set?"
     elif moment > window.latest_us:
         message = f"the timestamp {iso(moment)} is {_duration(moment - window.now_us)} ahead of the server's clock"
     else:
@@ -173,7 +174,8 @@ def number(
         message = f"{field} is {shown(value)}, but a number is expected"
         raise InputError(message)
     if not low <= value <= high or not math.isfinite(value):
-        message = f"{field} is {shown(value)}, but {why or 'that is larger than any such quantity'}"
+        says_why = why and (value < low or high < _LARGEST_FLOAT4)
+        message = f"{field} is {shown(value)}, but {why if says_why else 'that is larger than any such quantity'}"
         raise InputError(message)
     return float(value)
 

@@ -51,8 +51,8 @@ _Seq = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 _MAX_FIELDS: Final = 64
 _SHARE: Final = (0.0, 1.0, "it is a share between 0 and 1")
-_NOT_NEGATIVE: Final = (0.0, 3.4e38, "it lies between 0 and 3.4e38")
-_FINITE: Final = (-3.4e38, 3.4e38, "it lies between -3.4e38 and 3.4e38")
+_NOT_NEGATIVE: Final = (0.0, 3.4e38, "it cannot be negative")
+_FINITE: Final = (-3.4e38, 3.4e38, "")
 _KNOWN: Final[dict[Kind, dict[str, tuple[float, float, str]]]] = {
     Kind.TRAFFIC: {"flow_vph": _NOT_NEGATIVE, "speed_kmh": _NOT_NEGATIVE, "occupancy": _SHARE},
     Kind.ENERGY: {"power_kw": _FINITE, "energy_kwh": _FINITE},
@@ -232,7 +232,7 @@ def _quantities(
 
 
 def _no_value(kind: Kind, fields: dict[str, Any]) -> str:
-    others = [name for name in fields if name not in {"ts", "seq"}]
+    others = [name for name, value in fields.items() if name not in {"ts", "seq"} and value is not None]
     if not others:
         return "there is a time but no value"
     for name in others:
@@ -261,12 +261,13 @@ def _position(sensor: str, observed_us: int, _: int | None, known: dict[str, flo
 def _household(
     sensor: str, observed_us: int, _: int | None, known: dict[str, float], fields: dict[str, Any]
 ) -> Reading:
-    district = fields.get("district")
+    for name in ("energy_kwh", "district"):
+        if fields.get(name) is None:
+            message = f"the field {name} is missing"
+            raise InputError(message)
+    district = fields["district"]
     if not isinstance(district, str) or not 1 <= len(district) <= 63 or not district.isprintable():
         message = f"district is {shown(district)}, but the code of a district is expected"
-        raise InputError(message)
-    if "energy_kwh" not in known:
-        message = "the field energy_kwh is missing"
         raise InputError(message)
     return HouseholdReading(subject=sensor, observed_us=observed_us, district=district, energy_kwh=known["energy_kwh"])
 

@@ -46,6 +46,7 @@ _UNITS: Final = {
     (Kind.ENERGY, "J"): ("energy_kwh", 1 / 3.6e6),
 }
 _SUFFIXES: Final = {"Cel": "c", "K": "k", "%RH": "percent", "%": "percent", "/": "share", "m/s": "m_per_s"}
+_OTHER_VALUES: Final = {"vs": "strings", "vb": "booleans", "vd": "data values", "s": "sums", "bs": "base sums"}
 _WIDE: Final = {
     "flow_vph": (Kind.TRAFFIC, 0.0, 3.4e38, "a flow is not negative"),
     "speed_kmh": (Kind.TRAFFIC, 0.0, 3.4e38, "a speed is not negative"),
@@ -108,23 +109,24 @@ class _Pack:
             raise InputError(message)
         self._understand(record)
         self._base |= {name: record[name] for name in ("bn", "bt", "bu", "bv") if name in record}
-        if "v" not in record and "bv" not in record:
-            for name, what in (
-                ("vs", "strings"),
-                ("vb", "booleans"),
-                ("vd", "data values"),
-                ("s", "sums"),
-                ("bs", "base sums"),
-            ):
+        if "v" not in record and not self._has_base_value(record):
+            for name, what in _OTHER_VALUES.items():
                 if name in record:
                     message = f"{what} ({name}) are not stored, only numeric values (v)"
                     raise InputError(message)
+            if "n" in record:
+                message = f"the record {shown(record['n'])} has no value (v)"
+                raise InputError(message)
             return  # a record of base fields only
         value = self._number(record, "v") + self._base_number("bv")
         observed_us = self._moment(record)
         sensor, quantity = self._names(record)
         unit = record.get("u", self._base.get("bu"))
         self._keep(sensor, observed_us, quantity, unit, value)
+
+    def _has_base_value(self, record: dict[str, Any]) -> bool:
+        """Whether the record stands for the base value itself: it names a quantity and has no value of its own."""
+        return "bv" in self._base and "n" in record and not record.keys() & _OTHER_VALUES.keys()
 
     def _understand(self, record: dict[str, Any]) -> None:
         version = record.get("bver", _VERSION)
@@ -172,7 +174,7 @@ class _Pack:
             return
         quantity = quantity_name(name or "value")
         if isinstance(unit, str) and unit:
-            suffix = _SUFFIXES.get(unit, quantity_name(unit))
+            suffix = _SUFFIXES.get(unit, quantity_name(unit.lower()))
             if suffix and not quantity.endswith(f"_{suffix}"):
                 quantity = f"{quantity}_{suffix}"[:63]
         if not is_quantity(quantity):

@@ -85,7 +85,9 @@ def test_a_reading_published_by_hand_is_stored_and_counted(live: Settings, owner
         time.sleep(0.3)
         publish(TOPIC, reading(now_ms()))
         until(lambda: count(owner, "sensing.traffic") == 1, "row", 2)
-    assert owner.execute("SELECT code, kind, described FROM sensing.sensor").fetchall() == [("ring-1", "traffic", False)]
+    assert owner.execute("SELECT code, kind, described FROM sensing.sensor").fetchall() == [
+        ("ring-1", "traffic", False)
+    ]
     counters = owner.execute(
         "SELECT received, stored, duplicate, dead_lettered, spooled, in_flight FROM sensing.ingest_session"
     ).fetchone()

@@ -1,0 +1,208 @@
+"""Every dialect keeps the contract of decoders: its cases, and an answer to whatever arrives."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import msgspec
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest.decoders.catalogue import DIALECTS, decode, is_personal, matches, route
+from ingest.decoders.checks import Limits
+from services.domain import Decoded, Message, from_us
+from services.errors import InputError
+
+CASES = Path(__file__).parents[1] / "cases" / "decode"
+NOW_US = 1_795_338_000_000_000  # 2026-11-22T09:00:00Z
+FOLDERS = sorted(folder for folder in CASES.glob("*/*") if folder.is_dir())
+
+
+def said(folder: Path) -> Decoded:
+    payload = next(folder.glob("payload.*")).read_bytes()
+    topic = (folder / "topic").read_text(encoding="utf-8").strip()
+    return decode(Message(topic=topic, payload=payload, received_us=NOW_US), now_us=NOW_US)
+
+
+def rows(decoded: Decoded) -> list[dict[str, object]]:
+    found = []
+    for row in (*decoded.readings, *decoded.meta, *decoded.status):
+        fields = {name: value for name, value in msgspec.to_builtins(row).items() if value is not None}
+        if "observed_us" in fields:
+            fields["observed_at"] = from_us(fields.pop("observed_us")).isoformat().replace("+00:00", "Z")
+        found.append({"type": type(row).__name__, **fields})
+    return found
+
+
+def refusals(decoded: Decoded) -> list[str]:
+    return [r.reason if r.item is None else f"item {r.item}: {r.reason}" for r in decoded.rejected]
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: f"{folder.parent.name}/{folder.name}")
+def test_case(folder: Path) -> None:
+    decoded = said(folder)
+    expected, error = folder / "expected.json", folder / "error.txt"
+    assert expected.exists() or error.exists()
+    assert rows(decoded) == (orjson.loads(expected.read_bytes()) if expected.exists() else [])
+    assert refusals(decoded) == (error.read_text(encoding="utf-8").splitlines() if error.exists() else [])
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_every_dialect_has_a_case_that_works_and_one_that_does_not(name: str) -> None:
+    folders = [folder for folder in FOLDERS if folder.parent.name == name]
+    assert any((folder / "expected.json").exists() for folder in folders)
+    assert any((folder / "error.txt").exists() for folder in folders)
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_every_dialect_routes_its_example_to_itself(name: str) -> None:
+    assert route(DIALECTS[name].example) == name
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_no_topic_filter_of_a_dialect_matches_the_example_of_another(name: str) -> None:
+    for other in DIALECTS.values():
+        if other.name != name:
+            assert not any(matches(other.example, topic_filter) for topic_filter in DIALECTS[name].topics)
+
+
+def _json(content: object) -> bytes:
+    return json.dumps(content).encode()  # the standard library writes NaN and Infinity, as careless devices do
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=5),
+    max_leaves=12,
+)
+NAMES = st.sampled_from(
+    [
+        "ts",
+        "seq",
+        "flow_vph",
+        "speed_kmh",
+        "occupancy",
+        "power_kw",
+        "energy_kwh",
+        "lon",
+        "lat",
+        "district",
+        "online",
+        "name",
+        "kind",
+        "step_seconds",
+        "bn",
+        "bt",
+        "bu",
+        "bv",
+        "bver",
+        "n",
+        "u",
+        "v",
+        "vs",
+        "t",
+        "s",
+        "end_device_ids",
+        "uplink_message",
+        "decoded_payload",
+        "received_at",
+        "value",
+        "time",
+        "start",
+    ]
+)
+TIMES = st.sampled_from(["2026-11-22T08:00:00Z", 1_795_334_400_000, 1_795_334_400, -5, 0])
+LIKELY = st.dictionaries(NAMES, TIMES | JSON, max_size=6)
+PAYLOADS = (
+    st.binary(max_size=64)
+    | st.text(max_size=64).map(str.encode)
+    | (JSON | LIKELY | st.lists(LIKELY, max_size=4)).map(_json)
+)
+TOPICS = st.sampled_from(
+    [dialect.example for dialect in DIALECTS.values()]
+    + [f"city/v1/{kind}/x/{end}" for kind in ("energy", "probe", "household", "none") for end in ("telemetry", "meta")]
+    + ["city/v1/traffic/x/status", "tms-v2/status", "tms-v2/a/b"]
+) | st.text(alphabet=st.characters(), max_size=20)
+
+
+@settings(max_examples=400, deadline=None)
+@given(topic=TOPICS, payload=PAYLOADS, dialect=st.none() | st.sampled_from(list(DIALECTS)))
+def test_whatever_arrives_is_decoded_or_refused_in_a_sentence(topic: str, payload: bytes, dialect: str | None) -> None:
+    message = Message(topic=topic, payload=payload, received_us=NOW_US)
+    if dialect is not None and not any(matches(topic, topic_filter) for topic_filter in DIALECTS[dialect].topics):
+        message = Message(topic=DIALECTS[dialect].example, payload=payload, received_us=NOW_US)
+    decoded = decode(message, dialect, now_us=NOW_US)
+    assert decoded.readings or decoded.meta or decoded.status or decoded.rejected
+    for refusal in decoded.rejected:
+        assert 10 < len(refusal.reason) < 500
+        assert refusal.reason.isprintable()
+    for reading in decoded.readings:
+        for value in msgspec.structs.asdict(reading).values():
+            assert not isinstance(value, float) or math.isfinite(value)
+        assert NOW_US - 3_650 * 86_400_000_000 <= reading.observed_us <= NOW_US + 300_000_000
+
+
+@pytest.mark.parametrize("bad", [b"[" * 100_000, b'{"a":' * 50_000, b'{"ts":' + b"9" * 100_000 + b"}", b"\x00" * 1000])
+@pytest.mark.parametrize("name", DIALECTS)
+def test_hostile_payloads_are_refused(name: str, bad: bytes) -> None:
+    message = Message(topic=DIALECTS[name].example, payload=bad, received_us=NOW_US)
+    assert decode(message, now_us=NOW_US).rejected
+
+
+def test_a_payload_above_the_limit_is_refused_with_both_numbers() -> None:
+    message = Message(topic="city/v1/traffic/a/telemetry", payload=bytes(1_048_576), received_us=NOW_US)
+    assert refusals(decode(message, now_us=NOW_US)) == ["the payload is 1,048,576 bytes, the limit is 262,144"]
+
+
+def test_an_unknown_topic_is_refused_and_never_guessed() -> None:
+    message = Message(topic="foo/bar", payload=b'{"ts":1795334400000,"flow_vph":1}', received_us=NOW_US)
+    assert refusals(decode(message, now_us=NOW_US)) == ["no dialect is configured for topic 'foo/bar'"]
+
+
+def test_a_topic_that_is_not_utf8_is_refused() -> None:
+    message = Message(topic="city/v1/traffic/\udcff/telemetry", payload=b"{}", received_us=NOW_US)
+    assert refusals(decode(message, now_us=NOW_US)) == ["the topic is not valid UTF-8"]
+
+
+def test_an_unknown_dialect_is_a_mistake_of_the_caller() -> None:
+    with pytest.raises(InputError, match="choose one of native, senml"):
+        decode(Message(topic="a", payload=b"", received_us=0), "nativ", now_us=NOW_US)
+
+
+def test_the_limits_of_the_settings_are_those_of_the_decoders() -> None:
+    from ingest.pipeline import limits_of
+    from services.settings import load_settings
+
+    assert limits_of(load_settings()) == Limits()
+
+
+@pytest.mark.parametrize(
+    "topic", ["city/v1/probe/a/telemetry", "city/v1/Probe/a/x", "x/household", "city/v2/HOUSEHOLD/1"]
+)
+def test_topics_that_may_be_personal_are_recognised(topic: str) -> None:
+    assert is_personal(topic)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    item=st.fixed_dictionaries(
+        {"ts": st.sampled_from([1_795_334_400_000, "2026-11-22T08:00:00+02:00", "2026-11-22T08:00:00.123456789Z"])},
+        optional={
+            "seq": st.none() | st.integers(0, 2**63 - 1),
+            "flow_vph": st.none() | st.floats(0, 1e6),
+            "speed_kmh": st.floats(0, 300) | st.integers(0, 100),
+            "occupancy": st.floats(0, 1),
+        },
+    ),
+    unknown=st.booleans(),
+)
+def test_the_quick_and_the_thorough_way_of_the_native_dialect_agree(item: dict[str, object], unknown: bool) -> None:
+    topic = "city/v1/traffic/a/telemetry"
+    plain = decode(Message(topic=topic, payload=orjson.dumps(item), received_us=NOW_US), now_us=NOW_US)
+    odd = orjson.dumps([{**item, "note": "makes the typed decoder refuse"}])
+    thorough = decode(Message(topic=topic, payload=odd, received_us=NOW_US), now_us=NOW_US)
+    assert plain.readings == thorough.readings

@@ -1,0 +1,46 @@
+"""The promise: received = stored + duplicate + dead_lettered + spooled + in_flight, after every step."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from ingest.counts import Counts, Fate, Settled
+
+
+class Ingest(RuleBasedStateMachine):
+    """Messages arrive and end in any order a service could see; an independent tally of both is kept."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts = Counts()
+        self.waiting = 0
+        self.ended: list[Fate] = []
+
+    @rule(messages=st.integers(0, 50))
+    def arrive(self, messages: int) -> None:
+        self.counts = self.counts.receiving(messages)
+        self.waiting += messages
+
+    @rule(fates=st.lists(st.sampled_from(Fate), max_size=20), rows=st.integers(0, 100))
+    def settle(self, fates: list[Fate], rows: int) -> None:
+        fates = fates[: self.waiting]
+        self.counts = self.counts.settling(Settled.of(fates, rows))
+        self.waiting -= len(fates)
+        self.ended += fates
+
+    @invariant()
+    def equation_holds(self) -> None:
+        assert self.counts.holds()
+        assert self.counts.received == self.waiting + len(self.ended)
+        assert self.counts.in_flight == self.waiting
+        assert self.counts.stored == self.ended.count(Fate.STORED)
+        assert self.counts.dead_lettered == self.ended.count(Fate.DEAD_LETTERED)
+
+
+TestIngest = Ingest.TestCase
+
+
+def test_a_lost_message_would_be_noticed() -> None:
+    assert not Counts(received=2, stored=1).holds()
+    assert not Counts(received=1, stored=2, in_flight=-1).holds()
