@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
@@ -18,11 +20,13 @@ def simulate(
     import signal
     import threading
 
+    from services.logging import configure_logging
     from services.settings import load_settings
     from simulators.city import build_city
     from simulators.live import run
 
     settings = load_settings()
+    configure_logging(settings, "simulate")
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -36,3 +40,71 @@ def simulate(
         [f"{ran.devices:,} messages of devices and {ran.personal:,} personal ones in {ran.seconds:.0f} s."],
         as_json=as_json,
     )
+
+
+def replay(
+    path: Annotated[Path, typer.Argument(help="A folder of the Berlin detectors, or a wide .csv file.")],
+    *,
+    shift: Annotated[
+        Literal["none", "now"],
+        typer.Option(help="`now` moves the recording by whole weeks to the present, so that weekdays fit."),
+    ] = "none",
+    speed: Annotated[float, typer.Option(min=0.001, help="How many times as fast as it happened.")] = 1.0,
+    history: Annotated[
+        str | None,
+        typer.Option(metavar="FROM/TO", help="Load these days (2024-06-01/2024-11-30, or `all`) into the database."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a recording happen again: over MQTT at a chosen speed, or with --history as past in one go.
+
+    Over MQTT a shifted recording in real time begins now, inside its first week; at another speed it is moved to end
+    within the week before now and is sent from its beginning.
+    """
+    import signal
+    import threading
+    import time
+    from dataclasses import asdict
+
+    from services.commands.progress import progress_bar
+    from services.logging import configure_logging
+    from services.settings import load_settings
+    from simulators import replay as replaying
+    from simulators.recordings import read_recording
+
+    settings = load_settings()
+    configure_logging(settings, "replay")
+    recording = read_recording(path, settings.zone)
+    now_us = time.time_ns() // 1_000
+    if history is not None and history != "all":
+        recording = recording.between(*_days(history))
+    if shift == "now":
+        recording = replaying.shifted_to_now(recording, now_us, speed=0 if history is not None else speed)
+    if history is not None:
+        with progress_bar(f"Loading {recording.name}") as progress:
+            done = replaying.load_as_history(settings, recording, progress)
+        what = f"{done.stored_rows:,} new rows of {done.readings:,} readings stored"
+    else:
+        stop = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop.set())
+        begin_us = now_us if shift == "now" and speed == 1 else int(recording.times_us[0])
+        with progress_bar(f"Publishing {recording.name}") as progress:
+            done = replaying.publish(settings, recording, speed=speed, begin_us=begin_us, stop=stop, progress=progress)
+        what = f"{done.readings:,} readings published"
+    span = f"{done.first:%Y-%m-%d %H:%M} to {done.last:%Y-%m-%d %H:%M} UTC"
+    report(asdict(done), [f"{what}: {done.sensors} sensors, {span}, in {done.seconds:.1f} s."], as_json=as_json)
+
+
+def _days(text: str) -> tuple[date, date]:
+    from services.errors import InputError
+
+    try:
+        first, last = (date.fromisoformat(part) for part in text.split("/"))
+    except ValueError:
+        message = f"--history is {text!r}, but two days such as 2024-06-01/2024-11-30, or all, are expected"
+        raise InputError(message) from None
+    if last < first:
+        message = f"--history ends on {last}, before it begins on {first}"
+        raise InputError(message)
+    return first, last
