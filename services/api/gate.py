@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from typing import Final
@@ -16,6 +17,7 @@ MOST_QUERY_BYTES: Final = 16_384
 MOST_BODY_BYTES: Final = 65_536
 MOST_DASHBOARD_BODY_BYTES: Final = 4_194_304
 DASHBOARD: Final = "/dash"
+_PROBES: Final = {"/healthz", "/readyz"}
 
 _API_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
 _DASHBOARD_POLICY: Final = "frame-ancestors 'self'"
@@ -29,7 +31,10 @@ class Gate:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse what is too large, let the rest through, and log one line without query values."""
+        """Refuse what is too large, let the rest through, and log one line without query values.
+
+        What browsers and probes ask every second is logged at level debug.
+        """
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -55,7 +60,9 @@ class Gate:
                 await problem_response(scope["path"], request_id, slug, detail)(scope, receive, send_on)
         finally:
             milliseconds = round((time.perf_counter() - started) * 1000, 1)
-            _log.info(
+            quiet = _in_dashboard(scope["path"]) or scope["path"] in _PROBES
+            _log.log(
+                logging.DEBUG if quiet else logging.INFO,
                 "request",
                 method=scope["method"],
                 path=scope["path"],

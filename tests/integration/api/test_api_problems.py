@@ -117,17 +117,19 @@ def test_too_many_exports_at_once(client: TestClient, city: Connection) -> None:
     assert client.get(f"{OBSERVATIONS}?format=csv").status_code == 200
 
 
-@pytest.mark.parametrize("payload", INJECTIONS)
-def test_injections_are_values_or_problems_never_errors(client: TestClient, city: Connection, payload: str) -> None:
-    paths = list(client.get("/api/v1/openapi.json").json()["paths"].items())
-    for path, operation in paths:
-        for parameter in operation["get"].get("parameters", []):
-            if parameter["in"] == "query":
-                answer = client.get(
-                    path.format(sensor="tr-001a", layer="districts"), params={parameter["name"]: payload}
-                )
-                assert answer.status_code in {200, 404, 406, 422}, (path, parameter["name"], answer.text)
-    assert client.get("/api/v1/sensors/" + quote(payload, safe="")).status_code in {404, 422}
+def test_injections_are_values_or_problems_never_errors(client: TestClient, city: Connection) -> None:
+    parameters = [
+        (path.format(sensor="tr-001a", layer="districts"), parameter["name"])
+        for path, methods in client.get("/api/v1/openapi.json").json()["paths"].items()
+        for parameter in methods["get"].get("parameters", [])
+        if parameter["in"] == "query"
+    ]
+    assert len(parameters) > 40
+    for payload in INJECTIONS:
+        for path, name in parameters:
+            answer = client.get(path, params={name: payload})
+            assert answer.status_code in {200, 404, 406, 422}, (path, name, payload, answer.text)
+        assert client.get("/api/v1/sensors/" + quote(payload, safe="")).status_code in {404, 422}, payload
     row = city.execute("SELECT count(*) FROM sensing.traffic").fetchone()
     assert row == (576,)
 

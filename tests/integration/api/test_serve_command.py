@@ -85,5 +85,10 @@ def test_api_and_dashboard_side_by_side_and_an_orderly_end(server: Server, setti
     assert server.process.wait(10) == 0
     assert time.monotonic() - began < 5
     lines = [json.loads(line) for line in server.log.read_text().splitlines()]
-    assert {line["path"] for line in lines if line["event"] == "request"} >= {"/healthz", "/api/v1/nope"}
+    assert {line["path"] for line in lines if line["event"] == "request"} == {
+        "/",
+        "/nope",
+        "/api/v1/nope",
+        "/api/v1/sensors",
+    }
     assert settings.owner_dsn() not in server.log.read_text()
