@@ -1,4 +1,4 @@
-"""Code concerned with which jobs there are, when they are due, and that each runs once however many workers there are.
+"""Code concerned with when jobs are due, and that each runs once however many workers there are.
 
 Jobs wait in PostgreSQL (procrastinate). A job's lock keeps two of a kind from running at once, its queueing lock keeps
 late ones from piling up. Nothing a job does is half done: each writes in transactions, so a killed worker costs a run.
@@ -6,106 +6,102 @@ late ones from piling up. Nothing a job does is half done: each writes in transa
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from dataclasses import dataclass
 
 import procrastinate
 import psycopg
 import structlog
 from procrastinate.jobs import Status
 
-from services.forecasting import run, score
-from services.privacy import release, retention
+from services.errors import UnavailableError
+from services.jobs import tasks
 from services.settings import Settings
-from services.storage import dead_letters, forecasts
-from services.storage.database import connect
+from services.storage.database import first_line
 
 log = structlog.get_logger()
 
 FORECAST = "forecast"
-Task = TypeVar("Task", bound=Callable[..., Any])
-_QUEUE_KEPT_HOURS = 24
+RELEASE = "release"
+_QUEUE = "city"
+_FINISHED_KEPT_HOURS = 24
 _STALLED_AFTER_S = 60
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """A job, when it is due (cron, UTC) and what it does."""
+
+    name: str
+    cron: str
+    do: Callable[[Settings], None]
+
+
+def timetable(settings: Settings) -> tuple[Job, ...]:
+    """All jobs that are due by the clock."""
+    return (
+        Job(name=FORECAST, cron=f"*/{settings.forecast_every_minutes} * * * *", do=tasks.forecast),
+        Job(name="score", cron="7 * * * *", do=tasks.compare_with_what_happened),
+        Job(name=RELEASE, cron="10 * * * *", do=tasks.publish),
+        Job(name="destroy-personal", cron="40 * * * *", do=tasks.destroy_personal),
+        Job(name="forget", cron="50 3 * * *", do=tasks.forget),
+    )
+
+
 def make_app(settings: Settings) -> procrastinate.App:
-    """The job queue of this city, with its tasks and their timetable; opens nothing."""
+    """The job queue of this city, with its jobs and their timetable; opens nothing."""
     connector = procrastinate.PsycopgConnector(
         conninfo=settings.role_dsn("jobs"), kwargs={"application_name": "arterial-jobs"}, min_size=1, max_size=4
     )
     app = procrastinate.App(connector=connector)
+    for job in timetable(settings):
+        _register(app, job, settings)
 
-    def periodic(name: str, cron: str) -> Callable[[Task], Task]:
-        """Register a task that is due by the clock."""
-
-        def register(task: Task) -> Task:
-            app.periodic(cron=cron)(app.task(name=name, queue="city", lock=name, queueing_lock=name)(task))
-            return task
-
-        return register
-
-    @periodic(FORECAST, f"*/{settings.forecast_every_minutes} * * * *")
-    def forecast(timestamp: int | None = None) -> None:
-        """Forecast every live sensor."""
-        del timestamp
-        done = run.forecast_all(settings)
-        log.info("forecast issued", series=done.series, seconds=round(done.seconds, 1))
-
-    @periodic("score", "7 * * * *")
-    def compare_with_what_happened(timestamp: int) -> None:
-        """Score the forecasts whose target times have passed."""
-        del timestamp
-        score.score_closed_hours(settings, datetime.now(UTC))
-
-    @periodic("release", "10 * * * *")
-    def publish(timestamp: int) -> None:
-        """Release the local days that have closed."""
-        del timestamp
-        for done in release.release_closed_days(settings, datetime.now(UTC)):
-            if not done.replayed:
-                log.info("released", plan=done.release.plan, day=done.release.day.isoformat())
-
-    @periodic("destroy-personal", "40 * * * *")
-    def destroy(timestamp: int) -> None:
-        """Destroy personal rows and day keys that have reached their age."""
-        del timestamp
-        retention.destroy_expired(settings, datetime.now(UTC))
-
-    @periodic("tidy", "50 3 * * *")
+    @app.periodic(cron="* * * * *")
+    @app.task(name="tidy", queue=_QUEUE, lock="tidy", queueing_lock="tidy")
     async def tidy(timestamp: int) -> None:
-        """Forget old forecasts, old dead letters and finished jobs."""
+        """Close the jobs of workers that died, for the timetable brings the next ones, and remove finished jobs."""
         del timestamp
-        with connect(settings.role_dsn("jobs"), application="jobs") as connection:
-            forecasts.forget(connection, now=datetime.now(UTC))
-            dead_letters.forget(connection, before=datetime.now(UTC) - timedelta(days=settings.dead_letter_days))
-        await app.job_manager.delete_old_jobs(nb_hours=_QUEUE_KEPT_HOURS, include_failed=True)
+        for stalled in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=_STALLED_AFTER_S):
+            if stalled.id is not None:
+                log.warning("job of a dead worker closed", job=stalled.task_name, id=stalled.id)
+                await app.job_manager.finish_job_by_id_async(stalled.id, status=Status.FAILED, delete_job=False)
+        await app.job_manager.delete_old_jobs(nb_hours=_FINISHED_KEPT_HOURS, include_failed=True)
 
-    @periodic("reap", "* * * * *")
-    async def reap(timestamp: int) -> None:
-        """Close the jobs of workers that died; the timetable brings the next ones."""
-        del timestamp
-        for job in await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=_STALLED_AFTER_S):
-            if job.id is not None:
-                log.warning("job of a dead worker closed", task=job.task_name, job=job.id)
-                await app.job_manager.finish_job_by_id_async(job.id, status=Status.FAILED, delete_job=False)
-
-    del forecast, compare_with_what_happened, publish, destroy, tidy, reap  # registered by their decorators
+    del tidy  # registered by its decorators
     return app
 
 
-def forecast_soon(settings: Settings) -> None:
-    """Ask the workers for a forecast now, unless one is waiting already.
+def _register(app: procrastinate.App, job: Job, settings: Settings) -> None:
+    def due(timestamp: int) -> None:
+        del timestamp
+        job.do(settings)
+
+    app.periodic(cron=job.cron)(app.task(name=job.name, queue=_QUEUE, lock=job.name, queueing_lock=job.name)(due))
+
+
+def run_soon(settings: Settings, *names: str) -> None:
+    """Ask the workers for jobs now, each unless one of its kind is waiting already.
+
+    Args:
+        settings: the database as role jobs.
+        names: `FORECAST`, `RELEASE`.
 
     Raises:
         UnavailableError: the database does not answer.
 
     """
     connector = procrastinate.SyncPsycopgConnector(conninfo=settings.role_dsn("jobs"))
-    with procrastinate.App(connector=connector).open() as app:
-        try:
-            app.configure_task(FORECAST, queue="city", lock=FORECAST, queueing_lock=FORECAST).defer()
-        except procrastinate.exceptions.AlreadyEnqueued:
-            log.debug("a forecast is waiting already")
-        except psycopg.Error as error:
-            log.warning("no forecast could be asked for", reason=str(error))
+    try:
+        with procrastinate.App(connector=connector).open() as app:
+            for name in names:
+                try:
+                    app.configure_task(name, queue=_QUEUE, lock=name, queueing_lock=name).defer(
+                        timestamp=int(time.time())
+                    )
+                except procrastinate.exceptions.AlreadyEnqueued:
+                    log.debug("a job of this kind is waiting already", job=name)
+    except (psycopg.Error, procrastinate.exceptions.ConnectorException) as error:
+        message = f"no job could be asked for: {first_line(error)}"
+        raise UnavailableError(message) from error

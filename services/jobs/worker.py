@@ -10,7 +10,7 @@ import psycopg
 import structlog
 
 from services.errors import UnavailableError
-from services.jobs.schedule import forecast_soon, make_app
+from services.jobs.schedule import FORECAST, make_app, run_soon
 from services.settings import Settings
 from services.storage import health, rollups
 from services.storage.database import connect, first_line
@@ -50,7 +50,7 @@ def _forecast_if_overdue(settings: Settings) -> None:
     with connect(settings.role_dsn("jobs"), application="jobs", autocommit=True) as connection:
         newest = health.newest_issue(connection)
     if newest is not None and datetime.now(UTC) - newest > timedelta(minutes=settings.forecast_every_minutes):
-        forecast_soon(settings)
+        run_soon(settings, FORECAST)
 
 
 def _follow_readings(settings: Settings, stop: threading.Event) -> None:
