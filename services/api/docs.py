@@ -5,6 +5,7 @@ The page needs no script and nothing from elsewhere: to try a resource is to sen
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from html import escape
 from importlib.resources import files
@@ -12,11 +13,14 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 from fastapi import FastAPI
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from services.api.formats import json_response
+from services.api.pagination import base_url
 from services.api.problems import PROBLEMS, Problem
 
+_CODE: Final = re.compile(r"`([^`]+)`")
 _POLICY: Final = (
     "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; img-src data:"
 )
@@ -25,8 +29,8 @@ _POLICY: Final = (
 def add_docs(app: FastAPI) -> None:
     """Add `/docs`, its style sheet, and `/problems` with one address for each type of problem."""
 
-    def read_docs() -> Response:
-        return HTMLResponse(_page(app.openapi()), headers={"Content-Security-Policy": _POLICY})
+    def read_docs(request: Request) -> Response:
+        return HTMLResponse(_page(app.openapi(), base_url(request)), headers={"Content-Security-Policy": _POLICY})
 
     app.add_api_route("/docs", read_docs, include_in_schema=False)
     app.add_api_route("/docs/docs.css", _read_style, include_in_schema=False)
@@ -53,17 +57,17 @@ def _meaning(slug: str) -> dict[str, Any]:
     return {"type": f"/problems/{slug}", "title": meaning.title, "status": meaning.status, "help": meaning.help}
 
 
-def _page(document: dict[str, Any]) -> str:
+def _page(document: dict[str, Any], base: str) -> str:
     groups: dict[str, list[str]] = {}
     schemas = document["components"]["schemas"]
     for path, methods in document["paths"].items():
         operation = methods["get"]
-        groups.setdefault(operation["tags"][0], []).append("".join(_operation(path, operation, schemas)))
+        groups.setdefault(operation["tags"][0], []).append("".join(_operation(base, path, operation, schemas)))
     sections = "".join(
         f'<h2 id="{quote(name)}">{escape(name)}</h2>{"".join(operations)}' for name, operations in groups.items()
     )
     links = "".join(f'<a href="#{quote(name)}">{escape(name)}</a>' for name in groups)
-    paragraphs = "".join(f"<p>{escape(text)}</p>" for text in document["info"]["description"].strip().split("\n\n"))
+    paragraphs = "".join(f"<p>{_prose(text)}</p>" for text in document["info"]["description"].strip().split("\n\n"))
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Arterial API</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -74,16 +78,16 @@ def _page(document: dict[str, Any]) -> str:
     )
 
 
-def _operation(path: str, operation: dict[str, Any], schemas: dict[str, Any]) -> Iterator[str]:
+def _operation(base: str, path: str, operation: dict[str, Any], schemas: dict[str, Any]) -> Iterator[str]:
     parameters = operation.get("parameters", [])
     in_path = {one["name"]: _example(one) for one in parameters if one["in"] == "path"}
     filled = path.format(**{name: quote(value) for name, value in in_path.items()})
     asked = [one for one in parameters if one["in"] == "query"]
     examples = {one["name"]: _example(one) for one in asked if _example(one)}
     yield f"<details><summary><code>{escape(path)}</code><span>{escape(operation['summary'])}</span></summary>"
-    yield f'<div class="body"><p>{escape(operation.get("description", ""))}</p>'
+    yield f'<div class="body"><p>{_prose(operation.get("description", ""))}</p>'
     url = f"{filled}?{urlencode(examples)}" if examples else filled
-    yield f"<pre>curl 'HOST{escape(url)}'</pre></div>"
+    yield f"<pre>curl '{escape(base + url)}'</pre></div>"
     yield f'<form method="get" action="{escape(filled)}">{"".join(_field(one, schemas) for one in asked)}'
     yield "<button>Try</button></form></details>"
 
@@ -100,7 +104,7 @@ def _field(parameter: dict[str, Any], schemas: dict[str, Any]) -> str:
             f"<option{' selected' if choice == chosen else ''}>{escape(choice)}</option>" for choice in ("", *choices)
         )
         control = f'<select name="{name}">{options}</select>'
-    return f"<label><b>{name}</b>{control}<small>{escape(parameter.get('description', ''))}</small></label>"
+    return f"<label><b>{name}</b>{control}<small>{_prose(parameter.get('description', ''))}</small></label>"
 
 
 def _choices(schema: dict[str, Any], schemas: dict[str, Any]) -> list[str] | None:
@@ -119,10 +123,15 @@ def _example(parameter: dict[str, Any]) -> str:
     return "" if first is None else str(first)
 
 
+def _prose(text: str) -> str:
+    """Text for a page, with what stands in backticks as code."""
+    return _CODE.sub(r"<code>\1</code>", escape(text))
+
+
 def _problems() -> str:
     rows = "".join(
         f'<tr><td>{meaning.status}</td><td><a href="/problems/{slug}">{slug}</a></td>'
-        f"<td>{escape(meaning.title)}. {escape(meaning.help)}</td></tr>"
+        f"<td>{escape(meaning.title)}. {_prose(meaning.help)}</td></tr>"
         for slug, meaning in PROBLEMS.items()
     )
     return (

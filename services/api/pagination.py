@@ -70,11 +70,15 @@ def _is_a(wanted: type[str | int], part: object) -> bool:
 
 
 def next_url(request: Request, changes: Mapping[str, str]) -> str:
-    """The address of the next page: this request's query with `changes`, relative to the host as clients see it."""
+    """The address of the next page: this request's query with `changes`."""
     kept = [(name, value) for name, value in request.query_params.multi_items() if name not in changes and value]
-    root = str(request.scope.get("root_path", ""))
-    base: str = request.app.state.public_url or str(request.base_url).rstrip("/").removesuffix(root)
-    return f"{base}{request.url.path}?{urlencode([*kept, *changes.items()])}"
+    return f"{base_url(request)}{request.url.path}?{urlencode([*kept, *changes.items()])}"
+
+
+def base_url(request: Request) -> str:
+    """Scheme and host as clients see them, without a slash at the end."""
+    public: str | None = request.app.state.public_url
+    return public or f"{request.url.scheme}://{request.url.netloc}"
 
 
 def link_header(url: str | None) -> dict[str, str]:
