@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Literal
 
+import psycopg
+
 from services.storage.database import Connection
 from services.storage.queries import query
 
@@ -22,7 +24,23 @@ def key_of_day(connection: Connection, purpose: Purpose, day: date, oldest: date
 def keep(
     connection: Connection, what: Literal["position", "household"], rows: Sequence[Mapping[str, Any]]
 ) -> list[bool]:
-    """Store pseudonymous rows; for each, whether it was new."""
+    """Store pseudonymous rows; for each, whether it was new.
+
+    They are copied in one go, and only where the primary key objects (a repeat) one by one.
+    """
+    try:
+        copied = query("ingest", f"copy_{what}")
+        with connection.transaction(), connection.cursor() as cursor, cursor.copy(copied) as stream:
+            for row in rows:
+                stream.write_row(tuple(row.values()))
+        return [True] * len(rows)
+    except psycopg.errors.UniqueViolation:
+        return _keep_one_by_one(connection, what, rows)
+
+
+def _keep_one_by_one(
+    connection: Connection, what: Literal["position", "household"], rows: Sequence[Mapping[str, Any]]
+) -> list[bool]:
     text = query("ingest", f"keep_{what}")
     with connection.pipeline():
         cursors = [connection.execute(text, row) for row in rows]

@@ -113,6 +113,14 @@ VALUES (%(received_at)s, %(topic)s, %(payload)s, %(payload_bytes)s, %(reason)s);
 -- The pseudonym key of a local day, made on first use; NULL when the day is closed.
 SELECT personal.key_of_day(%(purpose)s, %(day)s, %(oldest)s);
 
+-- name: copy_position
+-- Receive pseudonymous positions, none of which may be there already.
+COPY personal.position (day, subject, observed_at, cell, speed_kmh) FROM STDIN;
+
+-- name: copy_household
+-- Receive pseudonymous household loads, none of which may be there already.
+COPY personal.household (day, subject, observed_at, district_id, energy_wh) FROM STDIN;
+
 -- name: keep_position
 -- Store a pseudonymous position; a repeated one is left out.
 INSERT INTO personal.position (day, subject, observed_at, cell, speed_kmh)
