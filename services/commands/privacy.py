@@ -90,8 +90,7 @@ def release(*, day: Day = None, plan: PlanName = None, as_json: AsJson = False) 
 def ledger(*, as_json: AsJson = False) -> None:
     """Show what was spent on each day of the last year, and what the days cost together."""
     from dataclasses import asdict
-    from datetime import UTC, datetime, timedelta
-    from zoneinfo import ZoneInfo
+    from datetime import datetime, timedelta
 
     from services.privacy.composition import WINDOWS, compose
     from services.privacy.plan import day_cap, load_plans
@@ -100,7 +99,7 @@ def ledger(*, as_json: AsJson = False) -> None:
     from services.storage.database import connect
 
     settings = load_settings()
-    last_day = datetime.now(UTC).astimezone(ZoneInfo(settings.city_timezone)).date() - timedelta(days=1)
+    last_day = datetime.now(settings.zone).date() - timedelta(days=1)
     first_day = last_day - timedelta(days=max(WINDOWS) - 1)
     with connect(settings.role_dsn("api"), application="ledger") as connection:
         budgets = book.budgets(connection, first_day=first_day, last_day=last_day)

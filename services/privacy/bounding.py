@@ -41,8 +41,9 @@ def presence(
     slot_us: int,
     slots: int,
     cells_per_subject: int,
-) -> Integers:
-    """Distinct subjects per cell and slot, each counted in at most `cells_per_subject` of them.
+    most_places: int,
+) -> tuple[Integers, int]:
+    """Distinct subjects per cell and slot, each counted in at most `cells_per_subject` of them, and how many there were.
 
     Of a subject with more cell-slots, those with the smallest hash of pseudonym, cell and slot are kept. Pseudonyms are
     random, so every cell-slot of a subject is equally likely to be kept, whether it was its first or its last.
@@ -55,22 +56,25 @@ def presence(
         day_start_us: when the local day begins [µs since 1970].
         slot_us: length of a slot [µs].
         slots: how many slots the day has.
-        cells_per_subject: the bound L0; the L1 sensitivity of the result, since no cell-slot counts a subject twice.
+        cells_per_subject: the bound L0; the L1 sensitivity of the counts, since no cell-slot counts a subject twice.
+        most_places: the bound on one subject's part of the total; the total's sensitivity.
 
     Returns:
-        Counts, shape (cells of the domain, slots). Records outside the domain or the day count nowhere.
+        Counts, shape (cells of the domain, slots); records outside the domain or the day count nowhere. And the number of
+        all subjects' cell-slots before thinning, each subject's cut at `most_places`.
 
     """
     if not domain.size:
-        return np.zeros((0, slots), dtype=np.int64)
+        return np.zeros((0, slots), dtype=np.int64), 0
     parent = parent_cells(cell)
     row = np.minimum(np.searchsorted(domain, parent), domain.size - 1)
     slot = (observed_us - day_start_us) // slot_us
     inside = (domain[row] == parent) & (slot >= 0) & (slot < slots)
     place = (row * slots + slot)[inside]
     who, place = _distinct(subject[inside], place)
-    kept = place[_rank_in_group(who, _hash(who, place)) < cells_per_subject]
-    return np.bincount(kept, minlength=domain.size * slots).astype(np.int64).reshape(domain.size, slots)
+    rank = _rank_in_group(who, _hash(who, place))
+    counts = np.bincount(place[rank < cells_per_subject], minlength=domain.size * slots).astype(np.int64)
+    return counts.reshape(domain.size, slots), int((rank < most_places).sum())
 
 
 def household_energy(

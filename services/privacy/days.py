@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
 from services.settings import Settings
 
@@ -16,6 +15,9 @@ LATENESS = timedelta(hours=1)
 
 LONGEST_RETENTION = timedelta(hours=48)
 """No personal row lives longer, released or not."""
+
+DESTROYED_EVERY = timedelta(hours=1)
+"""How often destruction runs: what would come of age before its next run is destroyed now."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,7 +36,7 @@ class LocalDay:
     @property
     def release_until(self) -> datetime:
         """From when on it may no longer be released, because its personal rows are gone."""
-        return self.start + LONGEST_RETENTION
+        return self.start + LONGEST_RETENTION - DESTROYED_EVERY
 
     def slots(self, minutes: int) -> list[datetime]:
         """The starts of its tumbling slots; the last is shorter where a day is no multiple of the slot."""
@@ -44,15 +46,14 @@ class LocalDay:
 
 def local_day(day: date, settings: Settings) -> LocalDay:
     """That calendar day in the city's time zone."""
-    zone = ZoneInfo(settings.city_timezone)
     start, end = (
-        datetime.combine(each, time(), tzinfo=zone).astimezone(UTC) for each in (day, day + timedelta(days=1))
+        datetime.combine(each, time(), tzinfo=settings.zone).astimezone(UTC) for each in (day, day + timedelta(days=1))
     )
     return LocalDay(day=day, start=start, end=end)
 
 
 def open_for_release(settings: Settings, now: datetime) -> list[LocalDay]:
     """The local days whose release window contains `now`, oldest first: mostly yesterday alone."""
-    today = now.astimezone(ZoneInfo(settings.city_timezone)).date()
+    today = now.astimezone(settings.zone).date()
     recent = [local_day(today - timedelta(days=back), settings) for back in (2, 1)]
     return [day for day in recent if day.release_from <= now < day.release_until]

@@ -32,7 +32,11 @@ class Product:
 
 PRODUCTS: Final = {
     "presence": Product(
-        domain="mobility", partition="h3-r8", slot_minutes=60, measures=("vehicles",), most_cells_per_subject=64
+        domain="mobility",
+        partition="h3-r8",
+        slot_minutes=60,
+        measures=("vehicles", "cell_hours"),
+        most_cells_per_subject=64,
     ),
     "district_energy": Product(
         domain="household",

@@ -12,8 +12,8 @@ arterial_release read them, and only this package steps into it.
 
 Why it holds. Bounding makes each exact vector change by at most the plan's sensitivity; each vector gets noise whose own
 price does not exceed its part of the charge; the parts add up to the charge; the charges of a day add up to at most the
-cap. Domain and number of published rows are public. Withholding, rounding and everything downstream see noisy numbers
-only. A release key is drawn once and stored: asking again returns what is stored.
+cap. Domain and number of published rows are public. Withholding, correcting, rounding and everything downstream see noisy
+numbers only. A release key is drawn once and stored: asking again returns what is stored.
 
 After a crash. The charge is committed before noise is drawn and is never given back. A later run of the same key finds
 the charge but no release and completes it under that charge. That costs nothing more, because the transaction that
@@ -27,6 +27,7 @@ people with several subjects (a household's two cars pay twice).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final
@@ -37,6 +38,7 @@ from numpy.typing import NDArray
 from services.errors import ArterialError, InputError, NotFoundError
 from services.privacy.days import LocalDay, local_day, open_for_release
 from services.privacy.mechanisms.discrete_laplace import DiscreteLaplace
+from services.privacy.mechanisms.thinning import scaled
 from services.privacy.mechanisms.threshold import noisy_threshold, rounded, shown
 from services.privacy.plan import Plan, day_cap, load_plans
 from services.privacy.policy import check
@@ -87,8 +89,8 @@ def release_day(settings: Settings, plan: Plan, day: date, *, now: datetime | No
         return _complete(connection, plan, when, domain)
 
 
-def release_closed_days(settings: Settings, now: datetime) -> list[ReleaseSummary]:
-    """Publish every plan for every day whose release window is open; what is published already is left out.
+def release_closed_days(settings: Settings, now: datetime) -> list[releases.Release]:
+    """Publish every plan for every day whose release window is open; returns what was not published before.
 
     Whether a day is released depends on the calendar only: a day without any personal rows is released too, since its
     absence would say something about the one subject that might have been there. One plan's failure does not keep
@@ -98,7 +100,7 @@ def release_closed_days(settings: Settings, now: datetime) -> list[ReleaseSummar
         ArterialError: the first failure, after all plans were tried.
 
     """
-    done: list[ReleaseSummary] = []
+    done: list[releases.Release] = []
     failures: list[ArterialError] = []
     for plan in load_plans():
         for day in open_for_release(settings, now):
@@ -110,7 +112,7 @@ def release_closed_days(settings: Settings, now: datetime) -> list[ReleaseSummar
                 failures.append(error)
                 continue
             if not summary.replayed:
-                done.append(summary)
+                done.append(summary.release)
     if failures:
         raise failures[0]
     return done
@@ -211,9 +213,12 @@ def _draw(plan: Plan, paid: ledger.Charge, exact: dict[str, Integers]) -> _Drawn
     noise = {m.name: DiscreteLaplace(sensitivity=m.sensitivity, micro_epsilon=parts[m.name]) for m in plan.measure}
     noisy = {name: mechanism.release(exact[name]) for name, mechanism in noise.items()}
     decides, scale = plan.measure_named(plan.threshold.measure), noise[plan.threshold.measure].scale
+    factor = _PRODUCTS[plan.name].factor(plan, noisy, noise)
     threshold = noisy_threshold(scale, minimum=plan.threshold.minimum, false_presence=plan.threshold.false_presence)
     visible = shown(noisy[decides.name], threshold)
+    noisy[decides.name] = scaled(noisy[decides.name], factor)
     ci95 = {m.name: noise[m.name].half_width(_CONFIDENCE) + m.rounding / 2 for m in plan.measure}
+    ci95[decides.name] += noise[decides.name].half_width(_CONFIDENCE) * float(factor - 1)
     head = releases.ReleaseHead(
         release_key=paid.release_key,
         plan=plan.name,
@@ -223,10 +228,11 @@ def _draw(plan: Plan, paid: ledger.Charge, exact: dict[str, Integers]) -> _Drawn
         epsilon=paid.epsilon,
         delta=0.0,
         mechanism=decides.mechanism,
-        noise_scale=scale,
-        threshold=threshold,
+        noise_scale=scale * float(factor),
+        threshold=math.ceil(threshold * factor),
         rounding=decides.rounding,
         ci95=ci95[decides.name],
+        factor=float(factor),
         cells=visible.size,
         suppressed=int((~visible).sum()),
     )

@@ -1,16 +1,15 @@
 """Code concerned with the end of personal data: rows and pseudonym keys are destroyed by the local day.
 
-A closed day goes once its oldest row reaches the configured age and every plan of its domain has released it; unreleased,
-it waits at most until its release window has passed, 48 hours after the day began. No row outlives that.
+Destruction runs every hour. A closed day goes before its oldest row outlives the configured age, once every plan of its
+domain has released it; unreleased, it waits at most for the end of its release window. No row lives 48 hours.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
-from services.privacy.days import LocalDay, local_day
+from services.privacy.days import DESTROYED_EVERY, LocalDay, local_day
 from services.privacy.plan import Plan, load_plans
 from services.settings import Settings
 from services.storage import personal, releases
@@ -50,20 +49,20 @@ def destroy_expired(settings: Settings, now: datetime) -> Destroyed:
         if household is not None:
             households = personal.destroy_households(connection, household)
             keys += personal.destroy_keys(connection, "household", household)
-        oldest = now - timedelta(hours=settings.personal_retention_hours)
+        oldest = now - settings.personal_retention + DESTROYED_EVERY
         dead_letters = personal.destroy_dead_letters(connection, oldest)
     return Destroyed(positions=positions, households=households, keys=keys, dead_letters=dead_letters)
 
 
 def _newest_due(connection: Connection, settings: Settings, plans: list[Plan], now: datetime) -> date | None:
     """The newest day that is due; all days before it are, since each is at least 23 hours older."""
-    today = now.astimezone(ZoneInfo(settings.city_timezone)).date()
+    today = now.astimezone(settings.zone).date()
     days = (local_day(today - timedelta(days=back), settings) for back in range(1, _DAYS_BACK))
     return next((day.day for day in days if _due(connection, settings, plans, day, now)), None)
 
 
 def _due(connection: Connection, settings: Settings, plans: list[Plan], day: LocalDay, now: datetime) -> bool:
-    if now < day.release_from or now < day.start + timedelta(hours=settings.personal_retention_hours):
+    if now < day.release_from or now < day.start + settings.personal_retention - DESTROYED_EVERY:
         return False
     released = all(releases.find_release(connection, plan.release_key(day.day)) is not None for plan in plans)
     return released or now >= day.release_until

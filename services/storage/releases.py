@@ -18,9 +18,11 @@ from services.storage.queries import query
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReleaseHead:
-    """What is known of a release before it is stored; scale, threshold, rounding and `ci95` are its deciding count's.
+    """What is known of a release before it is stored; the numbers are those of the count that decides what is shown.
 
-    `ci95` is the half-width of the 95 % interval of the published count around the bounded one, rounding included.
+    Counts, `noise_scale`, `threshold` and `ci95` are in what is published, after the correction by `factor` for subjects
+    that were counted in some of their cells only. `ci95` is the half-width of the 95 % interval that noise and rounding
+    leave around a count; the chance of which cells were kept is not in it.
     """
 
     release_key: str
@@ -35,6 +37,7 @@ class ReleaseHead:
     threshold: int
     rounding: int
     ci95: float
+    factor: float = 1.0
     cells: int
     suppressed: int
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from services.privacy.days import LocalDay
+from services.privacy.mechanisms.discrete_laplace import DiscreteLaplace
 from services.privacy.plan import Plan
 from services.storage.database import Connection
 
@@ -23,8 +25,11 @@ class Product(Protocol):
     def exact(self, connection: Connection, plan: Plan, day: LocalDay, domain: Integers) -> dict[str, Integers]:
         """The bounded vector of each measure over the whole domain; never leaves the release transaction.
 
-        Every vector is of one shape: cells of the domain first.
+        Vectors that are shown are of one shape: cells of the domain first.
         """
+
+    def factor(self, plan: Plan, noisy: dict[str, Integers], noise: dict[str, DiscreteLaplace]) -> Fraction:
+        """By what the deciding noisy count is multiplied before it is shown, from noisy numbers alone."""
 
     def publish(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import h3.api.basic_int as h3
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +11,8 @@ from numpy.typing import NDArray
 from services.domain import to_us
 from services.privacy import bounding
 from services.privacy.days import LocalDay
+from services.privacy.mechanisms.discrete_laplace import DiscreteLaplace
+from services.privacy.mechanisms.thinning import thinning_factor
 from services.privacy.plan import Plan
 from services.privacy.products.contract import Integers
 from services.storage import personal, releases
@@ -29,10 +33,9 @@ class Presence:
         return np.array(sorted(cells), dtype=np.int64)
 
     def exact(self, connection: Connection, plan: Plan, day: LocalDay, domain: Integers) -> dict[str, Integers]:
-        """Bounded counts, shape (cells, hours of the day)."""
+        """Bounded counts, shape (cells, hours of the day), and the bounded number of cell-hours, shape (1,)."""
         rows = personal.positions(connection, day.day)
-        measure = plan.measure_named("vehicles")
-        counts = bounding.presence(
+        counts, cell_hours = bounding.presence(
             rows.subject,
             rows.cell,
             rows.observed_us,
@@ -40,9 +43,20 @@ class Presence:
             day_start_us=to_us(day.start),
             slot_us=plan.grid.slot_minutes * _MINUTE_US,
             slots=len(day.slots(plan.grid.slot_minutes)),
-            cells_per_subject=measure.cells_per_subject,
+            cells_per_subject=plan.measure_named("vehicles").cells_per_subject,
+            most_places=plan.measure_named("cell_hours").per_cell,
         )
-        return {"vehicles": counts}
+        return {"vehicles": counts, "cell_hours": np.array([cell_hours], dtype=np.int64)}
+
+    def factor(self, plan: Plan, noisy: dict[str, Integers], noise: dict[str, DiscreteLaplace]) -> Fraction:
+        """How many cell-hours there were for each that was counted."""
+        vehicles, cell_hours = plan.measure_named("vehicles"), plan.measure_named("cell_hours")
+        return thinning_factor(
+            total=int(noisy["cell_hours"][0]),
+            kept=int(noisy["vehicles"].sum()),
+            half_width=noise["cell_hours"].half_width(0.95),
+            most=max(Fraction(cell_hours.per_cell, vehicles.cells_per_subject), Fraction(1)),
+        )
 
     def publish(
         self,

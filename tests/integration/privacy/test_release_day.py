@@ -48,7 +48,9 @@ def test_presence_covers_the_whole_public_domain_and_finds_the_crowd(
     assert crowd.vehicles is not None
     assert crowd.vehicles % 5 == 0
     assert abs(crowd.vehicles - CROWD) <= 150  # 18 scales of the noise: once in 10^8 runs beyond
-    assert (summary.release.epsilon, summary.release.threshold, summary.release.noise_scale) == (1.0, 50, 8.0)
+    assert (summary.release.epsilon, summary.release.threshold) == (1.0, 53)  # 8 / 0.95 * ln 500 = 52.3
+    assert summary.release.noise_scale == pytest.approx(8 / 0.95)
+    assert summary.release.factor == 1.0  # too small a crowd to correct anything
 
 
 def test_district_energy_is_published_with_its_interval(
@@ -92,7 +94,7 @@ def test_closed_days_are_released_once_even_without_any_rows(
     first = release_closed_days(settings, NOW)
     second = release_closed_days(settings, NOW + timedelta(hours=1))
 
-    assert sorted(summary.release.release_key for summary in first) == [
+    assert sorted(release.release_key for release in first) == [
         "district_energy/1/2026-11-20",
         "presence/1/2026-11-20",
     ]
@@ -114,7 +116,7 @@ def test_a_city_without_districts_releases_and_spends_nothing(settings: Settings
             datetime(2026, 11, 20, 23, 59, tzinfo=UTC),
             "can be released from 2026-11-21 00:00 UTC",
         ),  # 1 h after 23:00 UTC
-        (datetime(2026, 11, 21, 23, tzinfo=UTC), "personal rows are destroyed"),  # 48 h after the day began
+        (datetime(2026, 11, 21, 22, tzinfo=UTC), "personal rows are destroyed"),  # 47 h after the day began
     ],
 )
 def test_open_and_bygone_days_are_refused_before_anything_is_spent(

@@ -44,12 +44,10 @@ def test_slots_tile_the_local_day(zone: str, day: date, slots: int) -> None:
     [
         (datetime(2026, 11, 21, 0, 0, tzinfo=UTC), [date(2026, 11, 20)]),  # 01:00 local: an hour after the day's end
         (datetime(2026, 11, 20, 23, 59, tzinfo=UTC), []),  # 00:59 local: yesterday too young, the day before too old
-        (datetime(2026, 11, 21, 22, 59, tzinfo=UTC), [date(2026, 11, 20)]),
-        (datetime(2026, 11, 21, 23, 0, tzinfo=UTC), []),
-        (
-            datetime(2026, 3, 29, 22, 30, tzinfo=UTC),
-            [date(2026, 3, 28)],
-        ),  # the 28th began 47.5 h ago, the 29th has 23 h
+        (datetime(2026, 11, 21, 21, 59, tzinfo=UTC), [date(2026, 11, 20)]),
+        (datetime(2026, 11, 21, 22, 0, tzinfo=UTC), []),
+        (datetime(2026, 3, 29, 21, 59, tzinfo=UTC), [date(2026, 3, 28)]),  # the 28th began 46:59 ago
+        (datetime(2026, 3, 29, 23, 0, tzinfo=UTC), [date(2026, 3, 29)]),  # the 29th ended at 22:00, after 23 h
     ],
 )
 def test_a_day_may_be_released_from_an_hour_after_its_end_until_its_rows_are_gone(

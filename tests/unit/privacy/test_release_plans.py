@@ -33,12 +33,12 @@ def test_the_plans_of_this_version_pass() -> None:
 @pytest.mark.parametrize(
     ("name", "old", "new", "reason"),
     [
-        ("presence", "epsilon_share = 1.0", "epsilon_share = 1.1", "ask for 1.1 times the day's budget"),
-        ("presence", "epsilon_share = 1.0", "epsilon_share = 0", "epsilon_share 0 must be a number above 0"),
-        ("presence", "epsilon_share = 1.0", "epsilon_share = -0.5", "epsilon_share -0.5 must be"),
-        ("presence", "epsilon_share = 1.0", "epsilon_share = inf", "must be a number above 0"),
-        ("presence", "epsilon_share = 1.0", "epsilon_share = nan", "must be a number above 0"),
-        ("presence", "epsilon_share = 1.0", "epsilon_share = 1e-9", "less than a millionth"),
+        ("presence", "epsilon_share = 0.95", "epsilon_share = 1.1", "ask for 1.15 times the day's budget"),
+        ("presence", "epsilon_share = 0.95", "epsilon_share = 0", "epsilon_share 0 must be a number above 0"),
+        ("presence", "epsilon_share = 0.95", "epsilon_share = -0.5", "epsilon_share -0.5 must be"),
+        ("presence", "epsilon_share = 0.95", "epsilon_share = inf", "must be a number above 0"),
+        ("presence", "epsilon_share = 0.95", "epsilon_share = nan", "must be a number above 0"),
+        ("presence", "epsilon_share = 0.95", "epsilon_share = 1e-9", "less than a millionth"),
         ("presence", "step_minutes = 60", "step_minutes = 15", "overlap"),
         ("presence", "step_minutes = 60", "step_minutes = 90", "slot_minutes and step_minutes of this product are 60"),
         ("presence", "slot_minutes = 60", "slot_minutes = 30", "slot_minutes and step_minutes of this product are 60"),
@@ -89,7 +89,7 @@ def test_files_that_are_no_plan_are_refused(old: str, new: str, reason: str) -> 
 
 def test_two_plans_of_one_domain_share_its_budget() -> None:
     plan = load_plan("presence")
-    with pytest.raises(InputError, match=r"2 plans of this name.*ask for 2.0 times"):
+    with pytest.raises(InputError, match=r"2 plans of this name.*ask for 2.00 times"):
         check([plan, plan], SETTINGS)
 
 

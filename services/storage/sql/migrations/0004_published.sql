@@ -32,11 +32,13 @@ CREATE TABLE published.release (
     threshold integer NOT NULL,
     rounding integer NOT NULL,
     ci95 double precision NOT NULL,
+    factor double precision NOT NULL DEFAULT 1 CHECK (factor >= 1),
     cells integer NOT NULL,
     suppressed integer NOT NULL
 );
 COMMENT ON TABLE published.release IS 'One plan on one local day. Scale, threshold, rounding and ci95 are those of the count that decides what is shown.';
-COMMENT ON COLUMN published.release.ci95 IS 'Half-width: the bounded count lies within the published one plus or minus this with 95 %.';
+COMMENT ON COLUMN published.release.ci95 IS 'Half-width: what noise and rounding change of a published count stays within this with 95 %.';
+COMMENT ON COLUMN published.release.factor IS 'Corrects the counts for cells of a subject that were left out by its bound; in the counts, scale, threshold and ci95 already.';
 COMMENT ON COLUMN published.release.suppressed IS 'How many of the cells are withheld.';
 CREATE INDEX release_day ON published.release (plan, day);
 

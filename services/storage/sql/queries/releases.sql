@@ -1,14 +1,14 @@
 -- name: find_release
 -- One release by its key.
 SELECT release_key, plan, plan_version, plan_hash, day, released_at, epsilon, delta, mechanism, noise_scale, threshold,
-       rounding, ci95, cells, suppressed
+       rounding, ci95, factor, cells, suppressed
 FROM published.release
 WHERE release_key = %(release_key)s
 
 -- name: releases
 -- The releases of a range of local days, newest first; of one plan, or of all.
 SELECT release_key, plan, plan_version, plan_hash, day, released_at, epsilon, delta, mechanism, noise_scale, threshold,
-       rounding, ci95, cells, suppressed
+       rounding, ci95, factor, cells, suppressed
 FROM published.release
 WHERE day BETWEEN %(first_day)s AND %(last_day)s AND (%(plan)s::text IS NULL OR plan = %(plan)s)
 ORDER BY day DESC, plan, released_at DESC
@@ -50,13 +50,13 @@ ORDER BY energy.day, district.code
 -- The head of a release; its charge must have been committed before.
 INSERT INTO published.release (
     release_key, plan, plan_version, plan_hash, day, epsilon, delta, mechanism, noise_scale, threshold, rounding, ci95,
-    cells, suppressed
+    factor, cells, suppressed
 ) VALUES (
     %(release_key)s, %(plan)s, %(plan_version)s, %(plan_hash)s, %(day)s, %(epsilon)s, %(delta)s, %(mechanism)s,
-    %(noise_scale)s, %(threshold)s, %(rounding)s, %(ci95)s, %(cells)s, %(suppressed)s
+    %(noise_scale)s, %(threshold)s, %(rounding)s, %(ci95)s, %(factor)s, %(cells)s, %(suppressed)s
 )
 RETURNING release_key, plan, plan_version, plan_hash, day, released_at, epsilon, delta, mechanism, noise_scale, threshold,
-          rounding, ci95, cells, suppressed
+          rounding, ci95, factor, cells, suppressed
 
 -- name: publish_presence
 -- The cells of a presence release.
