@@ -89,7 +89,7 @@ def _operation(base: str, path: str, operation: dict[str, Any], schemas: dict[st
     url = f"{filled}?{urlencode(examples)}" if examples else filled
     yield f"<pre>curl '{escape(base + url)}'</pre></div>"
     yield f'<form method="get" action="{escape(filled)}">{"".join(_field(one, schemas) for one in asked)}'
-    yield "<button>Try</button></form></details>"
+    yield f"<button>Try</button></form>{_fields_of_answer(operation, schemas)}</details>"
 
 
 def _field(parameter: dict[str, Any], schemas: dict[str, Any]) -> str:
@@ -107,10 +107,26 @@ def _field(parameter: dict[str, Any], schemas: dict[str, Any]) -> str:
     return f"<label><b>{name}</b>{control}<small>{_prose(parameter.get('description', ''))}</small></label>"
 
 
+def _fields_of_answer(operation: dict[str, Any], schemas: dict[str, Any]) -> str:
+    """What the rows of a list, or the one thing asked for, are made of."""
+    fields = _named(operation["responses"]["200"]["content"]["application/json"]["schema"], schemas)["properties"]
+    if "data" in fields:
+        fields = _named(fields["data"]["items"], schemas)["properties"]
+    described = {name: field["description"] for name, field in fields.items() if "description" in field}
+    rows = "".join(f"<tr><td><code>{name}</code></td><td>{_prose(text)}</td></tr>" for name, text in described.items())
+    return f'<div class="body"><table><tr><th>Field</th><th>Meaning</th></tr>{rows}</table></div>' if rows else ""
+
+
+def _named(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any]:
+    """A schema, or the one it refers to."""
+    found: dict[str, Any] = schemas[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    return found
+
+
 def _choices(schema: dict[str, Any], schemas: dict[str, Any]) -> list[str] | None:
     """The values a parameter can have when it has a few only."""
     for part in (schema, *schema.get("anyOf", ())):
-        named = schemas[part["$ref"].rpartition("/")[2]] if "$ref" in part else part
+        named = _named(part, schemas)
         if "enum" in named:
             return list(named["enum"])
     return ["true", "false"] if any(part.get("type") == "boolean" for part in schema.get("anyOf", ())) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 from starlette.testclient import TestClient
 
@@ -44,3 +45,11 @@ def test_an_unknown_sensor_is_a_problem_that_names_the_nearest(client: TestClien
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
     assert "did you mean" in answer.json()["detail"]
+
+
+def test_a_code_may_have_slashes_and_spaces(client: TestClient, owner: Connection) -> None:
+    code = "gate 7/north?ü"
+    owner.execute("INSERT INTO sensing.sensor (code, kind) VALUES (%s, 'traffic')", [code])
+    assert client.get(f"{URL}/{quote(code, safe='')}").json()["sensor"] == code
+    page = client.get("/api/v1/observations", params={"sensor": code})
+    assert (page.status_code, page.json()["data"]) == (200, [])
