@@ -5,21 +5,23 @@ from __future__ import annotations
 from typing import Final
 
 from models.contract import Forecaster
+from models.ets import ETS
 from models.last_value import LastValue
 from models.profile import Profile
 from models.profile_ridge import ProfileRidge
 from models.seasonal_naive import SeasonalNaive
 
-FORECASTERS: Final[tuple[Forecaster, ...]] = (
+CANDIDATES: Final[tuple[Forecaster, ...]] = (
     LastValue(),
     SeasonalNaive(days=1),
     SeasonalNaive(days=7),
     Profile(),
     ProfileRidge(),
 )
-
-CANDIDATES: Final = FORECASTERS
 """Those that selection chooses from for every sensor of a city: vectorised, seconds for thousands of series."""
+
+FORECASTERS: Final[tuple[Forecaster, ...]] = (*CANDIDATES, ETS())
+"""All models; the last is fitted series by series and only measured, or used where a person asks for it."""
 
 
 def forecaster(name: str) -> Forecaster:

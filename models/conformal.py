@@ -10,6 +10,7 @@ every backtest and not assumed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,19 +37,19 @@ class Conformal:
         return np.maximum(quantiles, 0.0) if nonnegative else quantiles
 
 
-def calibrate(errors: Values, fallback: Values) -> Conformal:
+def calibrate(errors: Values, fallback: Values, parts: Sequence[range] | None = None) -> Conformal:
     """Learn offsets from out-of-sample errors.
 
     Args:
         errors: observed minus forecast (origins x sensors x steps), NaN where nothing was observed.
         fallback: the typical error of a sensor that has shown none, per step (sensors x steps), finite.
+        parts: the steps whose errors are pooled; by default neighbouring lead times.
 
     """
-    origins, sensors, steps = errors.shape
+    _, sensors, steps = errors.shape
     scale = _mean_absolute(errors)
-    offsets = np.empty((len(QUANTILE_LEVELS), sensors, steps))
     centres, made = [], []
-    for band in bands(steps, _WIDEST):
+    for band in bands(steps, _WIDEST) if parts is None else parts:
         inside = errors[:, :, band.start : band.stop]
         own = inside.transpose(1, 0, 2).reshape(sensors, -1)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -64,13 +65,11 @@ def calibrate(errors: Values, fallback: Values) -> Conformal:
         mine = quantiles_of(own, QUANTILE_LEVELS)
         made.append(np.where(shown > 0, weight * np.where(np.isnan(mine), 0.0, mine) + (1 - weight) * pooled, pooled))
         centres.append((band.start + band.stop - 1) / 2)
-    del origins
     leads = np.arange(steps)
     stacked = np.stack(made, axis=-1)
     left, share = _between(np.array(centres), leads)
     right = np.minimum(left + 1, len(centres) - 1)
-    offsets[:] = stacked[:, :, left] * (1 - share) + stacked[:, :, right] * share
-    return Conformal(offsets=offsets)
+    return Conformal(offsets=stacked[:, :, left] * (1 - share) + stacked[:, :, right] * share)
 
 
 _NORMAL: Final = (-2.06, -1.61, -0.85, 0.0, 0.85, 1.61, 2.06)

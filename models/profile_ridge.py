@@ -28,7 +28,7 @@ _WEEKEND: Final = 5
 _REWEIGHTS: Final = 2
 _BAND_S: Final = 4 * 3600
 _GROUP_SHARE: Final = 0.3
-_GROUP_PRIOR_HOURS: Final = 100.0  # the same for a part of the day against the whole day
+_GROUP_PRIOR_HOURS: Final = 200.0  # the same for a part of the day against the whole day
 _PRIOR_HOURS: Final = 300.0  # hours of history it takes, half a day ahead, to believe in a difference from the profile
 _ROWS_PER_DAY: Final = 48
 _GROUPS: Final = 2 * 24 // _GROUP_HOURS  # parts of a day, for working days and for weekends
@@ -206,7 +206,8 @@ def _training_rows(panel: Panel) -> NDArray[np.int64]:
     """The newest columns to learn from: every half hour or coarser, other quarter hours on other days."""
     every = max(1, panel.steps_per_day // _ROWS_PER_DAY)
     columns = np.arange(panel.length - 1)
-    return columns[(columns + columns // panel.steps_per_day) % every == 0]
+    wanted: NDArray[np.int64] = columns[(columns + columns // panel.steps_per_day) % every == 0]
+    return wanted
 
 
 def _solve(

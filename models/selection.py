@@ -69,7 +69,7 @@ def select(panel: Panel, steps: int, candidates: Sequence[Forecaster]) -> Select
         fitted = candidate.fit(panel.cut(begin), steps)
         for m, origin in enumerate(origins):
             errors[k, m] = errors_at(fitted, panel, origin, steps)
-    chosen, evidence = _winners(errors)
+    chosen, evidence = choose(errors)
     winning = errors[chosen, :, np.arange(panel.sensors)].transpose(1, 0, 2)
     return Selected(
         candidates=tuple(candidates),
@@ -109,7 +109,7 @@ def _origins(panel: Panel, steps: int) -> tuple[int, NDArray[np.int64]]:
     return begin, np.arange(begin, min(last, panel.length), stride)
 
 
-def _winners(errors: Values) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def choose(errors: Values) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The best candidate of each sensor and how many origins spoke; errors are candidates x origins x sensors x steps."""
     known = np.asarray(np.isfinite(errors).all(axis=0))
     own = np.where(known, np.abs(errors), 0.0).sum(axis=(1, 3)) / np.maximum(known.sum(axis=(0, 2)), 1)

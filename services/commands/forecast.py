@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -60,3 +61,30 @@ def run(
         lines,
         as_json=as_json,
     )
+
+
+def backtest(
+    *,
+    dataset: Annotated[str, typer.Option(help="berlin_mq, or wide-csv: first column time, one column per sensor.")],
+    path: Annotated[Path, typer.Option(help="The folder or file of the recording.")],
+    quantity: Annotated[str, typer.Option(help="berlin_mq: flow, speed, flow_car or flow_truck.")] = "flow",
+    freq: Annotated[str | None, typer.Option(help="wide-csv: the step, such as 15min; else the commonest.")] = None,
+    horizon: Annotated[int | None, typer.Option(min=1, help="wide-csv: furthest step ahead; else a day.")] = None,
+    season: Annotated[int | None, typer.Option(min=1, help="wide-csv: period of MASE in steps; else a week.")] = None,
+    country: Annotated[str | None, typer.Option(help="wide-csv: whose public holidays, such as DE or DE-BE.")] = None,
+    zone: Annotated[str, typer.Option(help="wide-csv: IANA time zone of the local days.")] = "UTC",
+    as_json: AsJson = False,
+) -> None:
+    """Measure every model on the last fifth of a recording, fitted and selected on what came before."""
+    from services.errors import InputError
+    from services.forecasting import datasets, evaluation
+
+    if dataset == "berlin_mq":
+        recording = datasets.berlin(path, quantity)
+    elif dataset == "wide-csv":
+        recording = datasets.wide_csv(path, freq=freq, horizon=horizon, season=season, country=country, zone=zone)
+    else:
+        message = f"--dataset {dataset!r}: there are berlin_mq and wide-csv"
+        raise InputError(message)
+    done = evaluation.evaluate(recording)
+    report(evaluation.document(recording, done), evaluation.table(recording, done), as_json=as_json)

@@ -1,0 +1,205 @@
+"""Code concerned with recordings as panels: the Berlin archive, and any table with times down and sensors across."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import holidays
+import numpy as np
+from numpy.typing import NDArray
+
+from models.calendar import DAY_S, Calendar
+from models.panel import LARGEST, Panel, Values
+from services.domain import to_us
+from services.errors import InputError
+
+BERLIN_FILE: Final = "berlin_mq_hourly_2023_2024.npz"
+BERLIN_PRESENT: Final = 0.8
+_QUANTITIES: Final = ("flow", "speed", "flow_car", "flow_truck")
+_MISSING: Final = frozenset({"", "na", "nan", "null", "none", "-"})
+_FREQUENCY: Final = re.compile(r"^(\d*)\s*(s|min|h|d)$")
+_UNIT_S: Final = {"s": 1, "min": 60, "h": 3600, "d": DAY_S}
+_LONGEST_STEPS: Final = 5_000_000
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recording:
+    """A recording ready for a backtest: lead times and season are in steps."""
+
+    name: str
+    panel: Panel
+    horizons: tuple[int, ...]
+    season: int
+    protocol: str
+
+
+def berlin(folder: Path, quantity: str = "flow") -> Recording:
+    """The cross-sections of Berlin whose flow is present in at least 80 % of all hours.
+
+    Times are local clock hours without a zone and are read as they stand; negative numbers mean no value.
+
+    Raises:
+        InputError: the archive is not in the folder, is no such archive, or has no such quantity.
+
+    """
+    path = folder / BERLIN_FILE if folder.is_dir() else folder
+    if quantity not in _QUANTITIES:
+        message = f"--quantity {quantity!r}: the Berlin recording has {', '.join(_QUANTITIES)}"
+        raise InputError(message)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            time, names = archive["time"], archive["names"]
+            flow, values = archive["flow"], archive[quantity].astype(np.float64)
+    except (OSError, ValueError, KeyError) as error:
+        message = f"{path} cannot be read as the Berlin recording: {error}"
+        raise InputError(message) from error
+    kept = (np.isfinite(flow) & (flow >= 0)).mean(axis=0) >= BERLIN_PRESENT
+    values[values < 0] = np.nan
+    panel = Panel(
+        names=tuple(str(name) for name in names[kept]),
+        values=np.ascontiguousarray(values[:, kept].T),
+        start_us=int(time[0].astype("datetime64[us]").astype(np.int64)),
+        step_seconds=3600,
+        calendar=Calendar(country="DE", region="BE"),
+        nonnegative=True,
+    )
+    protocol = f"{quantity} of {panel.sensors} sections present in at least 80 % of hours; 70/10/20; masked"
+    return Recording(name="berlin_mq", panel=panel, horizons=(1, 3, 6, 12, 24), season=168, protocol=protocol)
+
+
+def wide_csv(
+    path: Path, *, freq: str | None, horizon: int | None, season: int | None, country: str | None, zone: str
+) -> Recording:
+    """Any table: the first column is time, every other column one sensor.
+
+    Args:
+        path: a CSV file with a header; commas, semicolons, tabs or spaces between the fields.
+        freq: the step, such as `15min` or `1h`; None takes the commonest distance between times.
+        horizon: the furthest step ahead; None is a day.
+        season: the period of MASE in steps; None is a week, or a day where the recording is short.
+        country: ISO 3166, with a region after a hyphen where wanted (`DE-BE`), for public holidays.
+        zone: IANA time zone of times without one, in whose local days the profile is taken.
+
+    Raises:
+        InputError: what is wrong, in which row and column.
+
+    """
+    calendar = _calendar(zone, country)
+    names, times, cells = _table(path)
+    step = _step(freq, times, path)
+    columns = (times - times.min()) // (step * 1_000_000)
+    start = int(times.min()) // (step * 1_000_000) * step * 1_000_000
+    length = int(columns.max()) + 1
+    if length > _LONGEST_STEPS:
+        message = f"{path}: steps of {step} s from first to last time are {length} rows; is one of the times wrong?"
+        raise InputError(message)
+    total, count = np.zeros((length, len(names))), np.zeros((length, len(names)))
+    known = np.isfinite(cells)
+    np.add.at(total, columns, np.where(known, cells, 0.0))
+    np.add.at(count, columns, known)
+    values = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    panel = Panel(
+        names=names,
+        values=np.ascontiguousarray(values.T),
+        start_us=start,
+        step_seconds=step,
+        calendar=calendar,
+        nonnegative=bool(np.nanmin(values, initial=0.0) >= 0),
+    )
+    day = panel.steps_per_day
+    furthest = horizon if horizon is not None else day
+    hours = (max(1, hour * 3600 // step) for hour in (1, 3, 6, 12, 24))
+    horizons = tuple(sorted({1, furthest, *(lead for lead in hours if lead < furthest)}))
+    period = season if season is not None else (7 * day if length >= 28 * day else day)
+    protocol = f"{panel.sensors} series of {length} steps of {step} s; 70/10/20; masked; MASE period {period}"
+    return Recording(name=path.stem, panel=panel, horizons=horizons, season=period, protocol=protocol)
+
+
+def _calendar(zone: str, country: str | None) -> Calendar:
+    if country is None:
+        return Calendar(zone=zone)
+    code, _, region = country.partition("-")
+    try:
+        holidays.country_holidays(code, subdiv=region or None, years=[2024])
+    except NotImplementedError as error:
+        message = f"--country {country!r}: {error}; write ISO 3166 such as DE or DE-BE"
+        raise InputError(message) from error
+    return Calendar(zone=zone, country=code, region=region or None)
+
+
+def _table(path: Path) -> tuple[tuple[str, ...], NDArray[np.int64], Values]:
+    """Names, times [µs since 1970] and values (rows x sensors) of a file."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"{path} cannot be read as UTF-8 text: {error}"
+        raise InputError(message) from error
+    head = text.partition("\n")[0]
+    separator = max(",;\t ", key=head.count)
+    rows = list(csv.reader(text.splitlines(), delimiter=separator))
+    names = tuple(name.strip() for name in rows[0][1:]) if rows else ()
+    if not names or len(rows) < 3:
+        message = f"{path}: a header with a time column and at least one sensor, and two rows, are needed"
+        raise InputError(message)
+    if len(set(names)) != len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        message = f"{path}: two columns are named {twice!r}"
+        raise InputError(message)
+    times = np.empty(len(rows) - 1, dtype=np.int64)
+    cells = np.empty((len(rows) - 1, len(names)))
+    for number, row in enumerate(rows[1:], start=2):
+        if len(row) != len(names) + 1:
+            message = f"{path}, row {number}: {len(row)} fields where the header has {len(names) + 1}"
+            raise InputError(message)
+        times[number - 2] = _time(row[0], path, number)
+        cells[number - 2] = [_value(cell, path, number, name) for cell, name in zip(row[1:], names, strict=True)]
+    return names, times, cells
+
+
+def _time(text: str, path: Path, row: int) -> int:
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        message = f"{path}, row {row}, column 1: {text!r} is not a time such as 2024-06-01T08:00:00"
+        raise InputError(message) from error
+    return to_us(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def _value(text: str, path: Path, row: int, name: str) -> float:
+    if text.strip().lower() in _MISSING:
+        return float("nan")
+    try:
+        value = float(text)
+    except ValueError as error:
+        message = f"{path}, row {row}, column {name!r}: {text!r} is not a number; leave missing values empty"
+        raise InputError(message) from error
+    if not abs(value) <= LARGEST:
+        message = f"{path}, row {row}, column {name!r}: {text!r} is no measurement; leave missing values empty"
+        raise InputError(message)
+    return value
+
+
+def _step(freq: str | None, times: NDArray[np.int64], path: Path) -> int:
+    """The step in seconds, asked for or the commonest distance."""
+    if freq is None:
+        gaps = np.diff(np.unique(times)) // 1_000_000
+        if not len(gaps):
+            message = f"{path}: all rows have the same time"
+            raise InputError(message)
+        found, often = np.unique(gaps, return_counts=True)
+        step = int(found[np.argmax(often)])
+    else:
+        match = _FREQUENCY.match(freq.strip().lower())
+        if match is None:
+            message = f"--freq {freq!r}: write a step such as 5min, 15min, 1h or 1d"
+            raise InputError(message)
+        step = int(match[1] or 1) * _UNIT_S[match[2]]
+    if step <= 0 or DAY_S % step:
+        message = f"{path}: a step of {step} s does not divide a day; give one that does with --freq, such as 15min"
+        raise InputError(message)
+    return step
