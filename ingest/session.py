@@ -9,11 +9,13 @@ from __future__ import annotations
 import random
 import select
 import socket
+import ssl
 import threading
 import time
 from collections import deque
 from collections.abc import Iterable
-from typing import Any, Final
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 import structlog
@@ -26,6 +28,9 @@ from paho.mqtt.reasoncodes import ReasonCode
 from ingest.inbox import Inbox, Receipt
 from services.domain import Message
 from services.settings import Settings
+
+if TYPE_CHECKING:
+    from paho.mqtt.client import SocketLike
 
 _KEEPALIVE_S: Final = 60
 _CONNECT_S: Final = 5.0
@@ -58,15 +63,17 @@ class Session:
         self._subscribed = False
         self._pause_s = _FIRST_PAUSE_S
         self._committed: deque[Receipt] = deque()
-        self._wake_read, self._wake_write = socket.socketpair()
-        self._wake_read.setblocking(False)
-        self._wake_write.setblocking(False)
+        self._wake_read: socket.socket | None = None
+        self._wake_write: socket.socket | None = None
         self._stop_receiving = threading.Event()
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, name="mqtt-session", daemon=True)
 
     def start(self) -> None:
-        """Begin to connect, in a thread of its own; tries until stopped."""
+        """Begin to connect, in a thread of its own; tries until closed."""
+        self._wake_read, self._wake_write = socket.socketpair()
+        self._wake_read.setblocking(False)
+        self._wake_write.setblocking(False)
         self._thread.start()
 
     def is_alive(self) -> bool:
@@ -93,8 +100,9 @@ class Session:
         self._wake()
         if self._thread.ident is not None:
             self._thread.join(_CONNECT_S + 3 * _TICK_S)
-        self._wake_read.close()
-        self._wake_write.close()
+        for end in (self._wake_read, self._wake_write):
+            if end is not None:
+                end.close()
 
     def _make_client(self) -> Client:
         client = Client(
@@ -116,14 +124,11 @@ class Session:
 
     def _run(self) -> None:
         while not self._end.is_set():
-            if not self._connect():
-                self._end.wait(self._pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
-                self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
-                continue
-            while not self._end.is_set() and self._client.socket() is not None:
-                self._turn()
-            if not self._end.is_set():
-                self._end.wait(self._pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+            if self._connect():
+                while not self._end.is_set() and self._client.socket() is not None:
+                    self._turn()
+            self._end.wait(self._pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+            self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
         self._acknowledge_committed()
         if self._connected:
             self._client.disconnect()
@@ -153,7 +158,7 @@ class Session:
     def _turn(self) -> None:
         """Wait for the network or the writer, then do all there is to do; a lost connection leaves no socket behind."""
         connection = self._client.socket()
-        if connection is None:
+        if connection is None or self._wake_read is None:
             return
         paused = self._stop_receiving.is_set() or self._inbox.is_full()
         poll = select.poll()
@@ -162,17 +167,24 @@ class Session:
             connection, (0 if paused else select.POLLIN) | (select.POLLOUT if self._client.want_write() else 0)
         )
         poll.poll((0.02 if paused else _TICK_S) * 1_000)
-        self._drain_wake()
+        with suppress(BlockingIOError):  # nobody woke it
+            self._wake_read.recv(4_096)
         self._acknowledge_committed()
         if not paused:
-            for _ in range(_READS_PER_TURN):
-                if self._inbox.is_full() or self._client.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS:
-                    break
-                if not select.select([connection], [], [], 0)[0]:
-                    break
+            self._read(connection)
         if self._client.want_write():
             self._client.loop_write()
         self._client.loop_misc()
+
+    def _read(self, connection: SocketLike) -> None:
+        """Read what has arrived, packet by packet, for as long as the inbox takes it."""
+        poll = select.poll()
+        poll.register(connection, select.POLLIN)
+        for _ in range(_READS_PER_TURN):
+            if self._inbox.is_full() or self._client.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                return
+            if not poll.poll(0) and not (isinstance(connection, ssl.SSLSocket) and connection.pending()):
+                return
 
     def _acknowledge_committed(self) -> None:
         while self._committed:
@@ -200,6 +212,7 @@ class Session:
     ) -> None:
         self._connected = False
         if reason.value == _TAKEN_OVER:
+            self._end.set()  # coming back would only start a quarrel
             log.error(
                 "another client uses this client id and took the session over", client_id=self._settings.mqtt_client_id
             )
@@ -222,13 +235,6 @@ class Session:
         )
 
     def _wake(self) -> None:
-        try:
-            self._wake_write.send(b"w")
-        except BlockingIOError:
-            return  # it is already awake
-
-    def _drain_wake(self) -> None:
-        try:
-            self._wake_read.recv(4_096)
-        except BlockingIOError:
-            return
+        if self._wake_write is not None:
+            with suppress(BlockingIOError):  # it is awake already
+                self._wake_write.send(b"w")

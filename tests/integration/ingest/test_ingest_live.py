@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import orjson
 import paho.mqtt.client as mqtt
@@ -13,9 +18,13 @@ import pytest
 from pydantic import SecretStr
 
 from ingest import service
-from services.embedded import Running
-from services.settings import Settings
-from services.storage.database import Connection
+from ingest.inbox import Inbox, Receipt
+from ingest.session import Session
+from services.embedded import Running, free_port, start_broker, start_postgres
+from services.errors import ConfigurationError
+from services.settings import Settings, load_settings
+from services.storage.database import Connection, connect
+from services.storage.migrate import migrate
 
 TOPIC = "city/v1/traffic/ring-1/telemetry"
 
@@ -44,7 +53,7 @@ def running(settings: Settings) -> Iterator[threading.Thread]:
 @contextmanager
 def publisher(url: str) -> Iterator[Callable[..., None]]:
     host, port = url.removeprefix("mqtt://").split(":")
-    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="device")
+    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
     client.connect(host, int(port))
     client.loop_start()
 
@@ -75,20 +84,221 @@ def live(settings: Settings, broker: tuple[Running, str]) -> Settings:
     return settings.model_copy(update={"mqtt_url": SecretStr(server.url), "mqtt_protocol": protocol})
 
 
-def subscribed(owner: Connection) -> Callable[[], bool]:
-    return lambda: count(owner, "sensing.ingest_session WHERE seen_at > started_at") == 1
+def counters(owner: Connection) -> tuple[int, ...]:
+    row = owner.execute(
+        "SELECT received, stored, duplicate, dead_lettered, spooled, in_flight FROM sensing.ingest_session"
+    ).fetchone()
+    return tuple(row) if row else ()
+
+
+def wait_until_subscribed(settings: Settings, owner: Connection) -> None:
+    """A retained message of an own topic arrives as soon as the subscription stands."""
+    with publisher(settings.broker_url()) as publish:
+        publish("city/v1/traffic/first/meta", b"{}", retain=True)
+    until(lambda: count(owner, "sensing.sensor WHERE code = 'first'") == 1, "subscription")
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    chosen = {name: str(getattr(settings, name)) for name in ("mqtt_protocol", "mqtt_client_id")}
+    for name in ("database_url", "mqtt_url", "database_password_ingest"):
+        chosen[name] = getattr(settings, name).get_secret_value()
+    return os.environ | {f"ARTERIAL_{name.upper()}": value for name, value in chosen.items()}
+
+
+def start_process(settings: Settings) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "services.cli", "ingest", "--json"]
+    return subprocess.Popen(command, env=environment(settings), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def test_a_reading_published_by_hand_is_stored_and_counted(live: Settings, owner: Connection) -> None:
-    with running(live), publisher(live.broker_url()) as publish:
-        until(subscribed(owner), "heartbeat")
-        time.sleep(0.3)
-        publish(TOPIC, reading(now_ms()))
-        until(lambda: count(owner, "sensing.traffic") == 1, "row", 2)
-    assert owner.execute("SELECT code, kind, described FROM sensing.sensor").fetchall() == [
-        ("ring-1", "traffic", False)
+    with running(live):
+        wait_until_subscribed(live, owner)
+        with publisher(live.broker_url()) as publish:
+            publish(TOPIC, reading(now_ms()))
+            until(lambda: count(owner, "sensing.traffic") == 1, "row", 2)
+    found = owner.execute("SELECT code, kind, described FROM sensing.sensor WHERE code <> 'first'").fetchall()
+    assert found == [("ring-1", "traffic", False)]
+    assert counters(owner) == (2, 2, 0, 0, 0, 0)
+
+
+def test_many_messages_good_bad_and_repeated_are_all_accounted_for(live: Settings, owner: Connection) -> None:
+    start = now_ms() - 3_600_000
+    poison = [
+        b"{",
+        b'{"ts": 1, "flow_vph": NaN}',
+        b"\xff\xfe",
+        reading(0),
+        reading(start + 10**12),
+        b'{"ts": "soon"}',
+        bytes(1_000_000),
     ]
-    counters = owner.execute(
-        "SELECT received, stored, duplicate, dead_lettered, spooled, in_flight FROM sensing.ingest_session"
-    ).fetchone()
-    assert counters == (1, 1, 0, 0, 0, 0)
+    with running(live):
+        wait_until_subscribed(live, owner)
+        with publisher(live.broker_url()) as publish:
+            for number in range(300):
+                publish(TOPIC, reading(start + number * 1_000))
+                if number % 3 == 0:
+                    publish(TOPIC, reading(start + number * 1_000))
+                if number % 10 == 9:
+                    publish(TOPIC, poison[number // 10 % len(poison)])
+            publish("city/v1/traffic/ring-1/unheard", b"{}")
+            until(lambda: sum(counters(owner)[1:4]) == 432, "all settled", 30)
+    assert counters(owner) == (432, 301, 100, 31, 0, 0)
+    assert count(owner, "sensing.traffic") == 300
+    assert count(owner, "sensing.dead_letter WHERE length(reason) > 20") == 31
+    longest = owner.execute("SELECT max(length(payload)), max(payload_bytes) FROM sensing.dead_letter").fetchone()
+    assert longest == (live.ingest_max_payload_bytes, 1_000_000)
+
+
+def test_a_killed_process_loses_nothing_and_doubles_nothing(live: Settings, owner: Connection) -> None:
+    start = now_ms() - 3_600_000
+    process = start_process(live)
+    try:
+        wait_until_subscribed(live, owner)
+        with connect(live.owner_dsn(), application="test") as blocking, publisher(live.broker_url()) as publish:
+            publish(TOPIC, reading(start))
+            until(lambda: count(owner, "sensing.traffic") == 1, "first row")
+            blocking.execute("LOCK TABLE sensing.traffic IN ACCESS EXCLUSIVE MODE")
+            for number in range(1, 60):
+                publish(TOPIC, reading(start + number * 1_000))
+            blocked = "pg_stat_activity WHERE application_name = 'arterial-ingest' AND wait_event_type = 'Lock'"
+            until(lambda: count(owner, blocked) >= 1, "received, but not committed")
+            process.kill()
+            process.wait()
+            blocking.rollback()
+    finally:
+        process.kill()
+        process.communicate()
+    assert count(owner, "sensing.traffic") == 1
+    until(lambda: count(owner, "pg_locks WHERE locktype = 'advisory'") == 0, "the lock of the dead process is gone")
+    with running(live):
+        until(lambda: count(owner, "sensing.traffic") == 60, "redelivered")
+    assert counters(owner)[3:] == (0, 0, 0)
+    assert count(owner, "sensing.dead_letter") == 0
+
+
+def test_what_was_committed_but_not_acknowledged_comes_again_as_duplicates(
+    live: Settings, owner: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = now_ms() - 3_600_000
+    with monkeypatch.context() as patch, running(live), publisher(live.broker_url()) as publish:
+        wait_until_subscribed(live, owner)
+        patch.setattr("ingest.session.Session.acknowledge", lambda *_: None)
+        for number in range(50):
+            publish(TOPIC, reading(start + number * 1_000))
+        until(lambda: count(owner, "sensing.traffic") == 50, "rows")
+    with running(live):
+        until(lambda: counters(owner)[1:] == (0, 50, 0, 0, 0), "redelivery, told from what was there")
+    assert count(owner, "sensing.traffic") == 50
+
+
+def test_sigterm_ends_the_process_in_order(live: Settings, owner: Connection) -> None:
+    process = start_process(live)
+    wait_until_subscribed(live, owner)
+    with publisher(live.broker_url()) as publish:
+        publish(TOPIC, reading(now_ms()))
+    process.send_signal(signal.SIGTERM)
+    output, errors = process.communicate(timeout=10)
+    assert process.returncode == 0, errors.decode()
+    document = orjson.loads(output)
+    assert document["received"] == document["stored"] + document["in_flight"]
+    assert tuple(document[name] for name in ("received", "stored", "in_flight")) == (
+        counters(owner)[0],
+        counters(owner)[1],
+        counters(owner)[5],
+    )
+
+
+def test_a_second_process_with_the_same_client_id_is_refused(live: Settings, owner: Connection) -> None:
+    with running(live):
+        wait_until_subscribed(live, owner)
+        with pytest.raises(ConfigurationError, match="another ingest process is running with the client id"):
+            service.run(live, threading.Event())
+        with publisher(live.broker_url()) as publish:
+            publish(TOPIC, reading(now_ms()))
+            until(lambda: count(owner, "sensing.traffic") == 1, "the first goes on", 2)
+
+
+def test_the_window_of_the_broker_does_not_hold_up_the_stream(live: Settings, owner: Connection) -> None:
+    """Batches end when the stream pauses: a broker that sends 100 before it waits is not made to wait for the age limit."""
+    patient = live.model_copy(update={"ingest_batch_age_s": 10.0})
+    start = now_ms() - 3_600_000
+    with running(patient):
+        wait_until_subscribed(patient, owner)
+        host, port = patient.broker_url().removeprefix("mqtt://").split(":")
+        client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+        client.connect(host, int(port))
+        client.loop_start()
+        for number in range(1_000):
+            client.publish(TOPIC, reading(start + number * 100), qos=1)
+        until(lambda: count(owner, "sensing.traffic") == 1_000, "rows", 10)
+        client.disconnect()
+        client.loop_stop()
+
+
+@pytest.mark.mosquitto
+@pytest.mark.usefixtures("require_mosquitto")
+def test_a_broker_that_restarts_loses_nothing(settings: Settings, owner: Connection, tmp_path: Path) -> None:
+    port = free_port()
+    start = now_ms() - 3_600_000
+    server, _, protocol = start_broker(tmp_path, port=port, prefer="mosquitto")
+    live = settings.model_copy(update={"mqtt_url": SecretStr(server.url), "mqtt_protocol": protocol})
+    try:
+        with running(live):
+            wait_until_subscribed(live, owner)
+            with publisher(server.url) as publish:
+                for number in range(50):
+                    publish(TOPIC, reading(start + number * 1_000))
+            server.stop()
+            server, _, _ = start_broker(tmp_path, port=port, prefer="mosquitto")
+            with publisher(server.url) as publish:
+                for number in range(50, 100):
+                    publish(TOPIC, reading(start + number * 1_000))
+            until(lambda: count(owner, "sensing.traffic") == 100, "all rows", 20)
+        assert counters(owner)[3:] == (0, 0, 0)
+    finally:
+        server.stop()
+
+
+def test_a_database_that_restarts_loses_nothing(broker: tuple[Running, str], tmp_path: Path) -> None:
+    folder = tmp_path / "cluster"
+    folder.mkdir()
+    port, password = free_port(), "example-password"
+    database = start_postgres(folder, port=port, password=password, durable=False)
+    passwords = {f"database_password_{role}": password for role in ("ingest", "jobs", "api")}
+    settings = load_settings(
+        {"database_url": database.url, "mqtt_url": broker[0].url, "mqtt_protocol": broker[1], **passwords}
+    )
+    migrate(settings)
+    start = now_ms() - 3_600_000
+    try:
+        with running(settings):
+            with connect(settings.owner_dsn(), application="test", autocommit=True) as owner:
+                wait_until_subscribed(settings, owner)
+            with publisher(settings.broker_url()) as publish:
+                for number in range(20):
+                    publish(TOPIC, reading(start + number * 1_000))
+                database.stop()
+                for number in range(20, 90):
+                    publish(TOPIC, reading(start + number * 1_000))
+            database = start_postgres(folder, port=port, password=password, durable=False)
+            with connect(settings.owner_dsn(), application="test", autocommit=True) as owner:
+                until(lambda: count(owner, "sensing.traffic") == 90, "all rows", 20)
+                until(lambda: counters(owner)[5] == 0, "settled")
+                received, stored, duplicate, dead, spooled, in_flight = counters(owner)
+        assert (dead, spooled, in_flight) == (0, 0, 0)
+        assert received == stored + duplicate
+    finally:
+        database.stop()
+
+
+def test_a_receipt_of_an_earlier_connection_is_void(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    live = settings.model_copy(update={"mqtt_url": SecretStr("mqtt://127.0.0.1:1")})
+    session = Session(live, Inbox(most_messages=10, most_bytes=1_000))
+    sent: list[int] = []
+    monkeypatch.setattr(session._client, "ack", lambda mid, _: sent.append(mid))
+    session._generation, session._connected = 2, True
+    session.acknowledge([Receipt(generation=generation, mid=generation * 10, qos=1) for generation in (1, 2)])
+    session._acknowledge_committed()
+    session.close()
+    assert sent == [20]
