@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from dash import Patch, html
@@ -15,9 +14,7 @@ from dashboards.alerts import is_silent
 from dashboards.figures.city_map import DOTS, RINGS, Mark, base_style, marks_update
 from dashboards.frames import Frame
 from dashboards.theme import CONGESTION_LIMITS, CONGESTION_NAMES, PALETTES, Scheme
-from services.storage.overview import District, SensorNow
-
-Base = tuple[Sequence[District], Mapping[str, Mapping[str, Any]]]
+from services.storage.overview import SensorNow
 
 
 def marks_of(sensors: Sequence[SensorNow], now: datetime, zone: ZoneInfo, chosen: str = "") -> list[Mark]:
@@ -82,18 +79,21 @@ def reading_text(flow: float | None, speed: float | None, ratio: float | None) -
     return " · ".join(parts) or "No value"
 
 
-def patch_marks(patch: Patch, marks: Sequence[Mark], scheme: Scheme, base: Base | None = None) -> None:
-    """Change a map that is on screen: its marks and, for another theme, its base style. Its view stays the user's."""
+def patch_marks(patch: Patch, marks: Sequence[Mark], scheme: Scheme) -> None:
+    """Change a map that is on screen: its marks and nothing else. Its view stays the user's."""
     for trace, attributes in zip((RINGS, DOTS), marks_update(marks, scheme), strict=True):
         for name, value in attributes.items():
             patch["data"][trace][name] = value
-    if base is not None:
-        palette = PALETTES[scheme]
-        patch["layout"]["map"]["style"] = base_style(*base, scheme)
-        patch["layout"]["font"]["color"] = palette.text
-        patch["layout"]["hoverlabel"]["bgcolor"] = palette.surface
-        patch["layout"]["hoverlabel"]["bordercolor"] = palette.line
-        patch["layout"]["hoverlabel"]["font"]["color"] = palette.text
+
+
+def patch_theme(patch: Patch, layers: Collection[str], scheme: Scheme) -> None:
+    """Give a map that is on screen the colours of a theme."""
+    palette = PALETTES[scheme]
+    patch["layout"]["map"]["style"] = base_style(layers, scheme)
+    patch["layout"]["font"]["color"] = palette.text
+    patch["layout"]["hoverlabel"]["bgcolor"] = palette.surface
+    patch["layout"]["hoverlabel"]["bordercolor"] = palette.line
+    patch["layout"]["hoverlabel"]["font"]["color"] = palette.text
 
 
 def congestion_legend(scheme: Scheme) -> Component:

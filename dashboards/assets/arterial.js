@@ -67,6 +67,7 @@
       follow: (search, ids, values) => {
         ids.forEach((id, i) => {
           const wanted = id.name === "range" ? range(search) : asked(search, id.name, id.default);
+          if (wanted === "") return; /* the page chooses by itself */
           const now = values[i] === null || values[i] === undefined ? id.default : String(values[i]);
           if (wanted !== now)
             window.dash_clientside.set_props(id, { value: typeof values[i] === "number" ? Number(wanted) : wanted });

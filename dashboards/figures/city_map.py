@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ DOTS: Final = 2
 
 _DOT_SIZES: Final = (15.0, 12.5, 10.5, 9.0)
 _SILENT_SIZE: Final = 8.0
+_LAYERS_URL: Final = "/api/v1/map"
 _TILE: Final = 512
 _MAIN_ROADS: Final = ["match", ["get", "class"], ["ring", "arterial"], True, False]
 _ROAD_WIDTH: Final = [
@@ -58,7 +59,7 @@ class Surface:
 
 def city_map(
     districts: Sequence[District],
-    layers: Mapping[str, Mapping[str, Any]],
+    layers: Collection[str],
     marks: Sequence[Mark],
     surface: Surface | None,
     scheme: Scheme,
@@ -95,7 +96,7 @@ def city_map(
 
 def map_layout(
     districts: Sequence[District],
-    layers: Mapping[str, Mapping[str, Any]],
+    layers: Collection[str],
     scheme: Scheme,
     *,
     extra: Sequence[tuple[float, float]] = (),
@@ -116,7 +117,7 @@ def map_layout(
             "font": {"color": palette.text, "size": 12},
         },
         map={
-            "style": base_style(districts, layers, scheme),
+            "style": base_style(layers, scheme),
             "center": {"lon": longitude, "lat": latitude},
             "zoom": zoom,
             "fitbounds": False,
@@ -125,54 +126,47 @@ def map_layout(
     )
 
 
-def base_style(
-    districts: Sequence[District], layers: Mapping[str, Mapping[str, Any]], scheme: Scheme
-) -> dict[str, Any]:
-    """A MapLibre style with no tiles, no fonts and no sprites: nothing leaves the host."""
+def base_style(layers: Collection[str], scheme: Scheme) -> dict[str, Any]:
+    """A MapLibre style of the city's own layers, with no tiles, no fonts and no sprites: nothing leaves the host."""
     palette = PALETTES[scheme]
-    empty: dict[str, Any] = {"type": "FeatureCollection", "features": []}
-    outlines = [{"type": "Feature", "properties": {}, "geometry": d.outline} for d in districts]
+    drawn: list[dict[str, Any]] = [
+        {"id": "ground", "type": "background", "paint": {"background-color": palette.ground}},
+        {
+            "id": "water",
+            "type": "fill",
+            "source": "water",
+            "filter": ["==", ["geometry-type"], "Polygon"],
+            "paint": {"fill-color": palette.water},
+        },
+        {
+            "id": "river",
+            "type": "line",
+            "source": "water",
+            "filter": ["==", ["geometry-type"], "LineString"],
+            "layout": {"line-cap": "round", "line-join": "round"},
+            "paint": {
+                "line-color": palette.water,
+                "line-width": ["interpolate", ["linear"], ["zoom"], 9, 4, 14, 26],
+            },
+        },
+        {
+            "id": "roads",
+            "type": "line",
+            "source": "roads",
+            "layout": {"line-cap": "round", "line-join": "round"},
+            "paint": {"line-color": palette.road, "line-width": _ROAD_WIDTH},
+        },
+        {
+            "id": "outlines",
+            "type": "line",
+            "source": "districts",
+            "paint": {"line-color": palette.outline, "line-width": 1, "line-dasharray": [3, 2]},
+        },
+    ]
     return {
         "version": 8,
-        "sources": {
-            "districts": {"type": "geojson", "data": {"type": "FeatureCollection", "features": outlines}},
-            "water": {"type": "geojson", "data": layers.get("water", empty)},
-            "roads": {"type": "geojson", "data": layers.get("roads", empty)},
-        },
-        "layers": [
-            {"id": "ground", "type": "background", "paint": {"background-color": palette.ground}},
-            {
-                "id": "water",
-                "type": "fill",
-                "source": "water",
-                "filter": ["==", ["geometry-type"], "Polygon"],
-                "paint": {"fill-color": palette.water},
-            },
-            {
-                "id": "river",
-                "type": "line",
-                "source": "water",
-                "filter": ["==", ["geometry-type"], "LineString"],
-                "layout": {"line-cap": "round", "line-join": "round"},
-                "paint": {
-                    "line-color": palette.water,
-                    "line-width": ["interpolate", ["linear"], ["zoom"], 9, 4, 14, 26],
-                },
-            },
-            {
-                "id": "roads",
-                "type": "line",
-                "source": "roads",
-                "layout": {"line-cap": "round", "line-join": "round"},
-                "paint": {"line-color": palette.road, "line-width": _ROAD_WIDTH},
-            },
-            {
-                "id": "outlines",
-                "type": "line",
-                "source": "districts",
-                "paint": {"line-color": palette.outline, "line-width": 1, "line-dasharray": [3, 2]},
-            },
-        ],
+        "sources": {layer: {"type": "geojson", "data": f"{_LAYERS_URL}/{layer}"} for layer in layers},
+        "layers": [layer for layer in drawn if layer.get("source") is None or layer["source"] in layers],
     }
 
 

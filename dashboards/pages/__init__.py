@@ -10,8 +10,8 @@ from dash.development.base_component import Component
 
 from dashboards.address import View
 from dashboards.context import City
+from dashboards.pages import energy, forecast, mobility, now
 from dashboards.pages import map as map_page
-from dashboards.pages import now
 from dashboards.theme import Scheme
 
 
@@ -25,4 +25,4 @@ class Page(Protocol):
         """Add the callbacks that keep it current."""
 
 
-PAGES: Mapping[str, Page] = {"": now, "map": map_page}
+PAGES: Mapping[str, Page] = {"": now, "map": map_page, "forecast": forecast, "energy": energy, "mobility": mobility}

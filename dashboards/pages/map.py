@@ -15,7 +15,7 @@ from dashboards.context import City, in_browser, threaded
 from dashboards.figures import city_map
 from dashboards.frame import control
 from dashboards.frames import REACH, Frame, read_frame
-from dashboards.marks import congestion_legend, frame_marks, patch_marks, reading_text
+from dashboards.marks import congestion_legend, frame_marks, patch_marks, patch_theme, reading_text
 from dashboards.parts import Content, card, icon, marked, page_title, table, tag
 from dashboards.surfaces import SURFACES, read_surface, surface_legend
 from dashboards.theme import CONGESTION_NAMES, MAP_CONFIG, Scheme, congestion_class, scheme_of
@@ -31,7 +31,7 @@ def layout(city: City, view: View, scheme: Scheme) -> Component:
     """The page as first shown."""
     with city.reading() as connection:
         frame = read_frame(connection, city, _offset(view))
-        districts, layers = overview.districts(connection), overview.layers(connection)
+        districts, layers = overview.districts(connection), overview.layer_names(connection)
         surface = read_surface(connection, city, frame, districts, _surface(view))
     marks = frame_marks(frame, city.zone, view.text("sensor"))
     figure = city_map.city_map(districts, layers, marks, surface, scheme, revision="map", size=(760, 560))
@@ -115,14 +115,14 @@ def register(app: Dash, city: City) -> None:
         try:
             with city.reading() as connection:
                 frame = read_frame(connection, city, _offset(view))
-                districts = overview.districts(connection)
+                districts, layers = overview.districts(connection), overview.layer_names(connection)
                 surface = read_surface(connection, city, frame, districts, _surface(view))
-                restyled = dash.ctx.triggered_id == "scheme"
-                base = (districts, overview.layers(connection)) if restyled else None
         except UnavailableError as error:
             return [dash.no_update, emptiness.failed(str(error)), *[dash.no_update] * 4]
         patch = Patch()
-        patch_marks(patch, frame_marks(frame, city.zone, view.text("sensor")), scheme, base)
+        patch_marks(patch, frame_marks(frame, city.zone, view.text("sensor")), scheme)
+        if dash.ctx.triggered_id == "scheme":
+            patch_theme(patch, layers, scheme)
         for name, value in city_map.surface_update(districts, surface, scheme).items():
             patch["data"][city_map.SURFACE][name] = value
         when = _when(frame, city)
@@ -188,16 +188,16 @@ def _list(frame: Frame, view: View) -> Component:
     if not detectors:
         return emptiness.no_sensor()
     detectors.sort(key=lambda s: (ratio if (ratio := frame.ratio(s)) is not None else 9, s.code))
-    rows: list[list[Content]] = []
+    rows: list[tuple[Content, Content]] = []
     for sensor in detectors:
         state, ratio = frame.state(sensor), frame.ratio(sensor)
         name = dcc.Link(sensor.label, href=_here(view, sensor.code))
         if ratio is None or state is None:
-            rows.append([name, tag("No value", "quiet", "silent"), "–"])
+            rows.append((name, tag("No value", "quiet", "silent")))
             continue
         index = congestion_class(ratio)
-        rows.append([name, words.percent(ratio), tag(CONGESTION_NAMES[index], _TONES[index])])
-    listing = table(["Detector", "of free flow", "State"], [[r[0], r[1], r[2]] for r in rows], numeric=[1])
+        rows.append((name, tag(f"{CONGESTION_NAMES[index]} {words.percent(ratio)}", _TONES[index])))
+    listing = table(["Detector", "Speed of free flow"], rows, numeric=[1])
     return html.Div(listing, className="scroll tall", tabIndex=0)
 
 

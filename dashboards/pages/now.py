@@ -16,7 +16,7 @@ from dashboards.context import City, threaded
 from dashboards.figures import city_map
 from dashboards.figures.spark import spark
 from dashboards.glance import Figure, Glance, read_glance
-from dashboards.marks import congestion_legend, marks_of, patch_marks
+from dashboards.marks import congestion_legend, marks_of, patch_marks, patch_theme
 from dashboards.parts import Content, Tone, card, icon, marked, page_title, strip, tag
 from dashboards.theme import MAP_CONFIG, Scheme, scheme_of
 from services.domain import from_us
@@ -34,7 +34,7 @@ def layout(city: City, view: View, scheme: Scheme) -> Component:
     """The page as first shown."""
     now = city.now()
     with city.reading() as connection:
-        districts, layers = overview.districts(connection), overview.layers(connection)
+        districts, layers = overview.districts(connection), overview.layer_names(connection)
         marks = marks_of(overview.sensors_now(connection, now), now, city.zone)
     figure = city_map.city_map(districts, layers, marks, None, scheme, revision="now", size=(520, 400))
     graph = dcc.Graph(id="now-map", figure=figure, config=MAP_CONFIG, style={"height": "400px"}, responsive=True)
@@ -95,11 +95,13 @@ def register(app: Dash, city: City) -> None:
         try:
             with city.reading() as connection:
                 marks = marks_of(overview.sensors_now(connection, now), now, city.zone)
-                base = (overview.districts(connection), overview.layers(connection))
+                layers = overview.layer_names(connection)
         except UnavailableError:
             return dash.no_update
         patch = Patch()
-        patch_marks(patch, marks, scheme_of(scheme), base if dash.ctx.triggered_id == "scheme" else None)
+        patch_marks(patch, marks, scheme_of(scheme))
+        if dash.ctx.triggered_id == "scheme":
+            patch_theme(patch, layers, scheme_of(scheme))
         return patch
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -117,16 +116,6 @@ class Series:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ForecastState:
-    """How many sensors of a kind the newest run forecasts in one state."""
-
-    kind: str
-    state: str
-    issued_at: datetime
-    sensors: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class IngestTotals:
     """What ingest has done: received = stored + duplicate + dead_lettered + spooled + in_flight."""
 
@@ -148,81 +137,6 @@ class DeadLetters:
     reason: str | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Run:
-    """One forecast of one quantity of one sensor, as it was issued."""
-
-    id: int
-    issued_at: datetime
-    model: str
-    state: str
-    reason: str | None
-    step_seconds: int
-    steps: int
-    trained_from: datetime | None
-    trained_to: datetime | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LeadScore:
-    """Accuracy at one lead time: mean absolute errors in the quantity's unit, coverage 0 to 1."""
-
-    lead_minutes: int
-    n: int
-    mae: float | None
-    naive_mae: float | None
-    inside_80: float | None
-    inside_90: float | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PresenceRelease:
-    """One release of vehicle counts per cell, and the guarantee it was made under."""
-
-    release_key: str
-    plan: str
-    plan_version: str
-    day: date
-    released_at: datetime
-    epsilon: float
-    delta: float
-    mechanism: str
-    noise_scale: float
-    threshold: int
-    ci95: float
-    cells: int
-    suppressed: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PresenceHour:
-    """One released hour: the sum of the published counts, cells shown and cells withheld."""
-
-    release_key: str
-    hour: datetime
-    vehicles: int | None
-    shown: int
-    withheld: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Cell:
-    """One H3 cell of a released hour; `vehicles` is None where withheld."""
-
-    cell: int
-    vehicles: int | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class BudgetDay:
-    """One day of the privacy ledger of one domain [millionths of epsilon]."""
-
-    domain: str
-    day: date
-    cap_micro_epsilon: int
-    spent_micro_epsilon: int
-
-
 def data_version(connection: Connection) -> DataVersion:
     """Numbers that change whenever a page could look different."""
     return _one(connection, DataVersion, "data_version")
@@ -233,9 +147,9 @@ def districts(connection: Connection) -> list[District]:
     return _rows(connection, District, "districts")
 
 
-def layers(connection: Connection) -> dict[str, dict[str, Any]]:
-    """GeoJSON feature collections of the base map by name: `roads`, `water`."""
-    return dict(connection.execute(query("overview", "layers")).fetchall())
+def layer_names(connection: Connection) -> list[str]:
+    """The layers of `/api/v1/map` that this city has, of `districts`, `roads` and `water`."""
+    return [name for (name,) in connection.execute(query("overview", "layer_names"))]
 
 
 def sensors_now(connection: Connection, now: datetime) -> list[SensorNow]:
@@ -276,11 +190,6 @@ def city_forecast(
     return _quantiles(table[:, 0].astype(np.int64), table[:, 1:])
 
 
-def forecast_states(connection: Connection, now: datetime) -> list[ForecastState]:
-    """How many sensors are forecast in which state, by kind."""
-    return _rows(connection, ForecastState, "forecast_states", now=now)
-
-
 def ingest_totals(connection: Connection) -> IngestTotals:
     """What all ingest sessions have done together."""
     return _one(connection, IngestTotals, "ingest_totals")
@@ -304,42 +213,6 @@ def sensor_series(connection: Connection, sensor: int, quantity: str, start: dat
         source=source_for(start, end),
     )
     return Series(at_us=table[:, 0].astype(np.int64), value=table[:, 1])
-
-
-def sensor_runs(connection: Connection, sensor: int, quantity: str, now: datetime, limit: int = 96) -> list[Run]:
-    """The forecasts that had been issued by `now`, newest first."""
-    return _rows(connection, Run, "sensor_runs", sensor=sensor, quantity=quantity, now=now, limit=limit)
-
-
-def run_values(connection: Connection, run: int, sensor: int, quantity: str) -> Quantiles:
-    """The quantiles of one run for one sensor."""
-    table = _numbers(connection, "run_values", 8, run=run, sensor=sensor, quantity=quantity)
-    return _quantiles(np.full(len(table), sensor, dtype=np.int64), table)
-
-
-def sensor_scores(connection: Connection, sensor: int, quantity: str, since: date) -> list[LeadScore]:
-    """Accuracy by lead time over the days from `since`."""
-    return _rows(connection, LeadScore, "sensor_scores", sensor=sensor, quantity=quantity, since=since)
-
-
-def presence_releases(connection: Connection, limit: int = 30) -> list[PresenceRelease]:
-    """The releases of vehicle counts, newest day first."""
-    return _rows(connection, PresenceRelease, "presence_releases", limit=limit)
-
-
-def presence_hours(connection: Connection, releases: Sequence[str]) -> list[PresenceHour]:
-    """The hours of some releases, in order."""
-    return _rows(connection, PresenceHour, "presence_hours", releases=list(releases))
-
-
-def presence_cells(connection: Connection, releases: Sequence[str], hour: datetime) -> list[Cell]:
-    """The cells of one released hour."""
-    return _rows(connection, Cell, "presence_cells", releases=list(releases), hour=hour)
-
-
-def ledger(connection: Connection, since: date) -> list[BudgetDay]:
-    """The privacy budget by day and domain, newest first."""
-    return _rows(connection, BudgetDay, "ledger", since=since)
 
 
 def source_for(start: datetime, end: datetime) -> Source:

@@ -16,9 +16,9 @@ SELECT
 -- Every district with its outline.
 SELECT id, code, name, outline FROM sensing.district ORDER BY name;
 
--- name: layers
--- What the base map draws: roads and water.
-SELECT name, features FROM sensing.layer;
+-- name: layer_names
+-- Which layers of the base map exist.
+SELECT name FROM sensing.layer UNION ALL SELECT 'districts' WHERE EXISTS (SELECT FROM sensing.district) ORDER BY 1;
 
 -- name: sensors_now
 -- Every sensor with its newest reading not after `now`, or none.
@@ -118,13 +118,6 @@ FROM newest n JOIN forecast.value v ON v.run_id = n.id
 WHERE v.quantity = %(quantity)s AND v.target_at >= %(start)s AND v.target_at < %(end)s
 ORDER BY v.sensor_id, v.target_at;
 
--- name: forecast_states
--- How many sensors of each kind are forecast in which state by the newest run, and when it was issued.
-SELECT r.kind, s.state, r.issued_at, count(DISTINCT s.sensor_id) AS sensors
-FROM forecast.run r JOIN forecast.series s ON s.run_id = r.id
-WHERE r.issued_at = (SELECT max(issued_at) FROM forecast.run n WHERE n.kind = r.kind AND n.issued_at <= %(now)s)
-GROUP BY 1, 2, 3 ORDER BY 1, 2;
-
 -- name: ingest_totals
 -- What ingest has done since its sessions began.
 SELECT
@@ -167,56 +160,3 @@ FROM (
         AND sensor_id = %(sensor)s AND observed_at >= %(start)s AND observed_at < %(end)s AND quality <= 3
 ) readings
 ORDER BY 1;
-
--- name: sensor_runs
--- The runs that forecast one quantity of one sensor, newest first.
-SELECT r.id, r.issued_at, s.model, s.state, s.reason, r.step_seconds, r.steps, r.trained_from, r.trained_to
-FROM forecast.series s JOIN forecast.run r ON r.id = s.run_id
-WHERE s.sensor_id = %(sensor)s AND s.quantity = %(quantity)s AND r.issued_at <= %(now)s
-ORDER BY r.issued_at DESC, r.id DESC LIMIT %(limit)s;
-
--- name: run_values
--- The quantiles of one run for one quantity of one sensor.
-SELECT
-    (extract(epoch FROM target_at) * 1000000)::bigint AS target_us, q05, q10, q25, q50, q75, q90, q95
-FROM forecast.value
-WHERE run_id = %(run)s AND sensor_id = %(sensor)s AND quantity = %(quantity)s
-ORDER BY target_at;
-
--- name: sensor_scores
--- How the forecasts of one quantity did by lead time over the last days, beside the seasonal naive.
-SELECT
-    lead_minutes, sum(n)::bigint AS n, sum(absolute_error) / nullif(sum(n), 0) AS mae,
-    sum(naive_absolute_error) / nullif(sum(naive_n), 0) AS naive_mae,
-    sum(inside_80)::float8 / nullif(sum(n), 0) AS inside_80,
-    sum(inside_90)::float8 / nullif(sum(n), 0) AS inside_90
-FROM forecast.score
-WHERE sensor_id = %(sensor)s AND quantity = %(quantity)s AND day >= %(since)s
-GROUP BY lead_minutes ORDER BY lead_minutes;
-
--- name: presence_releases
--- The released days of the mobility plan that hold cells, newest first.
-SELECT
-    r.release_key, r.plan, r.plan_version, r.day, r.released_at, r.epsilon, r.delta, r.mechanism, r.noise_scale,
-    r.threshold, r.ci95, r.cells, r.suppressed
-FROM published.release r
-WHERE EXISTS (SELECT FROM published.presence p WHERE p.release_key = r.release_key)
-ORDER BY r.day DESC, r.released_at DESC LIMIT %(limit)s;
-
--- name: presence_hours
--- Per hour of some releases: vehicles published, cells shown and cells withheld.
-SELECT
-    release_key, hour, sum(vehicles)::bigint AS vehicles,
-    count(vehicles) AS shown, count(*) - count(vehicles) AS withheld
-FROM published.presence WHERE release_key = ANY(%(releases)s)
-GROUP BY 1, 2 ORDER BY 2;
-
--- name: presence_cells
--- The cells of one released hour; no vehicles is withheld.
-SELECT cell, vehicles FROM published.presence
-WHERE release_key = ANY(%(releases)s) AND hour = %(hour)s ORDER BY cell;
-
--- name: ledger
--- The privacy budget of the last days, per domain.
-SELECT domain, day, cap_micro_epsilon, spent_micro_epsilon
-FROM governance.budget WHERE day >= %(since)s ORDER BY day DESC, domain;

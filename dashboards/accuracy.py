@@ -1,0 +1,73 @@
+"""Code concerned with saying honestly how forecasts did: beside the naive, won or lost, or not known yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dash import html
+from dash.development.base_component import Component
+
+from dashboards import emptiness, words
+from dashboards.parts import Content, table, tag
+from services.storage.forecasts import ScoreRow
+
+
+def accuracy(scores: Sequence[ScoreRow], unit: str) -> Component:
+    """A table by lead time and a sentence that says who won."""
+    if not scores:
+        return emptiness.not_yet(
+            "No score yet", "A forecast is scored once its time has passed; the first scores come daily."
+        )
+    rows = [
+        [
+            lead_text(score.lead_minutes),
+            words.number(score.mae, 1),
+            words.number(score.naive_mae, 1),
+            _verdict(score),
+            words.percent(score.coverage_80),
+            words.percent(score.coverage_90),
+            words.number(score.n),
+        ]
+        for score in scores
+    ]
+    headings = [
+        "Ahead",
+        f"Mean error [{unit}]",
+        f"Last week's value [{unit}]",
+        "Against it",
+        "In 80 % band",
+        "In 90 % band",
+        "Scored",
+    ]
+    listing = table(headings, rows, numeric=[1, 2, 4, 5, 6])
+    return html.Div([html.P(conclusion(scores), className="below"), html.Div(listing, className="scroll", tabIndex=0)])
+
+
+def conclusion(scores: Sequence[ScoreRow]) -> str:
+    """Who won, in a sentence."""
+    compared = [score for score in scores if score.naive_mae is not None]
+    if not compared:
+        return "There is nothing to compare with yet: a week of history is needed."
+    lost = [score for score in compared if score.naive_mae is not None and score.mae > score.naive_mae]
+    if not lost:
+        return "Better than taking the value of the same time last week, at every lead time."
+    if len(lost) == len(compared):
+        return (
+            "Worse than taking the value of the same time last week, at every lead time: do not prefer this forecast."
+        )
+    leads = ", ".join(lead_text(score.lead_minutes) for score in lost)
+    return f"Better than the value of the same time last week, except {leads} ahead, where the simple value was closer."
+
+
+def lead_text(minutes: int) -> str:
+    """A lead time: 15 min, 3 h."""
+    return f"{minutes} min" if minutes < 60 else f"{minutes / 60:g} h"
+
+
+def _verdict(score: ScoreRow) -> Content:
+    if score.naive_mae is None or score.naive_mae == 0:
+        return tag("Nothing to compare", "quiet")
+    gain = 1 - score.mae / score.naive_mae
+    if gain >= 0:
+        return tag(f"{words.percent(gain)} better", "good", "good")
+    return tag(f"{words.percent(-gain)} worse", "warning", "warning")
