@@ -620,19 +620,19 @@ CREATE INDEX energy_15min_bucket ON sensing.energy_15min USING btree (bucket, se
 
 CREATE INDEX energy_hour_bucket ON sensing.energy_hour USING btree (bucket, sensor_id);
 
-CREATE INDEX energy_observed_at ON ONLY sensing.energy USING btree (observed_at, sensor_id);
+CREATE INDEX energy_observed_at ON ONLY sensing.energy USING brin (observed_at) WITH (pages_per_range='32');
 
 CREATE INDEX observation_15min_bucket ON sensing.observation_15min USING btree (bucket, sensor_id);
 
 CREATE INDEX observation_hour_bucket ON sensing.observation_hour USING btree (bucket, sensor_id);
 
-CREATE INDEX observation_observed_at ON ONLY sensing.observation USING btree (observed_at, sensor_id, quantity);
+CREATE INDEX observation_observed_at ON ONLY sensing.observation USING brin (observed_at) WITH (pages_per_range='32');
 
 CREATE INDEX traffic_15min_bucket ON sensing.traffic_15min USING btree (bucket, sensor_id);
 
 CREATE INDEX traffic_hour_bucket ON sensing.traffic_hour USING btree (bucket, sensor_id);
 
-CREATE INDEX traffic_observed_at ON ONLY sensing.traffic USING btree (observed_at, sensor_id);
+CREATE INDEX traffic_observed_at ON ONLY sensing.traffic USING brin (observed_at) WITH (pages_per_range='32');
 
 CREATE TRIGGER budget_is_kept BEFORE DELETE OR TRUNCATE ON governance.budget FOR EACH STATEMENT EXECUTE FUNCTION governance.refuse_change();
 

@@ -70,10 +70,11 @@ CREATE TABLE sensing.observation (
     PRIMARY KEY (sensor_id, quantity, observed_at)
 ) PARTITION BY RANGE (observed_at);
 
--- The newest readings of the whole city, for pages and for GET /observations without a sensor.
-CREATE INDEX traffic_observed_at ON sensing.traffic (observed_at, sensor_id);
-CREATE INDEX energy_observed_at ON sensing.energy (observed_at, sensor_id);
-CREATE INDEX observation_observed_at ON sensing.observation (observed_at, sensor_id, quantity);
+-- Time ranges over all sensors. Block ranges instead of a second b-tree, which would halve the writer's rate
+-- (measured: 87-124 thousand rows/s with a b-tree, 195-208 with this, 190-212 with the primary key alone).
+CREATE INDEX traffic_observed_at ON sensing.traffic USING brin (observed_at) WITH (pages_per_range = 32);
+CREATE INDEX energy_observed_at ON sensing.energy USING brin (observed_at) WITH (pages_per_range = 32);
+CREATE INDEX observation_observed_at ON sensing.observation USING brin (observed_at) WITH (pages_per_range = 32);
 
 -- Roll-ups: means over rows that are not bad; speed is weighted by flow.
 CREATE TABLE sensing.traffic_15min (
