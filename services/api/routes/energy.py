@@ -55,25 +55,29 @@ def list_district_energy(
     format_: FormatParam = None,
     accept: Accept = None,
 ) -> Response:
-    """Load by district and roll-up for the last 24 hours, or released household energy by local day for the last 7 days."""
+    """Load by district and roll-up for the last 24 hours, or released household energy by local day for the last 7 days.
+
+    Oldest first.
+    """
     chosen = negotiate(accept, format_, _FLAT_FORMATS)
     span = timedelta(days=1 if measure == "load" else 7)
     start, end = parse_range(from_, to, now=now, default_end=now, span=span)
     name = f"arterial-energy-{measure}-{start:%Y%m%dT%H%MZ}-{end:%Y%m%dT%H%MZ}"
     meta: dict[str, Any] = {"measure": measure, "from": start, "to": end}
-    if measure == "households":
-        rows = _households(connection, settings, start, end)
-        return list_response(chosen, _HOUSEHOLDS, rows, name=name, meta=meta)
-    question = fingerprint(["load", start, end, resolution])
-    after = None
-    if cursor:
-        at_us, code = decode_cursor(cursor, question, (int, str))
-        after = (from_us(int(at_us)), str(code))
+    question = fingerprint([measure, start, end, resolution])
+    place = decode_cursor(cursor, question, (int, str)) if cursor else None
     most = limit or (DEFAULT_LIMIT if chosen is Format.JSON else _MOST_EXPORTED)
+    following = None
+    if measure == "households":
+        rows = [row for row in _households(connection, settings, start, end) if place is None or _day_key(row) > place]
+        if len(rows) > most:
+            text = encode_cursor(_day_key(rows[most - 1]), question)
+            following = next_url(request, {"from": instant(start), "to": instant(end), "cursor": text})
+        return list_response(chosen, _HOUSEHOLDS, rows[:most], name=name, meta=meta, following=following)
+    after = None if place is None else (from_us(int(place[0])), str(place[1]))
     found = observations.district_load(
         connection, start=start, end=end, resolution=resolution, after=after, limit=most + 1
     )
-    following = None
     if len(found) > most:
         last = found[most - 1]
         text = encode_cursor((to_us(last.observed_at), last.district), question)
@@ -97,3 +101,8 @@ def _households(connection: Connection, settings: Settings, start: datetime, end
         said = (one.district, one.name, one.day, one.energy_kwh, one.households, one.ci95_kwh, withheld, reason)
         rows.append((*said, *(getattr(release, name) for name in _RELEASE)))
     return rows
+
+
+def _day_key(row: tuple[Any, ...]) -> tuple[int, str]:
+    """The place of a row of `_HOUSEHOLDS` in their order."""
+    return row[_HOUSEHOLDS.index("day")].toordinal(), row[_HOUSEHOLDS.index("district")]

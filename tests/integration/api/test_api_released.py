@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from starlette.testclient import TestClient
 
+from services.storage import releases
 from services.storage.database import Connection
+
+START = datetime(2026, 11, 20, tzinfo=UTC)
 
 
 def test_presence_says_what_was_withheld_and_why(client: TestClient, released: Connection) -> None:
@@ -50,6 +55,20 @@ def test_energy_by_district_from_feeders_and_from_releases(client: TestClient, r
         "/api/v1/energy/districts", params=day | {"measure": "households", "to": "2026-11-20T22:00Z"}
     ).json()["data"]
     assert (row["day"], row["energy_kwh"], row["ci95_kwh"], row["suppressed"]) == ("2026-11-20", 1234.5, 40.0, False)
+
+
+def test_household_energy_pages_join_without_gap(client: TestClient, released: Connection) -> None:
+    for code in ("nord", "ost"):
+        released.execute("INSERT INTO sensing.district (code, name, outline) VALUES (%s, %s, '{}')", [code, code])
+    key = "district_energy/2026-11-20"
+    releases.publish_district_energy(released, key, START.date(), [(2, None, None, None), (3, 5.0, 30, 1.0)])
+    params = {"measure": "households", "from": "2026-11-20T00:00Z", "to": "2026-11-20T22:00Z", "limit": "1"}
+    page = client.get("/api/v1/energy/districts", params=params).json()
+    seen = [row["district"] for row in page["data"]]
+    while page["next"]:
+        page = client.get(page["next"]).json()
+        seen += [row["district"] for row in page["data"]]
+    assert seen == ["mitte", "nord", "ost"]
 
 
 def test_the_ledger_is_public(client: TestClient, released: Connection) -> None:

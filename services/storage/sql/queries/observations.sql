@@ -81,7 +81,7 @@ SELECT count(*) FROM (
 
 -- name: district_load
 -- Power of the feeders of each district by roll-up in [start, end), beginning after (at, code), oldest first.
-SELECT d.code AS district, d.name, o.bucket AS observed_at, sum(o.power_kw)::double precision AS power_kw,
+SELECT d.code AS district, d.name, o.bucket AS observed_at, round(sum(o.power_kw::numeric), 3)::double precision AS power_kw,
     count(o.power_kw) AS feeders
 FROM {source} AS o
 JOIN sensing.sensor AS s ON s.id = o.sensor_id
