@@ -115,11 +115,12 @@ class Persistence:
                 return True
 
     def heartbeat(self, received: int) -> None:
-        """Show in the database that the session lives; trouble is left to the next batch."""
+        """Show in the database that the session lives; a connection that was lost while idle is made anew."""
         try:
             self._open_writer().heartbeat(received)
         except psycopg.Error as error:
             log.warning("the heartbeat was not written", reason=first_line(error))
+            self._reconnect(_FIRST_PAUSE_S)
 
     def _isolate(self, batch: Batch, received: int, error: psycopg.Error) -> bool:
         if len(batch.messages) == 1:

@@ -24,6 +24,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from ingest.inbox import Inbox, Receipt
 from services.domain import Message
@@ -204,8 +205,20 @@ class Session:
         if not flags.session_present and self._subscribed:
             log.warning("the broker has lost the session: what it held for this client is gone")
         if not flags.session_present or not self._subscribed:
-            client.subscribe([(topic, 1) for topic in self._settings.mqtt_topics])
-            self._subscribed = True
+            self._subscribe(client)
+
+    def _subscribe(self, client: Client) -> None:
+        """Subscribe once per process, as the filters may have changed, and whenever the session was lost.
+
+        Retained messages are wanted for new subscriptions only: a session that was kept has had them.
+        """
+        topics = self._settings.mqtt_topics
+        if self._is_5:
+            options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
+            client.subscribe([(topic, options) for topic in topics])
+        else:
+            client.subscribe([(topic, 1) for topic in topics])
+        self._subscribed = True
 
     def _on_disconnect(
         self, _: Client, __: Any, ___: DisconnectFlags, reason: ReasonCode, ____: Properties | None

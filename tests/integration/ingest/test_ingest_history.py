@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import h3.api.basic_int as h3
@@ -10,6 +11,9 @@ import orjson
 import psycopg
 import pytest
 
+from ingest.batch import Batch
+from ingest.decoders.catalogue import decode
+from ingest.persistence import Persistence
 from ingest.pipeline import store
 from services.domain import Message, from_us
 from services.settings import Settings
@@ -231,11 +235,27 @@ def test_what_the_database_refuses_is_bisected_out(settings: Settings, owner: Co
     assert one(owner, "SELECT count(*) FROM sensing.traffic") == 39
 
 
-def test_a_month_without_partition_is_made_and_one_that_vanished_is_made_again(
-    settings: Settings, owner: Connection
-) -> None:
-    long_ago = int((datetime.now(UTC) - timedelta(days=700)).timestamp() * 1_000)
-    assert store(settings, [message(TRAFFIC.format("t-1"), {"ts": long_ago, "flow_vph": 1})]).stored == 1
+def test_a_month_is_made_when_first_needed_and_again_when_it_was_dropped(settings: Settings, owner: Connection) -> None:
+    long_ago = datetime.now(UTC) - timedelta(days=700)
+    sent = [message(TRAFFIC.format("t-1"), {"ts": int(long_ago.timestamp() * 1_000), "flow_vph": 1})]
+    said = [decode(one_message, now_us=NOW_US) for one_message in sent]
+    with Persistence(settings) as persistence:
+        persistence.persist(Batch.of(sent, said), 1)
+        owner.execute(f"DROP TABLE sensing.traffic_{long_ago:%Y_%m}")
+        persistence.persist(Batch.of(sent, said), 2)
+        assert persistence.counts.stored == 2
+    assert one(owner, "SELECT count(*) FROM sensing.traffic") == 1
+
+
+def test_two_processes_with_the_same_messages_store_each_once(settings: Settings, owner: Connection) -> None:
+    messages = [
+        message(TRAFFIC.format(f"t-{i % 7}"), {"ts": START_MS + i * 1_000, "flow_vph": i}) for i in range(3_000)
+    ]
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda part: store(settings, part), (messages, messages[::-1]))
+    assert first.stored + second.stored == 3_000
+    assert first.duplicate + second.duplicate == 3_000
+    assert one(owner, "SELECT count(*) FROM sensing.traffic") == 3_000
 
 
 def test_topics_and_names_that_postgresql_cannot_hold_are_buried_readably(

@@ -1,0 +1,73 @@
+"""The queue between the network and the writer: bounded, in order, batches that end when they should."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from ingest.inbox import Inbox, Receipt
+from services.domain import Message
+
+
+def put(inbox: Inbox, number: int, size: int = 10) -> None:
+    message = Message(topic=str(number), payload=bytes(size), received_us=number)
+    inbox.put(message, Receipt(generation=1, mid=number, qos=1))
+
+
+def test_messages_and_receipts_come_out_together_in_order() -> None:
+    inbox = Inbox(most_messages=100, most_bytes=10_000)
+    for number in range(7):
+        put(inbox, number)
+    first = inbox.take(most=5, age_s=1, patience_s=1)
+    second = inbox.take(most=5, age_s=1, patience_s=1)
+    assert [message.received_us for message in (*first[0], *second[0])] == list(range(7))
+    assert [receipt.mid for receipt in (*first[1], *second[1])] == list(range(7))
+    assert inbox.received == 7
+
+
+def test_it_is_full_by_messages_or_by_bytes_until_some_are_taken() -> None:
+    by_messages = Inbox(most_messages=2, most_bytes=10_000)
+    by_bytes = Inbox(most_messages=100, most_bytes=1_000)
+    put(by_messages, 0)
+    put(by_bytes, 0, 600)
+    assert not by_messages.is_full()
+    assert not by_bytes.is_full()
+    put(by_messages, 1)
+    put(by_bytes, 1, 600)
+    assert by_messages.is_full()
+    assert by_bytes.is_full()
+    by_messages.take(most=5, age_s=10, patience_s=1)
+    by_bytes.take(most=5, age_s=10, patience_s=1)
+    assert not by_messages.is_full()
+    assert not by_bytes.is_full()
+
+
+def test_an_empty_inbox_gives_an_empty_batch_after_the_patience() -> None:
+    assert Inbox(most_messages=1, most_bytes=1).take(most=1, age_s=1, patience_s=0.01) == ([], [])
+
+
+def test_a_pause_of_the_stream_ends_a_batch_long_before_its_age() -> None:
+    inbox = Inbox(most_messages=100, most_bytes=10_000)
+    put(inbox, 0)
+    begun = time.monotonic()
+    inbox.take(most=50, age_s=30, patience_s=1)
+    assert time.monotonic() - begun < 5
+
+
+def test_a_stream_without_a_pause_is_cut_by_age() -> None:
+    inbox = Inbox(most_messages=100_000, most_bytes=100_000_000)
+    stop = threading.Event()
+
+    def stream() -> None:
+        while not stop.wait(0.001):
+            put(inbox, 0)
+
+    thread = threading.Thread(target=stream)
+    thread.start()
+    begun = time.monotonic()
+    taken, _ = inbox.take(most=100_000, age_s=0.2, patience_s=1)
+    lasted = time.monotonic() - begun
+    stop.set()
+    thread.join()
+    assert taken
+    assert lasted < 5
