@@ -1,7 +1,7 @@
 """Code concerned with reading and destroying personal rows, only ever inside a release transaction.
 
-Rows arrive as whole columns in PostgreSQL's binary COPY format: every field has a fixed width, so a day of a million
-positions is one numpy view. No verb here returns a single subject's rows.
+The server strings a day's rows together as records of fixed width, so that a million positions are one numpy view and not
+a million messages. No verb here returns a single subject's rows.
 """
 
 from __future__ import annotations
@@ -24,21 +24,8 @@ Integers = NDArray[np.int64]
 Subjects = NDArray[np.uint64]
 """Pseudonyms of 16 bytes as two numbers each, shape (rows, 2)."""
 
-_HEADER_BYTES: Final = 19
-_TRAILER_BYTES: Final = 2
 _POSTGRES_EPOCH_US: Final = 946_684_800_000_000
-_ROW: Final = np.dtype(
-    [
-        ("fields", ">i2"),
-        ("subject_bytes", ">i4"),
-        ("subject", "V16"),
-        ("second_bytes", ">i4"),
-        ("second", ">i8"),
-        ("third_bytes", ">i4"),
-        ("third", ">i8"),
-    ]
-)
-_FIELDS: Final = 3
+_RECORD: Final = np.dtype([("subject", "V16"), ("second", ">i8"), ("third", ">i8")])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -123,13 +110,9 @@ def destroy_dead_letters(connection: Connection, before: datetime) -> int:
 
 
 def _read(connection: Connection, name: str, day: date) -> NDArray[Any]:
-    with connection.cursor() as cursor, cursor.copy(query("personal", name), {"day": day}) as copy:
-        content = b"".join(copy)
-    rows = np.frombuffer(content[_HEADER_BYTES : len(content) - _TRAILER_BYTES], dtype=_ROW)
-    if not (rows["fields"] == _FIELDS).all():
-        message = "the personal rows are not in the binary format this version of Arterial reads"
-        raise StorageError(message)
-    return rows
+    with connection.cursor(binary=True) as cursor:
+        pieces = cursor.execute(query("personal", name), {"day": day}).fetchall()
+    return np.frombuffer(b"".join(piece for (piece,) in pieces), dtype=_RECORD)
 
 
 def _subjects(rows: NDArray[Any]) -> Subjects:

@@ -7,14 +7,18 @@ SET LOCAL ROLE arterial_release
 SELECT pg_advisory_xact_lock(hashtextextended(%(release_key)s, 0))
 
 -- name: positions
--- Where the subjects of a local day were, in the server's binary format.
-COPY (SELECT subject, cell, observed_at FROM personal.position WHERE day = %(day)s) TO STDOUT (FORMAT BINARY)
+-- Where the subjects of a local day were: records of 32 bytes (subject, cell, time), strung together in up to 256 pieces.
+SELECT string_agg(subject || int8send(cell) || timestamptz_send(observed_at), ''::bytea)
+FROM personal.position
+WHERE day = %(day)s
+GROUP BY get_byte(subject, 0)
 
 -- name: households
--- What the households of a local day used, in the server's binary format.
-COPY (
-    SELECT subject, district_id::bigint, energy_wh::bigint FROM personal.household WHERE day = %(day)s
-) TO STDOUT (FORMAT BINARY)
+-- What the households of a local day used: records of 32 bytes (subject, district, energy), strung together likewise.
+SELECT string_agg(subject || int8send(district_id) || int8send(energy_wh), ''::bytea)
+FROM personal.household
+WHERE day = %(day)s
+GROUP BY get_byte(subject, 0)
 
 -- name: destroy_positions
 -- All positions up to and with a local day.
