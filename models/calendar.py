@@ -37,6 +37,8 @@ class Calendar:
     def local_seconds(self, times_us: NDArray[np.int64]) -> NDArray[np.int64]:
         """What the clock on the wall shows at these times [µs since 1970 UTC], as seconds since 1970 local [s]."""
         seconds = times_us // 1_000_000
+        if not len(seconds):
+            return seconds
         days, where = np.unique(seconds // DAY_S, return_inverse=True)
         offsets = np.stack([_offsets(self.zone, int(day)) for day in days])
         return seconds + offsets[where, seconds % DAY_S // _QUARTER_S]

@@ -60,11 +60,14 @@ class States:
     def after(self, values: Values, phase: int) -> States:
         """The states after more values (sensors x times), the first of which has this phase of the season."""
         level, pattern = self.level.copy(), self.pattern.copy()
-        for t, seen in enumerate(values.T):
+        known = np.isfinite(values.T)
+        seen = np.where(known, values.T, 0.0)
+        alpha, gamma = known * self.alpha, known * self.gamma
+        for t in range(len(seen)):
             season = pattern[(phase + t) % len(pattern)]
-            error = np.nan_to_num(seen - level - season)
-            level += self.alpha * error
-            season += self.gamma * error
+            error = seen[t] - level - season
+            level += alpha[t] * error
+            season += gamma[t] * error
         return States(level=level, pattern=pattern, alpha=self.alpha, gamma=self.gamma)
 
 

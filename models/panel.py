@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import InitVar, dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -33,8 +33,9 @@ class Panel:
     step_seconds: int
     calendar: Calendar = field(default_factory=Calendar)
     nonnegative: bool = False
+    part_of_checked: InitVar[bool] = False
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, part_of_checked: bool) -> None:
         """Check the invariants and close the values against writing.
 
         Raises:
@@ -50,7 +51,7 @@ class Panel:
         if self.step_seconds <= 0 or DAY_S % self.step_seconds or self.start_us % (self.step_seconds * 1_000_000):
             message = f"a step of {self.step_seconds} s must divide a day, and the start must be a multiple of it"
             raise ValueError(message)
-        if np.nanmax(np.abs(self.values), initial=0.0) > LARGEST:
+        if not part_of_checked and np.nanmax(np.abs(self.values), initial=0.0) > LARGEST:
             message = f"a panel holds a value beyond {LARGEST:g}: make it NaN first"
             raise ValueError(message)
         closed = self.values.view()
@@ -88,15 +89,16 @@ class Panel:
 
     def cut(self, end: int) -> Panel:
         """What was known before column `end`: the first `end` columns, on the same memory."""
-        return replace(self, values=self.values[:, :end])
+        return replace(self, values=self.values[:, :end], part_of_checked=True)
 
     def since(self, first: int) -> Panel:
         """The columns from `first` on, on the same memory."""
-        return replace(self, values=self.values[:, first:], start_us=self.start_us + first * self.step_us)
-
-    def rows(self, chosen: NDArray[np.int64]) -> Panel:
-        """Some of the sensors, in the given order."""
-        return replace(self, names=tuple(self.names[k] for k in chosen), values=self.values[chosen])
+        return replace(
+            self,
+            values=self.values[:, first:],
+            start_us=self.start_us + first * self.step_us,
+            part_of_checked=True,
+        )
 
     def local(self, first: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The local day since 1970 and the slot within it (0 to `steps_per_day` - 1) of each of `count` columns."""
