@@ -16,6 +16,7 @@ from simulators.weather import weather_at
 _INSTALLED_DAY = 20_454
 """2026-01-01, when the meters were fitted and their registers stood at zero; days before have no register."""
 _STEP_H = FEEDER_STEP_S / 3_600
+_TICK_KWH = 0.0025  # a quarter hour of the 0.01 kW to which power is rounded
 _HEATED_BELOW_C = 15.0
 _COOLED_ABOVE_C = 21.0
 _HEATING_PER_K = {"residential": 0.022, "commercial": 0.012, "industrial": 0.004, "solar": 0.030, "charging": 0.0}
@@ -40,19 +41,19 @@ class FeederMeters:
 
     def __init__(self, city: City) -> None:
         self._city = city
-        self._starts = {_INSTALLED_DAY: np.zeros(len(city.feeders.code))}
+        self._starts = {_INSTALLED_DAY: np.zeros(len(city.feeders.code), dtype=np.int64)}
         self._latest = _INSTALLED_DAY
 
     def day(self, day: int) -> EnergyDay:
         """What the feeders see on one UTC day [days since 1970]."""
         power = feeder_power(self._city, day)
         if day < _INSTALLED_DAY:
-            register = np.full_like(power, np.nan)
+            register: Floats = np.full_like(power, np.nan)
         else:
-            register = self._start_of(day) + np.cumsum(_drawn(power), axis=0)
+            register = (self._start_of(day) + np.cumsum(_drawn(power), axis=0)) * _TICK_KWH
         return EnergyDay(times_us=steps_of(day, FEEDER_STEP_S), power_kw=power, energy_kwh=np.round(register, 2))
 
-    def _start_of(self, day: int) -> Floats:
+    def _start_of(self, day: int) -> Ints:
         if day > self._latest:
             days = day - self._latest
             drawn = _drawn(feeder_power(self._city, self._latest, days)).reshape(days, -1, len(self._city.feeders.code))
@@ -91,9 +92,9 @@ def _felt_temperature(city: City, times_us: Ints) -> Floats:
     return felt
 
 
-def _drawn(power: Floats) -> Floats:
-    drawn: Floats = np.maximum(power, 0) * _STEP_H
-    return drawn
+def _drawn(power: Floats) -> Ints:
+    """Energy drawn in each step, in whole ticks of the register: integers add up alike in any order."""
+    return np.round(np.maximum(power, 0) * _STEP_H / _TICK_KWH).astype(np.int64)
 
 
 def _shape(kind: str, local: LocalTime) -> Floats:
