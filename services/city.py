@@ -44,8 +44,6 @@ from services.storage.database import connect
 from services.storage.health import live_sensors
 from services.storage.migrate import migrate
 
-_CHILDREN = ("ingest", "worker", "serve")
-_SIMULATOR = "simulate"
 _SECRET_OF: dict[str, str] = {
     "ingest": "database_password_ingest",
     "worker": "database_password_jobs",
@@ -160,11 +158,13 @@ class City:
             self._start_services()
             self._migrate()
             stack.callback(self._stop_children)
-            for name in _CHILDREN:
-                self._start(name)
+            self._start("ingest")
+            self._start("serve")
             if self.with_simulator:
-                self._load_history()
-                self._start(_SIMULATOR)
+                self._load_history()  # before the worker: a day released before its rows came would stay empty
+            self._start("worker")
+            if self.with_simulator:
+                self._start("simulate")
             self._wait_until_ready()
             endpoints = self._endpoints()
             file = self._folder / ENDPOINTS_FILE
