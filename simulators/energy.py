@@ -47,11 +47,11 @@ class FeederMeters:
     def day(self, day: int) -> EnergyDay:
         """What the feeders see on one UTC day [days since 1970]."""
         power = feeder_power(self._city, day)
-        if day < _INSTALLED_DAY:
-            register: Floats = np.full_like(power, np.nan)
-        else:
-            register = (self._start_of(day) + np.cumsum(_drawn(power), axis=0)) * _TICK_KWH
-        return EnergyDay(times_us=steps_of(day, FEEDER_STEP_S), power_kw=power, energy_kwh=np.round(register, 2))
+        drawn = _drawn(power).cumsum(axis=0)
+        fitted = day >= _INSTALLED_DAY
+        ticks = self._start_of(day) + drawn if fitted else drawn
+        register = np.where(fitted, ticks * _TICK_KWH, np.nan).round(2)
+        return EnergyDay(times_us=steps_of(day, FEEDER_STEP_S), power_kw=power, energy_kwh=register)
 
     def _start_of(self, day: int) -> Ints:
         if day > self._latest:
