@@ -63,6 +63,10 @@ Limit = Annotated[
 ]
 KindParam = Annotated[FixedKind | None, Query(description="traffic, energy or environment.", examples=["traffic"])]
 DistrictParam = Annotated[str | None, Query(max_length=63, description="Only this district, by its code.")]
+FlatFormatParam = Annotated[
+    Literal[Format.JSON, Format.CSV, Format.PARQUET] | None,
+    Query(alias="format", description="The format of the answer; without it the Accept header decides."),
+]
 SensorsParam = Annotated[
     list[str] | None,
     Query(

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.api.deps import Accept, ConnectionDep, Cursor, FormatParam, From, Limit, Now, SettingsDep, To
+from services.api.deps import Accept, ConnectionDep, Cursor, FlatFormatParam, From, Limit, Now, SettingsDep, To
 from services.api.documents import documented
 from services.api.formats import Format, list_response, negotiate
 from services.api.pagination import DEFAULT_LIMIT, decode_cursor, encode_cursor, fingerprint, next_url
@@ -52,7 +52,7 @@ def list_district_energy(
     ] = Resolution.HOUR,
     limit: Limit = None,
     cursor: Cursor = None,
-    format_: FormatParam = None,
+    format_: FlatFormatParam = None,
     accept: Accept = None,
 ) -> Response:
     """Load by district and roll-up for the last 24 hours, or released household energy by local day for the last 7 days.

@@ -19,6 +19,7 @@ from services.api.deps import (
     Cursor,
     DistrictParam,
     ExportsDep,
+    FlatFormatParam,
     FormatParam,
     KindParam,
     Limit,
@@ -162,7 +163,7 @@ def read_scorecard(
     district: DistrictParam = None,
     since: Annotated[date | None, Query(description="First UTC day.", examples=["2026-11-01"])] = None,
     until: Annotated[date | None, Query(description="Last UTC day, included.")] = None,
-    format_: FormatParam = None,
+    format_: FlatFormatParam = None,
     accept: Accept = None,
 ) -> Response:
     """Errors by kind, quantity and lead time beside those of the value a week before, whoever won."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from datetime import timedelta
 from operator import attrgetter
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 from fastapi import APIRouter
@@ -13,7 +13,7 @@ from psycopg_pool import PoolTimeout
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.api.deps import Accept, ConnectionDep, Cursor, FormatParam, Limit, Now, PoolDep
+from services.api.deps import Accept, ConnectionDep, Cursor, FlatFormatParam, Limit, Now, PoolDep
 from services.api.documents import documented
 from services.api.formats import Format, json_response, list_response, negotiate
 from services.api.pagination import DEFAULT_LIMIT, decode_cursor, encode_cursor, fingerprint, next_url
@@ -28,6 +28,7 @@ probes = APIRouter(tags=["Health"])
 
 INGEST_SILENCE: Final = timedelta(seconds=60)
 FORECAST_AGE: Final = timedelta(hours=1)
+_READINESS: Final[dict[int | str, dict[str, Any]]] = {200: {"model": Readiness}, 503: {"model": Readiness}}
 _PATIENCE_S: Final = 2.0
 _DEAD_LETTER: Final = tuple(field.name for field in fields(DeadLetter))
 _FLAT_FORMATS: Final = (Format.JSON, Format.CSV, Format.PARQUET)
@@ -51,13 +52,13 @@ def read_alive() -> Response:
 
 
 @probes.head("/readyz", include_in_schema=False)
-@probes.get("/readyz", responses={200: {"model": Readiness}}, summary="Ready?")
+@probes.get("/readyz", responses=_READINESS, summary="Ready?")
 def read_ready(pool: PoolDep, now: Now) -> Response:
     """Whether requests can be answered from current data: 200 when all required checks hold, else 503 with the reasons."""
     return _readiness(pool, now)
 
 
-@router.get("/health", responses={200: {"model": Readiness}, 503: {"model": Readiness}}, summary="Ready, and why not")
+@router.get("/health", responses=_READINESS, summary="Ready, and why not")
 def read_health(pool: PoolDep, now: Now) -> Response:
     """The same as `/readyz`."""
     return _readiness(pool, now)
@@ -125,7 +126,7 @@ def list_dead_letters(
     now: Now,
     limit: Limit = None,
     cursor: Cursor = None,
-    format_: FormatParam = None,
+    format_: FlatFormatParam = None,
     accept: Accept = None,
 ) -> Response:
     """Dead letters, newest first: topic, length and the reason in words; their bytes stay in the database."""

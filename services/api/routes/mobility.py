@@ -13,7 +13,18 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.api.deps import Accept, ConnectionDep, Cursor, FormatParam, From, Limit, Now, SettingsDep, To
+from services.api.deps import (
+    Accept,
+    ConnectionDep,
+    Cursor,
+    FlatFormatParam,
+    FormatParam,
+    From,
+    Limit,
+    Now,
+    SettingsDep,
+    To,
+)
 from services.api.documents import documented
 from services.api.formats import Format, list_response, negotiate
 from services.api.pagination import DEFAULT_LIMIT, decode_cursor, encode_cursor, fingerprint, next_url
@@ -120,7 +131,7 @@ def read_ledger(
     now: Now,
     first_day: Annotated[date | None, Query(description="First local day. Default: 30 days before the last.")] = None,
     last_day: Annotated[date | None, Query(description="Last local day, included. Default: today.")] = None,
-    format_: FormatParam = None,
+    format_: FlatFormatParam = None,
     accept: Accept = None,
 ) -> Response:
     """Every charge of the privacy budget, newest day first: charged before noise was drawn, never given back."""

@@ -68,4 +68,5 @@ def test_files_hold_every_row(client: TestClient, forecasted: Connection) -> Non
 def test_the_scorecard_stands_beside_the_naive(client: TestClient, forecasted: Connection) -> None:
     (row,) = client.get(f"{URL}/scorecard", params={"quantity": "flow_vph"}).json()["data"]
     assert (row["mae"], row["naive_mae"], row["coverage_80"]) == (5.0, 8.0, 0.8)
-    assert client.get(f"{URL}/scorecard", params={"format": "geojson"}).status_code == 406
+    assert client.get(f"{URL}/scorecard", params={"format": "geojson"}).status_code == 422
+    assert client.get(f"{URL}/scorecard", headers={"Accept": "application/geo+json"}).status_code == 406
