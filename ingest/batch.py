@@ -119,6 +119,6 @@ class Batch:
     def _fate(self, place: int) -> Fate:
         if place in self.reasons:
             return Fate.DEAD_LETTERED
-        if self.fresh_rows[place] or not self.decoded[place].readings:
+        if self.fresh_rows[place] or not self.decoded[place].readings:  # what describes a sensor has no rows
             return Fate.STORED
         return Fate.DUPLICATE

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import h3.api.basic_int as h3
+import numpy as np
 
 from ingest.batch import Batch
 from ingest.directory import Directory
@@ -32,7 +33,7 @@ def position_rows(connection: Connection, directory: Directory, batch: Batch) ->
             "subject": subject,
             "observed_at": from_us(reading.observed_us),
             "cell": h3.latlng_to_cell(reading.lat, reading.lon, RESOLUTION),
-            "speed_kmh": reading.speed_kmh,
+            "speed_kmh": None if reading.speed_kmh is None else float(np.float32(reading.speed_kmh)),
         }
         found.append((place, row))
     return found

@@ -167,12 +167,14 @@ class Session:
         poll.register(
             connection, (0 if paused else select.POLLIN) | (select.POLLOUT if self._client.want_write() else 0)
         )
-        poll.poll((0.02 if paused else _TICK_S) * 1_000)
+        happened = dict(poll.poll((0.02 if paused else _TICK_S) * 1_000))
         with suppress(BlockingIOError):  # nobody woke it
             self._wake_read.recv(4_096)
         self._acknowledge_committed()
         if not paused:
             self._read(connection)
+        elif happened.get(connection.fileno(), 0) & (select.POLLHUP | select.POLLERR):
+            self._client.loop_read()  # the broker has gone: notice it, although nothing more is wanted from it
         if self._client.want_write():
             self._client.loop_write()
         self._client.loop_misc()

@@ -35,21 +35,18 @@ _SLIDING: Final = frozenset({*_COLUMNS, 5158, 5161, 5164, 5168})
 
 
 def decode(message: Message, window: Window) -> Decoded:
-    """All that a message of a measuring station says.
+    """All that a message of a measuring station says; the service's own status holds nothing to store.
 
     Raises:
         InputError: it has no value, or not of these stations.
 
     """
-    return Decoded(readings=(_reading(message, window),))
+    return Decoded() if message.topic == "tms-v2/status" else Decoded(readings=(_reading(message, window),))
 
 
 def _reading(message: Message, window: Window) -> Reading:
-    _, station, *rest = message.topic.split("/")
-    if not rest:
-        reason = "the status of the Fintraffic service is not a reading"
-        raise InputError(reason)
-    for level in (station, rest[0]):
+    _, station, sensor = message.topic.split("/")
+    for level in (station, sensor):
         if not (level.isascii() and level.isdigit() and len(level) <= 9):
             reason = (
                 f"the topic level {shown(level)} is not a Fintraffic number: tms-v2/<station>/<sensor id> is expected"
@@ -63,7 +60,7 @@ def _reading(message: Message, window: Window) -> Reading:
         if name not in fields:
             reason = f"the field {name} is missing"
             raise InputError(reason)
-    sensor_id = int(rest[0])
+    sensor_id = int(sensor)
     end_us = counted_moment(fields["time"], "seconds", window)
     if fields.get("start") is not None:
         observed_us = counted_moment(fields["start"], "seconds", window)
@@ -71,11 +68,11 @@ def _reading(message: Message, window: Window) -> Reading:
         observed_us = within(end_us - _SLIDING_US, window) if sensor_id in _SLIDING else end_us
     if sensor_id in _COLUMNS:
         direction, column = _COLUMNS[sensor_id]
-        value = number("value", fields["value"], low=0, why=f"it is a {column} and not negative")
-        sensor = f"tms-{station}-{direction}"
+        value = number("value", fields["value"], low=0, why=f"{column} cannot be negative")
+        code = f"tms-{station}-{direction}"
         if column == "flow_vph":
-            return TrafficReading(sensor=sensor, observed_us=observed_us, flow_vph=value)
-        return TrafficReading(sensor=sensor, observed_us=observed_us, speed_kmh=value)
+            return TrafficReading(sensor=code, observed_us=observed_us, flow_vph=value)
+        return TrafficReading(sensor=code, observed_us=observed_us, speed_kmh=value)
     return QuantityReading(
         sensor=f"tms-{station}",
         observed_us=observed_us,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,12 +21,13 @@ from pydantic import SecretStr
 from ingest import service
 from ingest.inbox import Inbox, Receipt
 from ingest.session import Session
-from services.embedded import Running, free_port, start_broker, start_postgres
+from services.embedded import Running, _accepts, free_port, start_broker, start_child, start_postgres, stop_process
 from services.errors import ConfigurationError
 from services.settings import Settings, load_settings
 from services.storage.database import Connection, connect
 from services.storage.migrate import migrate
 
+_PATH = os.environ["PATH"] + ":/usr/sbin"
 TOPIC = "city/v1/traffic/ring-1/telemetry"
 
 
@@ -318,3 +320,41 @@ def test_a_receipt_of_an_earlier_connection_is_void(settings: Settings, monkeypa
     session._acknowledge_committed()
     session.close()
     assert sent == [20]
+
+
+@pytest.mark.mosquitto
+@pytest.mark.usefixtures("require_mosquitto")
+def test_a_broker_with_tls_and_password(
+    settings: Settings, owner: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, certificate, passwords = tmp_path / "key.pem", tmp_path / "cert.pem", tmp_path / "passwords"
+    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    request += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(request, check=True, capture_output=True)
+    subprocess.run(
+        ["mosquitto_passwd", "-b", "-c", str(passwords), "city", "p@ss:word"], check=True, capture_output=True
+    )
+    port = free_port()
+    configuration = tmp_path / "tls.conf"
+    lines = [f"listener {port} 127.0.0.1", f"certfile {certificate}", f"keyfile {key}", f"password_file {passwords}"]
+    configuration.write_text(
+        "\n".join([*lines, "allow_anonymous false", *(["user root"] if os.geteuid() == 0 else [])])
+    )
+    with (tmp_path / "log").open("wb") as log:
+        broker = start_child([str(shutil.which("mosquitto", path=_PATH)), "-c", str(configuration)], log=log)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    url = f"mqtts://city:p%40ss%3Aword@localhost:{port}"
+    try:
+        with running(settings.model_copy(update={"mqtt_url": SecretStr(url)})):
+            client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+            client.username_pw_set("city", "p@ss:word")
+            client.tls_set()
+            until(lambda: _accepts(port), "broker")
+            client.connect("localhost", port)
+            client.loop_start()
+            client.publish("city/v1/traffic/first/meta", b"{}", qos=1, retain=True).wait_for_publish(5)
+            until(lambda: count(owner, "sensing.sensor WHERE code = 'first'") == 1, "stored")
+            client.disconnect()
+            client.loop_stop()
+    finally:
+        stop_process(broker, signal.SIGTERM, 5)
