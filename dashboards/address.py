@@ -18,6 +18,7 @@ RANGES: Final = {
     "30d": timedelta(days=30),
 }
 DEFAULT_RANGE: Final = "24h"
+_ONE_COLUMN: Final = 1_100
 LONGEST: Final = timedelta(days=366)
 REFRESHES: Final = {"0": "Off", "5": "5 s", "30": "30 s", "300": "5 min"}
 DEFAULT_REFRESH: Final = "30"
@@ -28,6 +29,8 @@ class View:
     """What a query string asks for. Whatever cannot be understood falls back to its default."""
 
     params: dict[str, str] = field(default_factory=dict)
+    width: int = 1280
+    """Of the window, as far as the browser has said [pixels]."""
 
     def text(self, name: str, default: str = "") -> str:
         """One parameter, at most 200 characters of it."""
@@ -44,6 +47,11 @@ class View:
             return min(max(int(self.params.get(name, default)), lowest), highest)
         except ValueError:
             return default
+
+    def map_size(self, share: float, height: int) -> tuple[int, int]:
+        """Width and height of a map that takes a share of the page, or all of a narrow one [pixels]."""
+        narrow = self.width <= _ONE_COLUMN
+        return max(int((self.width - 60) if narrow else (self.width - 300) * share), 200), height
 
     @property
     def range_name(self) -> str:
@@ -62,9 +70,13 @@ class View:
         return now - RANGES[self.range_name if self.range_name in RANGES else DEFAULT_RANGE], now
 
 
-def read_view(search: str | None) -> View:
+def read_view(search: str | None, width: object = None) -> View:
     """The view a query string such as `?from=now-6h&sensor=t-001` asks for."""
-    return View(params=dict(parse_qsl((search or "").removeprefix("?"), max_num_fields=40, strict_parsing=False)))
+    try:
+        parameters = dict(parse_qsl((search or "").removeprefix("?"), max_num_fields=40))
+    except ValueError:
+        parameters = {}
+    return View(params=parameters, width=width if isinstance(width, int) and 100 < width < 10_000 else 1280)
 
 
 def link(page: str, view: View, **changes: str | None) -> str:

@@ -101,7 +101,9 @@ def _route(app: Dash, city: City) -> None:
         if name not in PAGES:
             return emptiness.no_sensor("There is no page at this address.")
         try:
-            return PAGES[name].layout(city, address.read_view(route["search"]), scheme_of(route["scheme"]))
+            return PAGES[name].layout(
+                city, address.read_view(route["search"], route.get("width")), scheme_of(route["scheme"])
+            )
         except UnavailableError as error:
             return html.Section(emptiness.failed(str(error)), className="card")
 

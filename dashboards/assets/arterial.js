@@ -36,7 +36,8 @@
   window.dash_clientside = Object.assign({}, window.dash_clientside, {
     arterial: {
       /* Which page to draw, once it is known in which theme. */
-      route: (path) => ({ path: path, search: window.location.search, scheme: scheme(window.location.search) }),
+      route: (path) => ({ path: path, search: window.location.search,
+        scheme: scheme(window.location.search), width: window.innerWidth }),
 
       /* Controls to address. Their ids name the parameter and its default. */
       commit: (values, ids) => {

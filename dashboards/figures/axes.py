@@ -31,11 +31,17 @@ def curve(moments_us: Moments, values: Numbers, zone: ZoneInfo) -> dict[str, Any
     moments_us, values = moments_us[known], values[known]
     room = MOST_POINTS * 9 // 10  # the rest is for the breaks
     if len(values) > room:
-        kept = MinMaxLTTBDownsampler().downsample(moments_us, values, n_out=room // 4 * 4)
-        kept = kept.astype(np.int64)
+        kept = _downsample(moments_us, values, room // 4 * 4)
         moments_us, values = moments_us[kept], values[kept]
     moments_us, values = _broken(moments_us, values)
     return {"x": on_the_clock(moments_us, zone), "y": values}
+
+
+def _downsample(moments_us: Moments, values: Numbers, count: int) -> Moments:
+    """The indices of the points that keep the shape: MinMaxLTTB."""
+    sampler = MinMaxLTTBDownsampler()  # type: ignore[no-untyped-call]  # the library ships no types
+    kept: Moments = sampler.downsample(moments_us, values, n_out=count).astype(np.int64)
+    return kept
 
 
 def _broken(moments_us: Moments, values: Numbers) -> tuple[Moments, Numbers]:

@@ -51,7 +51,8 @@ def cells_update(
     hidden = [c.cell_id for c in cells if c.vehicles is None]
     shown = [c for c in cells if c.vehicles is not None]
     grey = [[0, palette.silent], [1, palette.silent]]
-    ramp = [[i / (len(palette.sequential) - 1), colour] for i, colour in enumerate(palette.sequential)]
+    colours = palette.sequential[1:]  # the palest would pass for withheld
+    ramp = [[i / (len(colours) - 1), colour] for i, colour in enumerate(colours)]
     withheld = {
         "geojson": _outlines(hidden),
         "locations": hidden,

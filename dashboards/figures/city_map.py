@@ -20,6 +20,8 @@ DOTS: Final = 2
 
 _DOT_SIZES: Final = (15.0, 12.5, 10.5, 9.0)
 _SILENT_SIZE: Final = 8.0
+_ANCHOR: Final = "between-rings-and-dots"
+"""An invisible layer: rings go below it and dots above, whatever order Plotly draws its traces in."""
 _LAYERS_URL: Final = "/api/v1/map"
 _TILE: Final = 512
 _MAIN_ROADS: Final = ["match", ["get", "class"], ["ring", "arterial"], True, False]
@@ -83,7 +85,7 @@ def city_map(
                 hovertemplate="%{text}<extra></extra>",
                 **surfaces,
             ),
-            go.Scattermap(mode="markers", below="", hoverinfo="skip", showlegend=False, **dots[0]),
+            go.Scattermap(mode="markers", below=_ANCHOR, hoverinfo="skip", showlegend=False, **dots[0]),
             go.Scattermap(
                 mode="markers", below="", hovertemplate="%{text}<extra></extra>", showlegend=False, **dots[1]
             ),
@@ -162,6 +164,7 @@ def base_style(layers: Collection[str], scheme: Scheme) -> dict[str, Any]:
             "source": "districts",
             "paint": {"line-color": palette.outline, "line-width": 1, "line-dasharray": [3, 2]},
         },
+        {"id": _ANCHOR, "type": "background", "paint": {"background-opacity": 0}},
     ]
     return {
         "version": 8,
@@ -176,7 +179,9 @@ def marks_update(marks: Sequence[Mark], scheme: Scheme) -> tuple[dict[str, Any],
     Colour, size and ring all say the same, so that nothing hangs on colour alone. Serious marks are drawn last.
     """
     palette = PALETTES[scheme]
-    ordered = sorted(marks, key=lambda m: (m.ratio is not None, -(m.ratio if m.ratio is not None else 9), m.code))
+    ordered = sorted(
+        marks, key=lambda m: (m.chosen, m.ratio is not None, -(m.ratio if m.ratio is not None else 9), m.code)
+    )
     classes = [None if m.ratio is None else congestion_class(m.ratio) for m in ordered]
     sizes = np.array([_SILENT_SIZE if c is None else _DOT_SIZES[c] for c in classes])
     ringed = np.array([c == 0 or m.chosen for c, m in zip(classes, ordered, strict=True)], dtype=bool)

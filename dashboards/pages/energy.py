@@ -101,7 +101,7 @@ def body(shown: Shown, view: View, city: City, scheme: Scheme) -> list[Component
                 card("Districts now", _districts(shown), span=5, note="Load, and share of what the feeders may carry"),
                 card(
                     "How long which load lasts",
-                    chart(duration_chart(power, scheme), "Load duration curve of the shown time range.", height=300),
+                    chart(duration_chart(power, scheme), "Load duration curve of the shown time range.", height=470),
                     span=7,
                     note="Over the shown time range",
                 ),
@@ -119,9 +119,10 @@ def sum_outlook(ahead: Quantiles) -> LoadOutlook | None:
     targets, place, counts = np.unique(ahead.target_us, return_inverse=True, return_counts=True)
     whole = counts >= 0.9 * counts.max()
 
-    def total(level: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    def total(level: float) -> overview.Numbers:
         values = ahead.values[:, QUANTILE_LEVELS.index(level)]
-        return np.bincount(place, weights=values, minlength=len(targets))[whole]
+        summed: overview.Numbers = np.bincount(place, weights=values, minlength=len(targets))[whole]
+        return summed
 
     return LoadOutlook(target_us=targets[whole], low_kw=total(0.05), median_kw=total(0.5), high_kw=total(0.95))
 

@@ -34,7 +34,7 @@ def layout(city: City, view: View, scheme: Scheme) -> Component:
         districts, layers = overview.districts(connection), overview.layer_names(connection)
         surface = read_surface(connection, city, frame, districts, _surface(view))
     marks = frame_marks(frame, city.zone, view.text("sensor"))
-    figure = city_map.city_map(districts, layers, marks, surface, scheme, revision="map", size=(760, 560))
+    figure = city_map.city_map(districts, layers, marks, surface, scheme, revision="map", size=view.map_size(0.64, 560))
     graph = dcc.Graph(id="map", figure=figure, config=MAP_CONFIG, style={"height": "560px"}, responsive=True)
     drawn = marked(
         html.Div(graph, className="map", role="img"), aria_label="Map of the city; the list has the same data"
@@ -57,7 +57,7 @@ def layout(city: City, view: View, scheme: Scheme) -> Component:
                             [html.Span("Districts by", className="card-note"), choice], className="controls tight"
                         ),
                         drawn if districts or marks else emptiness.no_sensor(),
-                        _timeline(view),
+                        _timeline(view, scheme),
                         html.Div(id="map-legend"),
                         span=8,
                     ),
@@ -104,13 +104,15 @@ def register(app: Dash, city: City) -> None:
             Output("map-when", "children"),
             Output("map-time", "children"),
             Output("map-legend", "children"),
+            Output("map-drawn", "data"),
         ],
         Input("url", "search"),
         Input("version", "data"),
         Input("scheme", "data"),
+        State("map-drawn", "data"),
     )
     @threaded
-    def redraw(search: str, _version: Any, scheme_name: str) -> Any:
+    def redraw(search: str, _version: Any, scheme_name: str, drawn: str) -> Any:
         view, scheme = address.read_view(search), scheme_of(scheme_name)
         try:
             with city.reading() as connection:
@@ -118,16 +120,16 @@ def register(app: Dash, city: City) -> None:
                 districts, layers = overview.districts(connection), overview.layer_names(connection)
                 surface = read_surface(connection, city, frame, districts, _surface(view))
         except UnavailableError as error:
-            return [dash.no_update, emptiness.failed(str(error)), *[dash.no_update] * 4]
+            return [dash.no_update, emptiness.failed(str(error)), *[dash.no_update] * 5]
         patch = Patch()
         patch_marks(patch, frame_marks(frame, city.zone, view.text("sensor")), scheme)
-        if dash.ctx.triggered_id == "scheme":
+        if scheme != drawn:
             patch_theme(patch, layers, scheme)
         for name, value in city_map.surface_update(districts, surface, scheme).items():
             patch["data"][city_map.SURFACE][name] = value
         when = _when(frame, city)
         legend = [congestion_legend(scheme), *surface_legend(_surface(view), surface, scheme)]
-        return [patch, _list(frame, view), _chosen(frame, view, city), when, when, legend]
+        return [patch, _list(frame, view), _chosen(frame, view, city), when, when, legend, scheme]
 
 
 def _offset(view: View) -> int:
@@ -147,7 +149,7 @@ def _when(frame: Frame, city: City) -> Content:
     return tag(f"{moment} · as measured", "quiet", "waiting")
 
 
-def _timeline(view: View) -> Component:
+def _timeline(view: View, scheme: Scheme) -> Component:
     marks = [
         {"value": hours * 4, "label": "now" if hours == 0 else f"{'+' if hours > 0 else '−'}{abs(hours)} h"}
         for hours in (-24, -12, 0, 12, 24)
@@ -178,6 +180,7 @@ def _timeline(view: View) -> Component:
             html.Div(id="map-time", className="time-label"),
             dcc.Interval(id="play", interval=1_200, disabled=True),
             dcc.Store(id="map-picked"),
+            dcc.Store(id="map-drawn", data=scheme),
         ],
         className="time",
     )

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import dash
 import dash_mantine_components as dmc
-from dash import Dash, Input, Output, Patch, dcc, html
+from dash import Dash, Input, Output, Patch, State, dcc, html
 from dash.development.base_component import Component
 
 from dashboards import address, emptiness, words
@@ -29,6 +29,7 @@ from services.storage.releases import PresenceCell, Release
 _DAYS: Final = timedelta(days=30)
 _LEDGER_DAYS: Final = timedelta(days=7)
 _BUSY_HOUR: Final = "17"
+_PLAN: Final = "presence"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,7 +56,7 @@ def layout(city: City, view: View, scheme: Scheme) -> Component:
     """The page as first shown."""
     shown = _read(city, view)
     days = [{"value": r.day.isoformat(), "label": r.day.strftime("%A, %-d %B %Y")} for r in shown.releases]
-    figure = cells_map(shown.districts, shown.layers, shown.cells, shown.highest, scheme, size=(700, 560))
+    figure = cells_map(shown.districts, shown.layers, shown.cells, shown.highest, scheme, size=view.map_size(0.56, 540))
     graph = dcc.Graph(id="cells", figure=figure, config=MAP_CONFIG, style={"height": "540px"}, responsive=True)
     drawn = marked(html.Div(graph, className="map", role="img"), aria_label="Map of published vehicle counts per cell")
     controls = html.Div(
@@ -65,7 +66,7 @@ def layout(city: City, view: View, scheme: Scheme) -> Component:
                 value=shown.release.day.isoformat() if shown.release else None, placeholder="Nothing released yet",
             ),
             dmc.Select(
-                id=control("hour", _BUSY_HOUR), label="Hour", size="sm", allowDeselect=False, w=130,
+                id=control("hour", _BUSY_HOUR), label="Hour", size="sm", allowDeselect=False, w=150,
                 value=str(_hour(view)), data=[{"value": str(h), "label": f"{h:02d}:00–{h + 1:02d}:00"} for h in range(24)],
             ),
         ],
@@ -81,12 +82,19 @@ def layout(city: City, view: View, scheme: Scheme) -> Component:
             controls,
             html.Div(
                 [
-                    card(None, drawn, html.Div(id="mobility-legend", className="spaced"), span=7),
+                    html.Div(
+                        [
+                            card(None, drawn, html.Div(id="mobility-legend", className="spaced")),
+                            html.Div(id="mobility-explanation"),
+                        ],
+                        className="stack span-7",
+                    ),
                     html.Div(id="mobility-side", className="stack span-5"),
                 ],
                 className="grid",
             ),
             html.Div(id="mobility-ledger", style={"display": "contents"}),
+            dcc.Store(id="cells-drawn", data=scheme),
         ],
         style={"display": "contents"},
     )
@@ -101,19 +109,22 @@ def register(app: Dash, city: City) -> None:
             Output("mobility-badge", "children"),
             Output("mobility-legend", "children"),
             Output("mobility-side", "children"),
+            Output("mobility-explanation", "children"),
             Output("mobility-ledger", "children"),
+            Output("cells-drawn", "data"),
         ],
         Input("url", "search"),
         Input("version", "data"),
         Input("scheme", "data"),
+        State("cells-drawn", "data"),
     )
     @threaded
-    def redraw(search: str, _version: Any, scheme_name: str) -> Any:
+    def redraw(search: str, _version: Any, scheme_name: str, drawn: str) -> Any:
         scheme = scheme_of(scheme_name)
         try:
             shown = _read(city, address.read_view(search))
         except UnavailableError as error:
-            return [dash.no_update, [], None, card("Mobility", emptiness.failed(str(error))), None]
+            return [dash.no_update, [], None, card("Mobility", emptiness.failed(str(error))), None, None, drawn]
         patch = Patch()
         for trace, attributes in zip(
             (WITHHELD, PUBLISHED), cells_update(shown.cells, shown.highest, scheme), strict=True
@@ -121,20 +132,27 @@ def register(app: Dash, city: City) -> None:
             for name, value in attributes.items():
                 if name != "marker_opacity":
                     patch["data"][trace][name] = value
-        if dash.ctx.triggered_id == "scheme":
+        if scheme != drawn:
             patch_theme(patch, shown.layers, scheme)
-        return [patch, _badge(shown), _legend(shown, scheme), _side(shown, city), _ledger(shown)]
+        return [
+            patch,
+            _badge(shown),
+            _legend(shown, scheme),
+            _side(shown, city),
+            _explanation(shown.release),
+            _ledger(shown),
+            scheme,
+        ]
 
 
 def _read(city: City, view: View) -> Shown:
     now = city.now()
     today = now.astimezone(city.zone).date()
     with city.reading() as connection:
-        known = releases.releases(connection, first_day=today - _DAYS, last_day=today)
+        known = releases.releases(connection, first_day=today - _DAYS, last_day=today, plan=_PLAN)
         span = releases.presence_hours(connection)
-        with_cells = [r for r in known if "mobility" in r.plan or "presence" in r.plan]
-        release = next((r for r in with_cells if r.day.isoformat() == view.text("day")), None)
-        release = release or next(iter(with_cells), None)
+        release = next((r for r in known if r.day.isoformat() == view.text("day")), None)
+        release = release or next(iter(known), None)
         day: list[PresenceCell] = []
         hour = None
         if release is not None and span is not None:
@@ -146,7 +164,7 @@ def _read(city: City, view: View) -> Shown:
             now=now,
             districts=overview.districts(connection),
             layers=overview.layer_names(connection),
-            releases=with_cells,
+            releases=known,
             release=release,
             hour=hour,
             cells=[cell for cell in day if cell.hour == hour],
@@ -175,7 +193,7 @@ def _badge(shown: Shown) -> list[Component]:
 
 def _legend(shown: Shown, scheme: Scheme) -> Component:
     palette = PALETTES[scheme]
-    ramp = {"background": f"linear-gradient(90deg, {', '.join(palette.sequential)})"}
+    ramp = {"background": f"linear-gradient(90deg, {', '.join(palette.sequential[1:])})"}
     return html.Div(
         [
             html.Span("Vehicles in the cell during the hour"),
@@ -191,7 +209,7 @@ def _side(shown: Shown, city: City) -> list[Component]:
         text = (
             "A day is released once it is over. Until then positions stay where nobody but the release can read them."
         )
-        return [card("Published", emptiness.not_yet("Nothing released yet", text)), _explanation(None)]
+        return [card("Published", emptiness.not_yet("Nothing released yet", text))]
     counts = [c.vehicles for c in shown.cells if c.vehicles is not None]
     hidden = len(shown.cells) - len(counts)
     share = hidden / len(shown.cells) if shown.cells else None
@@ -209,7 +227,6 @@ def _side(shown: Shown, city: City) -> list[Component]:
     return [
         card(title, body),
         card("The day by hour", bars(_by_hour(shown.day, city)), note="Published vehicles, summed over cells"),
-        _explanation(shown.release),
     ]
 
 
@@ -225,10 +242,10 @@ def _by_hour(day: Sequence[PresenceCell], city: City) -> list[tuple[str, str, fl
     pairs = [ordered[i : i + 3] for i in range(0, len(ordered), 3)]
     highest = max((sum(v[0] for _, v in pair) for pair in pairs), default=1) or 1
     for pair in pairs:
-        total, hidden, cells = (sum(v[k] for _, v in pair) for k in range(3))
+        published, hidden, cells = (sum(v[k] for _, v in pair) for k in range(3))
         begin, end = pair[0][0].astimezone(city.zone), pair[-1][0].astimezone(city.zone) + timedelta(hours=1)
-        text = f"{words.number(total)} · {words.percent(hidden / cells)} withheld"
-        blocks.append((f"{begin:%H:%M}–{end:%H:%M}", text, total / highest))
+        text = f"{words.number(published)} · {words.percent(hidden / cells)} withheld"
+        blocks.append((f"{begin:%H:%M}–{end:%H:%M}", text, published / highest))
     return blocks
 
 
@@ -238,15 +255,13 @@ def _explanation(release: Release | None) -> Component:
         html.P(
             [
                 html.Strong("Why is a cell grey? "),
-                f"It had {limit} or none at all. Both look the same on purpose: an empty cell would tell as much as a "
-                "full one.",
+                f"It had {limit} or none at all. Both look the same on purpose.",
             ]
         ),
         html.P(
             [
                 html.Strong("Why are the numbers not exact? "),
-                "Random noise is added once, before publishing, so that no one can tell from this map whether a certain "
-                "vehicle was there. Asking again gives the same number, not another try.",
+                "Random noise, added once, hides whether any one vehicle was there. Asking again gives the same number.",
             ]
         ),
         html.P(

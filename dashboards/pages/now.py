@@ -23,10 +23,10 @@ from services.domain import from_us
 from services.errors import UnavailableError
 from services.storage import overview
 
-_NAMES: dict[Severity, tuple[str, str]] = {
-    "critical": ("Critical", "critical"),
-    "warning": ("Warning", "warnings"),
-    "info": ("Notice", "notices"),
+_NAMES: dict[Severity, tuple[str, str, str]] = {
+    "critical": ("Critical", "critical", "critical"),
+    "warning": ("Warning", "warning", "warnings"),
+    "info": ("Notice", "notice", "notices"),
 }
 
 
@@ -36,7 +36,7 @@ def layout(city: City, view: View, scheme: Scheme) -> Component:
     with city.reading() as connection:
         districts, layers = overview.districts(connection), overview.layer_names(connection)
         marks = marks_of(overview.sensors_now(connection, now), now, city.zone)
-    figure = city_map.city_map(districts, layers, marks, None, scheme, revision="now", size=(520, 400))
+    figure = city_map.city_map(districts, layers, marks, None, scheme, revision="now", size=view.map_size(0.56, 400))
     graph = dcc.Graph(id="now-map", figure=figure, config=MAP_CONFIG, style={"height": "400px"}, responsive=True)
     drawn = marked(html.Div(graph, className="map", role="img"), aria_label="Map of all traffic detectors by speed")
     to_map = dcc.Link("Open the map", href=address.link("map", view))
@@ -46,7 +46,13 @@ def layout(city: City, view: View, scheme: Scheme) -> Component:
             html.Div(id="now-keys", className="keys"),
             html.Div(
                 [
-                    card("Needs attention", html.Div(id="now-alerts"), span=5),
+                    html.Div(
+                        [
+                            card("Needs attention", html.Div(id="now-alerts")),
+                            card("Arriving messages", html.Div(id="now-ingest"), note="Since ingest first started"),
+                        ],
+                        className="stack first-grows span-5",
+                    ),
                     card(
                         "Traffic",
                         drawn if marks or districts else emptiness.no_sensor(),
@@ -57,7 +63,7 @@ def layout(city: City, view: View, scheme: Scheme) -> Component:
                 ],
                 className="grid stretch",
             ),
-            card("Arriving messages", html.Div(id="now-ingest"), note="Since ingest first started"),
+            dcc.Store(id="now-drawn", data=scheme),
         ],
         style={"display": "contents"},
     )
@@ -87,22 +93,26 @@ def register(app: Dash, city: City) -> None:
         ]
 
     @app.callback(
-        Output("now-map", "figure"), Input("version", "data"), Input("scheme", "data"), prevent_initial_call=True
+        [Output("now-map", "figure"), Output("now-drawn", "data")],
+        Input("version", "data"),
+        Input("scheme", "data"),
+        State("now-drawn", "data"),
+        prevent_initial_call=True,
     )
     @threaded
-    def redraw(_version: Any, scheme: str) -> Any:
+    def redraw(_version: Any, scheme: str, drawn: str) -> Any:
         now = city.now()
         try:
             with city.reading() as connection:
                 marks = marks_of(overview.sensors_now(connection, now), now, city.zone)
                 layers = overview.layer_names(connection)
         except UnavailableError:
-            return dash.no_update
+            return [dash.no_update, dash.no_update]
         patch = Patch()
         patch_marks(patch, marks, scheme_of(scheme))
-        if dash.ctx.triggered_id == "scheme":
+        if scheme != drawn:
             patch_theme(patch, layers, scheme_of(scheme))
-        return patch
+        return [patch, scheme]
 
 
 def key_figures(glance: Glance, city: City) -> list[Component]:
@@ -136,7 +146,11 @@ def alert_list(alerts: Sequence[Alert], view: View) -> Component:
 def alert_counts(alerts: Sequence[Alert]) -> list[Component]:
     """How many alerts of each severity."""
     counts = {severity: sum(alert.severity == severity for alert in alerts) for severity in SEVERITIES}
-    return [tag(f"{count} {_NAMES[severity][1]}", severity, severity) for severity, count in counts.items() if count]
+    return [
+        tag(f"{count} {_NAMES[severity][1 if count == 1 else 2]}", severity, severity)
+        for severity, count in counts.items()
+        if count
+    ]
 
 
 def ingest_health(glance: Glance, city: City) -> Component:
@@ -183,7 +197,7 @@ def _silence(glance: Glance) -> list[Content]:
 
 
 def _alert(alert: Alert, view: View) -> Component:
-    word, _ = _NAMES[alert.severity]
+    word = _NAMES[alert.severity][0]
     title: Content = alert.title
     if alert.sensor:
         title = dcc.Link(alert.title, href=address.link("forecast", view, sensor=alert.sensor))
