@@ -262,9 +262,6 @@ class City:
         done = history.load(self.settings, build_city(self.settings), days=_HISTORY_DAYS, until=datetime.now(UTC))
         self._say(f"City          {done} in {time.monotonic() - began:.1f} s")
         state.write_text("loaded", encoding="utf-8")
-        from services.jobs.schedule import FORECAST, RELEASE, run_soon
-
-        run_soon(self.settings, FORECAST, RELEASE)
 
     def _start(self, name: str) -> None:
         logs = self._folder / "logs"

@@ -10,7 +10,7 @@ import psycopg
 import structlog
 
 from services.errors import UnavailableError
-from services.jobs.schedule import FORECAST, make_app, run_soon
+from services.jobs.schedule import FORECAST, RELEASE, make_app, run_soon
 from services.settings import Settings
 from services.storage import health, rollups
 from services.storage.database import connect, first_line
@@ -29,7 +29,7 @@ def run(settings: Settings) -> None:
         UnavailableError: the database does not answer at start.
 
     """
-    _forecast_if_overdue(settings)
+    _catch_up(settings)
     stop = threading.Event()
     follower = threading.Thread(target=_follow_readings, args=(settings, stop), name="rollups", daemon=True)
     follower.start()
@@ -46,11 +46,15 @@ async def _work(settings: Settings) -> None:
         await app.run_worker_async(concurrency=2, shutdown_graceful_timeout=_GRACE_S, name="arterial-worker")
 
 
-def _forecast_if_overdue(settings: Settings) -> None:
+def _catch_up(settings: Settings) -> None:
+    """Ask for what fell due while no worker ran: releases, which know what is missing, and a forecast."""
     with connect(settings.role_dsn("jobs"), application="jobs", autocommit=True) as connection:
         newest = health.newest_issue(connection)
-    if newest is not None and datetime.now(UTC) - newest > timedelta(minutes=settings.forecast_every_minutes):
-        run_soon(settings, FORECAST)
+    every = timedelta(minutes=settings.forecast_every_minutes)
+    if newest is None or datetime.now(UTC) - newest > every:
+        run_soon(settings, FORECAST, RELEASE)
+    else:
+        run_soon(settings, RELEASE)
 
 
 def _follow_readings(settings: Settings, stop: threading.Event) -> None:
