@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from functools import cache
+from itertools import repeat
+from typing import Any, Final, Literal
 
-import orjson
+import msgspec
 
 from services.domain import Kind
 
 Purpose = Literal["telemetry", "status", "meta"]
+_encode: Final = msgspec.json.Encoder().encode
 
 
 def topic(kind: Kind, sensor: str, purpose: Purpose = "telemetry") -> str:
@@ -33,23 +36,27 @@ def readings(
         constant: fields that are the same in every reading.
 
     """
-    names = ("ts", *values) if seq is None else ("ts", "seq", *values)
-    milliseconds = [moment // 1_000 for moment in times_us]
-    columns: Iterable[Sequence[Any]] = (
-        (milliseconds, *values.values()) if seq is None else (milliseconds, seq, *values.values())
-    )
-    items: list[dict[str, Any]] = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
-    if constant:
-        for item in items:
-            item.update(constant)
-    return orjson.dumps(items[0] if len(items) == 1 else items)
+    names = ["ts", *values, *(constant or {})]
+    columns: list[Iterable[Any]] = [[moment // 1_000 for moment in times_us], *values.values()]
+    columns += [repeat(value, len(times_us)) for value in (constant or {}).values()]
+    if seq is not None:
+        names.insert(1, "seq")
+        columns.insert(1, seq)
+    items = list(map(_item(tuple(names)), *columns))
+    return _encode(items[0] if len(items) == 1 else items)
+
+
+@cache
+def _item(names: tuple[str, ...]) -> type[msgspec.Struct]:
+    """A record with these fields: built and written several times as fast as a dictionary."""
+    return msgspec.defstruct("Item", [(name, Any) for name in names], gc=False)
 
 
 def meta(kind: Kind, fields: Mapping[str, Any]) -> bytes:
     """What a device says about itself; None is left out."""
-    return orjson.dumps({"kind": kind.value, **{name: value for name, value in fields.items() if value is not None}})
+    return _encode({"kind": kind.value, **{name: value for name, value in fields.items() if value is not None}})
 
 
 def status(*, online: bool, at_us: int) -> bytes:
     """Whether a device is connected."""
-    return orjson.dumps({"online": online, "ts": at_us // 1_000})
+    return _encode({"online": online, "ts": at_us // 1_000})
