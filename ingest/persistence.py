@@ -18,13 +18,15 @@ from ingest.batch import Batch
 from ingest.counts import Counts
 from ingest.writer import Writer
 from services.domain import Decoded, Rejected
-from services.errors import ConfigurationError, UnavailableError
+from services.errors import ConfigurationError, StorageError, UnavailableError
 from services.settings import Settings
 from services.storage import readings
 from services.storage.database import Connection, connect, first_line
 
 _RETRYABLE: Final = ("08", "40001", "40P01", "53", "55P03", "57", "58", "25006")
 """SQLSTATE classes of trouble that passes: connection, serialisation, resources, lock, operator, system, read-only."""
+_NOT_OF_THE_MESSAGE: Final = "42"
+"""A missing table, column or right: no message is to blame, and none must become a dead letter for it."""
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
 
@@ -90,6 +92,9 @@ class Persistence:
         Returns:
             False when it was told to stop before the database came back; nothing of the rest was written then.
 
+        Raises:
+            StorageError: the database lacks what this version needs; nothing of the batch was written.
+
         """
         pause = _FIRST_PAUSE_S
         refused = False
@@ -98,6 +103,8 @@ class Persistence:
                 self._open_writer().write(batch, received)
             except psycopg.Error as error:
                 if not is_passing(error):
+                    if error.sqlstate is not None and error.sqlstate.startswith(_NOT_OF_THE_MESSAGE):
+                        raise StorageError(_unusable(error)) from error
                     if refused:
                         return self._isolate(batch, received, error)
                     refused = True  # what was looked up may be out of date: once more with fresh eyes
@@ -124,6 +131,8 @@ class Persistence:
 
     def _isolate(self, batch: Batch, received: int, error: psycopg.Error) -> bool:
         if len(batch.messages) == 1:
+            if not batch.decoded[0].readings and batch.decoded[0].rejected:
+                raise StorageError(_unusable(error)) from error  # not even the dead letter is taken
             reason = f"the database refuses it: {first_line(error)}"
             log.warning("a message was refused by the database", reason=reason)
             return self.persist(Batch.of(batch.messages, [Decoded(rejected=(Rejected(reason=reason),))]), received)
@@ -165,3 +174,10 @@ class Persistence:
             message = "Persistence is used outside its `with`"
             raise RuntimeError(message)
         return self._writer
+
+
+def _unusable(error: psycopg.Error) -> str:
+    return (
+        f"the database is not as this version needs it ({first_line(error)}): run `arterial migrate`; "
+        "messages that are not stored stay with the broker"
+    )

@@ -31,6 +31,7 @@ def run(settings: Settings, stop: threading.Event) -> Counts:
     Raises:
         ConfigurationError: a setting is missing, or another process has the client id.
         UnavailableError: the database does not answer at the start, or the session's thread ended by itself.
+        StorageError: the database lacks what this version needs.
 
     """
     inbox = Inbox(most_messages=settings.mqtt_receive_maximum, most_bytes=_MOST_BYTES)

@@ -81,10 +81,29 @@ class _Energy(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     energy_kwh: _Signed | None = None
 
 
+class _Position(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    ts: _Time
+    lon: Annotated[float, msgspec.Meta(ge=-180, le=180)]
+    lat: Annotated[float, msgspec.Meta(ge=-90, le=90)]
+    seq: _Seq | None = None
+    speed_kmh: _Amount | None = None
+
+
+class _Household(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    ts: _Time
+    energy_kwh: Annotated[float, msgspec.Meta(ge=0, le=2_000_000)]
+    district: Annotated[str, msgspec.Meta(min_length=1, max_length=63)]
+    seq: _Seq | None = None
+
+
 _TRAFFIC: Final = msgspec.json.Decoder(_Traffic)
 _TRAFFIC_BATCH: Final = msgspec.json.Decoder(list[_Traffic])
 _ENERGY: Final = msgspec.json.Decoder(_Energy)
 _ENERGY_BATCH: Final = msgspec.json.Decoder(list[_Energy])
+_POSITION: Final = msgspec.json.Decoder(_Position)
+_POSITION_BATCH: Final = msgspec.json.Decoder(list[_Position])
+_HOUSEHOLD: Final = msgspec.json.Decoder(_Household)
+_HOUSEHOLD_BATCH: Final = msgspec.json.Decoder(list[_Household])
 
 
 def decode(message: Message, window: Window) -> Decoded:
@@ -149,6 +168,28 @@ def _clean(kind: Kind, sensor: str, payload: bytes, window: Window) -> Decoded |
                 )
                 for item in (_ENERGY_BATCH.decode(payload) if is_batch else (_ENERGY.decode(payload),))
                 if item.power_kw is not None or item.energy_kwh is not None or _hollow()
+            )
+        elif kind is Kind.PROBE:
+            readings = tuple(
+                PositionReading(
+                    subject=sensor,
+                    observed_us=_plain_moment(item.ts, window),
+                    lon=item.lon,
+                    lat=item.lat,
+                    speed_kmh=item.speed_kmh,
+                )
+                for item in (_POSITION_BATCH.decode(payload) if is_batch else (_POSITION.decode(payload),))
+            )
+        elif kind is Kind.HOUSEHOLD:
+            readings = tuple(
+                HouseholdReading(
+                    subject=sensor,
+                    observed_us=_plain_moment(item.ts, window),
+                    district=item.district,
+                    energy_kwh=item.energy_kwh,
+                )
+                for item in (_HOUSEHOLD_BATCH.decode(payload) if is_batch else (_HOUSEHOLD.decode(payload),))
+                if item.district.isprintable() or _hollow()
             )
         else:
             return None

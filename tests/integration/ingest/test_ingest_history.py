@@ -16,6 +16,7 @@ from ingest.decoders.catalogue import decode
 from ingest.persistence import Persistence
 from ingest.pipeline import store
 from services.domain import Message, from_us
+from services.errors import StorageError
 from services.settings import Settings
 from services.storage.database import Connection, connect
 
@@ -233,6 +234,19 @@ def test_what_the_database_refuses_is_bisected_out(settings: Settings, owner: Co
     [(_, reason)] = letters(owner)
     assert reason.startswith("the database refuses it: new row for relation")
     assert one(owner, "SELECT count(*) FROM sensing.traffic") == 39
+
+
+def test_a_database_of_another_version_is_no_fault_of_the_messages(settings: Settings, owner: Connection) -> None:
+    owner.execute("ALTER TABLE sensing.traffic RENAME COLUMN occupancy TO occ")
+    with pytest.raises(StorageError, match="run `arterial migrate`"):
+        store(settings, [day("t-1")])
+    assert letters(owner) == []
+
+
+def test_a_dead_letter_that_is_refused_ends_the_process_not_the_message(settings: Settings, owner: Connection) -> None:
+    owner.execute("ALTER TABLE sensing.dead_letter ADD CONSTRAINT odd CHECK (payload_bytes > 1000)")
+    with pytest.raises(StorageError, match="stay with the broker"):
+        store(settings, [message("unknown", b"x")])
 
 
 def test_a_month_is_made_when_first_needed_and_again_when_it_was_dropped(settings: Settings, owner: Connection) -> None:

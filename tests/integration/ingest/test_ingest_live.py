@@ -358,3 +358,29 @@ def test_a_broker_with_tls_and_password(
             client.loop_stop()
     finally:
         stop_process(broker, signal.SIGTERM, 5)
+
+
+def _away_and_back(live: Settings, owner: Connection) -> None:
+    start = now_ms() - 3_600_000
+    with running(live):
+        wait_until_subscribed(live, owner)
+    with publisher(live.broker_url()) as publish:
+        for number in range(40):
+            publish(TOPIC, reading(start + number * 1_000))
+    assert count(owner, "sensing.traffic") == 0
+    with running(live):
+        until(lambda: count(owner, "sensing.traffic") == 40, "what was published meanwhile")
+
+
+def test_the_broker_keeps_what_is_published_while_ingest_is_away(live: Settings, owner: Connection) -> None:
+    _away_and_back(live, owner)
+
+
+@pytest.mark.mosquitto
+@pytest.mark.usefixtures("require_mosquitto")
+def test_mqtt_3_1_1_keeps_its_session_as_well(settings: Settings, owner: Connection, tmp_path: Path) -> None:
+    server, _, _ = start_broker(tmp_path, port=free_port(), prefer="mosquitto")
+    try:
+        _away_and_back(settings.model_copy(update={"mqtt_url": SecretStr(server.url), "mqtt_protocol": "3.1.1"}), owner)
+    finally:
+        server.stop()
