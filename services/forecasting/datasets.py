@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
+from zoneinfo import available_timezones
 
 import holidays
 import numpy as np
@@ -121,6 +122,9 @@ def wide_csv(
 
 
 def _calendar(zone: str, country: str | None) -> Calendar:
+    if zone not in available_timezones():
+        message = f"--zone {zone!r} is not an IANA time zone such as Europe/Berlin"
+        raise InputError(message)
     if country is None:
         return Calendar(zone=zone)
     code, _, region = country.partition("-")

@@ -16,8 +16,17 @@ from services.storage import forecasts
 from services.storage.database import Connection, connect
 
 STEP = timedelta(minutes=15)
-NOW = datetime.now(UTC)
-TOP = NOW.replace(minute=NOW.minute // 15 * 15, second=0, microsecond=0)
+
+
+def quarter(moment: datetime) -> datetime:
+    """The full quarter hour at or before a time."""
+    return moment.replace(minute=moment.minute // 15 * 15, second=0, microsecond=0)
+
+
+@pytest.fixture
+def top() -> datetime:
+    """Up to when there are readings."""
+    return quarter(datetime.now(UTC))
 
 
 def add_sensor(owner: Connection, code: str, kind: str, step_seconds: int | None = 900) -> int:
@@ -65,15 +74,17 @@ def add_traffic(
 
 
 @pytest.fixture
-def street(owner: Connection) -> int:
-    since = TOP - timedelta(days=16)
-    months(owner, since, TOP)
+def street(owner: Connection, top: datetime) -> int:
+    since = top - timedelta(days=16)
+    months(owner, since, top)
     sensor = add_sensor(owner, "det-1", "traffic")
-    add_traffic(owner, sensor, since, TOP)
+    add_traffic(owner, sensor, since, top)
     return sensor
 
 
-def test_every_sensor_gets_a_day_at_15_minutes(settings: Settings, owner: Connection, street: int) -> None:
+def test_every_sensor_gets_a_day_at_15_minutes(
+    settings: Settings, owner: Connection, street: int, top: datetime
+) -> None:
     done = forecast_all(settings)
 
     assert (done.series, done.values, done.skipped) == (2, 192, ())
@@ -82,17 +93,19 @@ def test_every_sensor_gets_a_day_at_15_minutes(settings: Settings, owner: Connec
         speed, flow = sorted(forecasts.latest(connection), key=lambda one: one.quantity, reverse=True)
     assert (flow.quantity, speed.quantity, flow.sensor) == ("flow_vph", "speed_kmh", "det-1")
     assert flow.state is ForecastState.NORMAL
-    assert flow.target_at == [TOP + k * STEP for k in range(96)]
+    assert flow.target_at == [quarter(done.issued_at) + k * STEP for k in range(96)]
     truth = np.array([usual(moment) for moment in flow.target_at])
     assert np.abs(np.array(flow.level(0.5)) - truth).mean() < 20
     assert (np.diff(np.array(flow.quantiles), axis=1) >= 0).all()
 
 
-def test_what_was_received_later_is_not_known_then(settings: Settings, owner: Connection, street: int) -> None:
-    then = TOP - timedelta(days=1)
+def test_what_was_received_later_is_not_known_then(
+    settings: Settings, owner: Connection, street: int, top: datetime
+) -> None:
+    then = top - timedelta(days=1)
     before = forecast_all(settings, then)
     owner.execute("UPDATE sensing.traffic SET flow_vph = 9999 WHERE received_at > %s", [then])
-    owner.execute("UPDATE sensing.traffic SET received_at = %s WHERE observed_at = %s", [TOP, then - 8 * STEP])
+    owner.execute("UPDATE sensing.traffic SET received_at = %s WHERE observed_at = %s", [top, then - 8 * STEP])
     owner.execute("UPDATE sensing.traffic SET flow_vph = 9999 WHERE observed_at = %s", [then - 8 * STEP])
     after = forecast_all(settings, then)
 
@@ -106,27 +119,30 @@ def test_what_was_received_later_is_not_known_then(settings: Settings, owner: Co
     assert highest[after.runs[0]] == pytest.approx(highest[before.runs[0]], rel=0.1)
 
 
-def test_the_past_can_be_asked_as_it_was_issued(settings: Settings, owner: Connection, street: int) -> None:
-    early = forecast_all(settings, TOP - timedelta(hours=6))
+def test_the_past_can_be_asked_as_it_was_issued(
+    settings: Settings, owner: Connection, street: int, top: datetime
+) -> None:
+    early = forecast_all(settings, top - timedelta(hours=6))
     late = forecast_all(settings)
+    first = quarter(late.issued_at)
 
     with connect(settings.role_dsn("api"), application="test") as connection:
         now = forecasts.latest(connection, sensors=["det-1"], quantity="flow_vph")
-        then = forecasts.latest(connection, kind="traffic", quantity="flow_vph", issued_before=TOP - timedelta(hours=5))
-        none = forecasts.latest(connection, issued_before=TOP - timedelta(days=3))
+        then = forecasts.latest(connection, kind="traffic", quantity="flow_vph", issued_before=top - timedelta(hours=5))
+        none = forecasts.latest(connection, issued_before=top - timedelta(days=3))
         point = forecasts.at_target(
-            connection, kind="traffic", quantity="flow_vph", target_at=TOP + timedelta(hours=1, minutes=7)
+            connection, kind="traffic", quantity="flow_vph", target_at=first + timedelta(hours=1, minutes=7)
         )
         runs = forecasts.runs(connection)
     assert [one.run_id for one in now] == list(late.runs)
     assert [one.run_id for one in then] == list(early.runs)
     assert none == []
-    assert [one.target_at for one in point] == [TOP + timedelta(hours=1)]
+    assert [one.target_at for one in point] == [first + timedelta(hours=1)]
     assert point[0].quantiles == now[0].quantiles[4]
     assert [(one.id, one.normal) for one in runs] == [(late.runs[0], 2), (early.runs[0], 2)]
 
 
-def test_one_bad_sensor_never_fails_the_run(settings: Settings, owner: Connection, street: int) -> None:
+def test_one_bad_sensor_never_fails_the_run(settings: Settings, owner: Connection, street: int, top: datetime) -> None:
     alone = forecast_all(settings)
     with connect(settings.role_dsn("api"), application="test") as connection:
         expected = forecasts.latest(connection, sensors=["det-1"])
@@ -134,16 +150,16 @@ def test_one_bad_sensor_never_fails_the_run(settings: Settings, owner: Connectio
     brand_new = add_sensor(owner, "new", "traffic")
     silent = add_sensor(owner, "silent", "traffic")
     never = add_sensor(owner, "never", "traffic")
-    add_traffic(owner, silent, TOP - timedelta(days=10), TOP - timedelta(days=5))
-    add_traffic(owner, brand_new, TOP - 2 * STEP, TOP)
+    add_traffic(owner, silent, top - timedelta(days=10), top - timedelta(days=5))
+    add_traffic(owner, brand_new, top - 2 * STEP, top)
     for k in range(300):
         owner.execute(
             "INSERT INTO sensing.traffic VALUES (%s, %s, %s, NULL, %s, NULL, NULL, 2)",
-            [broken, TOP - k * 3 * STEP - STEP, TOP, 3e38 if k % 2 else 0.0],
+            [broken, top - k * 3 * STEP - STEP, top, 3e38 if k % 2 else 0.0],
         )
     owner.execute(
         "INSERT INTO sensing.dirty_hour SELECT 'traffic', %s, g FROM generate_series(%s, %s, interval '1 h') g",
-        [broken, TOP.replace(minute=0) - timedelta(days=12), TOP],
+        [broken, top.replace(minute=0) - timedelta(days=12), top],
     )
 
     done = forecast_all(settings)
@@ -163,7 +179,7 @@ def test_one_bad_sensor_never_fails_the_run(settings: Settings, owner: Connectio
 
 
 def test_hourly_sensors_and_other_kinds_at_their_own_step(settings: Settings, owner: Connection) -> None:
-    top = NOW.replace(minute=0, second=0, microsecond=0)
+    top = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     since = top - timedelta(days=15)
     months(owner, since, top)
     meter, air = add_sensor(owner, "feeder", "energy", None), add_sensor(owner, "air", "environment", 3600)
@@ -191,8 +207,8 @@ def test_hourly_sensors_and_other_kinds_at_their_own_step(settings: Settings, ow
     assert warm.quantiles == [[-10.0] * 7] * 24
 
 
-def test_scores_from_what_happened(settings: Settings, owner: Connection, street: int) -> None:
-    closed = TOP.replace(minute=0)
+def test_scores_from_what_happened(settings: Settings, owner: Connection, street: int, top: datetime) -> None:
+    closed = top.replace(minute=0)
     forecast_all(settings, closed - timedelta(hours=30))
     owner.execute(
         "INSERT INTO sensing.traffic_15min (sensor_id, bucket, rows, good, flow_vph, speed_kmh)"
@@ -203,7 +219,7 @@ def test_scores_from_what_happened(settings: Settings, owner: Connection, street
             forecasts.score_day(connection, (closed - timedelta(days=back)).date(), closed=closed)
         connection.commit()
     before = owner.execute("SELECT * FROM forecast.score ORDER BY 1, 2, 3, 4").fetchall()
-    score_closed_hours(settings, NOW)
+    score_closed_hours(settings, top)
 
     with connect(settings.role_dsn("api"), application="test") as connection:
         card = forecasts.scorecard(connection, kind="traffic", quantity="flow_vph")
@@ -212,22 +228,22 @@ def test_scores_from_what_happened(settings: Settings, owner: Connection, street
     assert owner.execute("SELECT * FROM forecast.score ORDER BY 1, 2, 3, 4").fetchall() == before
 
 
-def test_old_runs_are_thinned_then_removed(settings: Settings, owner: Connection) -> None:
+def test_old_runs_are_thinned_then_removed(settings: Settings, owner: Connection, top: datetime) -> None:
     for age in (timedelta(days=1), timedelta(days=8), timedelta(days=61)):
         for minute in (0, 15):
             owner.execute(
                 "INSERT INTO forecast.run (issued_at, kind, step_seconds, steps, data_hash, config_hash, seconds)"
                 " VALUES (%s, 'traffic', 900, 96, '', '', 0)",
-                [TOP.replace(minute=minute) - age],
+                [top.replace(minute=minute) - age],
             )
     with connect(settings.role_dsn("jobs"), application="test") as connection:
-        assert forecasts.forget(connection, NOW) == 3
+        assert forecasts.forget(connection, datetime.now(UTC)) == 3
         connection.commit()
         assert len(forecasts.runs(connection)) == 3
 
 
 def test_the_future_and_naive_times_are_refused(settings: Settings) -> None:
     with pytest.raises(InputError, match="future"):
-        forecast_all(settings, NOW + timedelta(hours=1))
+        forecast_all(settings, datetime.now(UTC) + timedelta(hours=1))
     with pytest.raises(InputError, match="time zone"):
         forecast_all(settings, datetime(2026, 1, 1))  # noqa: DTZ001 - that is what is refused

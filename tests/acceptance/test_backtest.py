@@ -1,0 +1,87 @@
+"""`arterial backtest` as a person or a program uses it, and the bar on the Berlin recording."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.backtest import Split, backtest
+from models.catalogue import CANDIDATES
+from services.forecasting import datasets
+
+
+def arterial(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from services.cli import main; main()", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.fixture
+def loops(tmp_path: Path) -> Path:
+    """Ten weeks of three hourly loops, one of which stops reporting."""
+    rng = np.random.default_rng(1)
+    hours = np.arange(24 * 70)
+    values = 300 - 200 * np.cos(2 * np.pi * hours / 24)[:, None] * [1, 0.5, 2] + rng.normal(0, 10, (len(hours), 3))
+    stamps = np.datetime64("2024-03-04T00", "h") + hours
+    lines = [
+        f"{stamp},{a:.1f},{b:.1f},{c:.1f}" if k < 1500 else f"{stamp},{a:.1f},{b:.1f},"
+        for k, (stamp, (a, b, c)) in enumerate(zip(stamps, values, strict=True))
+    ]
+    path = tmp_path / "loops.csv"
+    path.write_text("\n".join(["time,north,south,east", *lines]), encoding="utf-8")
+    return path
+
+
+def test_json_is_one_document_with_every_model(loops: Path) -> None:
+    done = arterial("backtest", "--dataset", "wide-csv", "--path", str(loops), "--country", "DE", "--json")
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert set(document) == {"dataset", "protocol", "selected_on", "chosen", "results", "published"}
+    models = {one["model"] for one in document["results"]}
+    assert models == {
+        "last_value", "seasonal_naive_24h", "seasonal_naive_168h", "profile", "profile_ridge", "ets", "selected",
+    }  # fmt: skip
+    best = {one["horizon"]: one for one in document["results"] if one["model"] == "selected"}
+    assert set(best) == {1, 3, 6, 12, 24}
+    assert best[24]["metrics"]["mae"] < 15
+    assert 0.7 < best[24]["coverage"]["0.8"] < 0.9
+
+
+def test_people_get_a_table_and_mistakes_a_sentence(loops: Path) -> None:
+    done = arterial("backtest", "--dataset", "wide-csv", "--path", str(loops), "--horizon", "6")
+    assert "* selected" in done.stdout
+    assert "+6 h" in done.stdout
+    wrong = arterial("backtest", "--dataset", "wide-csv", "--path", str(loops.parent / "no.csv"))
+    assert (wrong.returncode, wrong.stdout) == (1, "")
+    assert wrong.stderr.startswith("arterial: ")
+    assert "Traceback" not in wrong.stderr
+    unknown = arterial("backtest", "--dataset", "metro", "--path", str(loops))
+    assert "there are berlin_mq and wide-csv" in unknown.stderr
+
+
+@pytest.mark.recording
+def test_profile_plus_ridge_beats_the_naive_on_berlin(recordings: Path) -> None:
+    """Every third section and 17th origin; the whole is `arterial backtest --dataset berlin_mq`."""
+    recording = datasets.berlin(recordings / "berlin_mq")
+    assert recording.panel.sensors == 76
+    panel = replace(recording.panel, names=recording.panel.names[::3], values=recording.panel.values[::3].copy())
+    done = backtest(panel, CANDIDATES, (1, 24), Split.of(panel.length), season=recording.season, stride=17)
+    mae = {(one.model, one.horizon): one.metrics["mae"] for one in done.results}
+    for lead in (1, 24):
+        naive = min(mae[name, lead] for name in ("last_value", "seasonal_naive_24h", "seasonal_naive_168h"))
+        assert mae["profile_ridge", lead] < 0.8 * naive
+        assert mae["selected", lead] < 0.85 * naive
+    for one in done.results:
+        if one.model == "selected":
+            assert one.coverage["0.8"] == pytest.approx(0.8, abs=0.03)
+            assert one.coverage["0.9"] == pytest.approx(0.9, abs=0.03)

@@ -1,0 +1,85 @@
+"""Recordings as panels: what is understood, and what is refused with row and column."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from services.errors import InputError
+from services.forecasting import datasets
+from services.forecasting.datasets import Recording
+
+
+def read(path: Path, text: str, *, freq: str | None = None, country: str | None = None) -> Recording:
+    path.write_text(text, encoding="utf-8")
+    return datasets.wide_csv(path, freq=freq, horizon=None, season=None, country=country, zone="Europe/Berlin")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "loops.csv"
+
+
+def test_gaps_missing_values_and_disorder_are_fine(file: Path) -> None:
+    text = "time;a;b\n2024-06-01T02:00:00Z;3;\n2024-06-01T00:00:00Z;1;10\n2024-06-01T01:00;2;NaN\n2024-06-01T04:00:00Z;5;50\n"
+    found = read(file, text, country="DE-BE")
+    assert found.panel.names == ("a", "b")
+    assert found.panel.step_seconds == 3600
+    assert found.panel.values[0].tolist()[:3] == [1.0, 2.0, 3.0]
+    assert np.isnan(found.panel.values).tolist() == [
+        [False, False, False, True, False],
+        [False, True, True, True, False],
+    ]
+    assert found.panel.calendar.region == "BE"
+    assert found.panel.nonnegative
+    assert (found.name, found.horizons, found.season) == ("loops", (1, 3, 6, 12, 24), 24)
+
+
+def test_a_wider_step_averages(file: Path) -> None:
+    found = read(file, "t,a\n2024-06-01 00:00,1\n2024-06-01 00:15,-3\n2024-06-01 01:00,7\n", freq="1h")
+    assert found.panel.values.tolist() == [[-1.0, 7.0]]
+    assert not found.panel.nonnegative
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "header"),
+        ("time,a\n2024-06-01T00:00,1\n", "two rows"),
+        ("time,a,a\n2024-06-01T00:00,1,2\n2024-06-01T01:00,1,2\n", "two columns are named 'a'"),
+        ("time,a\n2024-06-01T00:00,1\nyesterday,2\n", "row 3, column 1: 'yesterday' is not a time"),
+        ("time,a\n2024-06-01T00:00,1\n2024-06-01T01:00,many\n", "row 3, column 'a': 'many' is not a number"),
+        ("time,a\n2024-06-01T00:00,1\n2024-06-01T01:00,inf\n", "row 3, column 'a': 'inf' is no measurement"),
+        ("time,a,b\n2024-06-01T00:00,1,2\n2024-06-01T01:00,1\n", "row 3: 2 fields where the header has 3"),
+        ("time,a\n2024-06-01T00:00,1\n2024-06-01T00:00,1\n", "same time"),
+        ("time,a\n2024-06-01T00:00,1\n2024-06-01T00:07,1\n", "does not divide a day"),
+        ("time,a\n0001-01-01T00:00,1\n2024-06-01T00:00,1\n2024-06-01T01:00,1\n2024-06-01T02:00,1\n", "times wrong"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(file: Path, text: str, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        read(file, text)
+
+
+def test_options_are_checked(file: Path, tmp_path: Path) -> None:
+    good = "time,a\n2024-06-01T00:00,1\n2024-06-01T01:00,1\n"
+    with pytest.raises(InputError, match="--freq 'often'"):
+        read(file, good, freq="often")
+    with pytest.raises(InputError, match="--country 'XX'"):
+        read(file, good, country="XX")
+    with pytest.raises(InputError, match="cannot be read"):
+        datasets.wide_csv(tmp_path / "none.csv", freq=None, horizon=None, season=None, country=None, zone="UTC")
+    file.write_bytes(b"time,a\n\xff\xfe")
+    with pytest.raises(InputError, match="UTF-8"):
+        datasets.wide_csv(file, freq=None, horizon=None, season=None, country=None, zone="UTC")
+    with pytest.raises(InputError, match="--zone 'Mars'"):
+        datasets.wide_csv(file, freq=None, horizon=None, season=None, country=None, zone="Mars")
+
+
+def test_no_berlin_archive_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="Berlin recording"):
+        datasets.berlin(tmp_path)
+    with pytest.raises(InputError, match="flow, speed"):
+        datasets.berlin(tmp_path, "noise")
