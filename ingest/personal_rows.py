@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import date
+from functools import cache
 from typing import Final
 
 import h3.api.basic_int as h3
@@ -11,6 +14,7 @@ from ingest.batch import Batch
 from ingest.directory import Directory
 from services.domain import from_us
 from services.storage.database import Connection
+from services.storage.personal_intake import Purpose
 
 RESOLUTION: Final = 9
 """H3 resolution of a stored position: cells of about 0.1 km²."""
@@ -22,9 +26,10 @@ PersonalRows = list[tuple[int, dict[str, object]]]
 def position_rows(connection: Connection, directory: Directory, batch: Batch) -> PersonalRows:
     """Rows of `personal.position`; readings of a closed day are rejected."""
     found: PersonalRows = []
+    names = _pseudonyms(connection, directory, "mobility")
     for reading, place in zip(batch.positions.items, batch.positions.message, strict=True):
         day = directory.local_day(reading.observed_us)
-        subject = directory.pseudonym(connection, "mobility", day, reading.subject)
+        subject = names(day, reading.subject)
         if subject is None:
             batch.reject(place, _closed(day.isoformat()))
             continue
@@ -42,13 +47,14 @@ def position_rows(connection: Connection, directory: Directory, batch: Batch) ->
 def household_rows(connection: Connection, directory: Directory, batch: Batch) -> PersonalRows:
     """Rows of `personal.household`; readings of a closed day or an unknown district are rejected."""
     found: PersonalRows = []
+    names = _pseudonyms(connection, directory, "household")
     for reading, place in zip(batch.households.items, batch.households.message, strict=True):
         district = directory.district(connection, reading.district)
         if district is None:
             batch.reject(place, f"there is no district {reading.district!r}")
             continue
         day = directory.local_day(reading.observed_us)
-        subject = directory.pseudonym(connection, "household", day, reading.subject)
+        subject = names(day, reading.subject)
         if subject is None:
             batch.reject(place, _closed(day.isoformat()))
             continue
@@ -61,6 +67,11 @@ def household_rows(connection: Connection, directory: Directory, batch: Batch) -
         }
         found.append((place, row))
     return found
+
+
+def _pseudonyms(connection: Connection, directory: Directory, purpose: Purpose) -> Callable[[date, str], bytes | None]:
+    """The names of the day, each worked out once; what is remembered lives no longer than the batch."""
+    return cache(lambda day, subject: directory.pseudonym(connection, purpose, day, subject))
 
 
 def _closed(day: str) -> str:
