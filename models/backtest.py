@@ -6,7 +6,7 @@ ahead because there is nothing ahead. Its intervals come from its own errors on 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -73,6 +73,7 @@ def backtest(
     *,
     season: int,
     stride: int = 1,
+    progress: Callable[[int, int], None] = lambda *_: None,
 ) -> Backtest:
     """Measure every candidate, and the one selected per sensor on the validation part, on the test part.
 
@@ -83,6 +84,7 @@ def backtest(
         split: of the panel's columns.
         season: the period of MASE in steps.
         stride: steps between test origins; 1 is every one.
+        progress: told how many of the candidates are done.
 
     Raises:
         ValueError: the panel is too short for the split and the horizons.
@@ -101,7 +103,8 @@ def backtest(
     validation = _validation_origins(split)
     alone = [range(k, k + 1) for k in range(len(leads))]  # leads far apart share no errors
     errors, trials = [], {}
-    for candidate in candidates:
+    for done, candidate in enumerate(candidates):
+        progress(done, len(candidates))
         early = candidate.fit(panel.cut(split.train_end), steps)
         before_test = panel.cut(split.test_begin)
         errors.append(np.stack([errors_at(early, before_test, int(origin), steps)[:, leads] for origin in validation]))

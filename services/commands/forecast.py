@@ -28,6 +28,7 @@ def run(
     """Forecast all sensors once and store the result; nothing issued before is overwritten."""
     from datetime import datetime
 
+    from services.commands.progress import progress_bar
     from services.errors import InputError
     from services.forecasting.run import forecast_all
     from services.settings import load_settings
@@ -37,7 +38,8 @@ def run(
     except ValueError as error:
         message = f"--at {at!r} is not a time: write it like 2026-11-22T08:00:00Z"
         raise InputError(message) from error
-    done = forecast_all(load_settings(), issued_at)
+    with progress_bar("Forecasting") as progress:
+        done = forecast_all(load_settings(), issued_at, progress)
     lines = [
         f"Issued at {done.issued_at:%Y-%m-%d %H:%M:%S} UTC in {done.seconds:.1f} s.",
         f"{done.series} series, {done.values} values.",
@@ -76,6 +78,7 @@ def backtest(
     as_json: AsJson = False,
 ) -> None:
     """Measure every model on the last fifth of a recording, fitted and selected on what came before."""
+    from services.commands.progress import progress_bar
     from services.errors import InputError
     from services.forecasting import datasets, evaluation
 
@@ -86,5 +89,6 @@ def backtest(
     else:
         message = f"--dataset {dataset!r}: there are berlin_mq and wide-csv"
         raise InputError(message)
-    done = evaluation.evaluate(recording)
+    with progress_bar(f"Measuring on {recording.name}") as progress:
+        done = evaluation.evaluate(recording, progress)
     report(evaluation.document(recording, done), evaluation.table(recording, done), as_json=as_json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ _MOST_ORIGINS: Final = 4_000
 _SELECTED_ON: Final = "validation part, per sensor; no choice was made on the test part"
 
 
-def evaluate(recording: Recording) -> Backtest:
+def evaluate(recording: Recording, progress: Callable[[int, int], None]) -> Backtest:
     """Every model of the catalogue and the selected one, on the last fifth of a recording.
 
     Raises:
@@ -32,6 +33,7 @@ def evaluate(recording: Recording) -> Backtest:
             split,
             season=recording.season,
             stride=stride(panel, split.test_begin),
+            progress=progress,
         )
     except ValueError as error:
         message = f"{recording.name}: {error}"

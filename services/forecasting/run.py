@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -57,12 +58,17 @@ class _Group:
     skipped: list[str]
 
 
-def forecast_all(settings: Settings, issued_at: datetime | None = None) -> RunSummary:
+def forecast_all(
+    settings: Settings,
+    issued_at: datetime | None = None,
+    progress: Callable[[int, int], None] = lambda *_: None,
+) -> RunSummary:
     """Forecast every sensor that has reported within the history the models are fitted to, and store it.
 
     Args:
         settings: the city, its database and the length of history.
         issued_at: forecast from what had been received by then; None is now.
+        progress: told how many of the kinds of sensors are done.
 
     Raises:
         InputError: `issued_at` lies in the future or has no time zone.
@@ -75,7 +81,8 @@ def forecast_all(settings: Settings, issued_at: datetime | None = None) -> RunSu
     calendar = Calendar(zone=settings.city_timezone, country=settings.city_country, region=settings.city_region)
     with connect(settings.role_dsn("jobs"), application="forecast") as connection:
         groups: list[_Group] = []
-        for kind in HORIZON:
+        for done, kind in enumerate(HORIZON):
+            progress(done, len(HORIZON))
             groups += _forecast_kind(
                 connection, kind, issued, calendar, settings.forecast_history_days, as_of=issued_at is not None
             )

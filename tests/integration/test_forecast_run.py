@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -247,3 +251,20 @@ def test_the_future_and_naive_times_are_refused(settings: Settings) -> None:
         forecast_all(settings, datetime.now(UTC) + timedelta(hours=1))
     with pytest.raises(InputError, match="time zone"):
         forecast_all(settings, datetime(2026, 1, 1))  # noqa: DTZ001 - that is what is refused
+
+
+def test_the_command_prints_one_document(settings: Settings, owner: Connection, street: int) -> None:
+    environment = {
+        **os.environ,
+        "ARTERIAL_DATABASE_URL": settings.owner_dsn(),
+        "ARTERIAL_DATABASE_PASSWORD_JOBS": settings.database_password_jobs.get_secret_value(),  # type: ignore[union-attr] # the fixture sets it
+    }
+    command = [sys.executable, "-c", "from services.cli import main; main()", "forecast", "run"]
+    done = subprocess.run([*command, "--json"], env=environment, capture_output=True, text=True, check=True, timeout=60)
+    document = json.loads(done.stdout)
+    assert (document["series"], document["states"], document["skipped"]) == (2, {"normal": 2}, [])
+    wrong = subprocess.run(
+        [*command, "--at", "noon"], env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (wrong.returncode, wrong.stdout) == (1, "")
+    assert "write it like 2026-11-22T08:00:00Z" in wrong.stderr
