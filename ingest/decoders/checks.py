@@ -13,6 +13,7 @@ from services.domain import from_us, to_us
 from services.errors import InputError
 
 SECOND_US: Final = 1_000_000
+MAX_FIELDS: Final = 64
 DAY_US: Final = 86_400 * SECOND_US
 _YEAR_US: Final = 365 * DAY_US
 _EARLIEST_EVER_US: Final = to_us(datetime(1990, 1, 1, tzinfo=UTC))
@@ -90,6 +91,32 @@ def _explain_json(reason: str, payload: bytes) -> str:
     if rest.startswith((b"NaN", b"Infinity", b"aN", b"nfinity")):
         what = "NaN and Infinity are not JSON numbers, leave the field out instead"
     return f"the payload is not valid JSON: {what}, at byte {place[1]}"
+
+
+def json_object(item: object) -> dict[str, Any]:
+    """A JSON object of a reasonable number of fields.
+
+    Raises:
+        InputError: it is something else.
+
+    """
+    if not isinstance(item, dict):
+        message = f'{shown(item)} is not a JSON object such as {{"ts": …}}'
+        raise InputError(message)
+    if len(item) > MAX_FIELDS:
+        message = f"the object has {len(item)} fields, the limit is {MAX_FIELDS}"
+        raise InputError(message)
+    return item
+
+
+def device_time(value: object, window: Window) -> int:
+    """Microseconds since 1970 UTC of an RFC 3339 time with its offset, or of an integer of milliseconds since 1970.
+
+    Raises:
+        InputError: it is neither, or lies outside the window.
+
+    """
+    return text_moment(value, window) if isinstance(value, str) else counted_moment(value, "milliseconds", window)
 
 
 def text_moment(value: str, window: Window) -> int:
@@ -240,7 +267,7 @@ def iso(moment: int) -> str:
     try:
         return from_us(moment).isoformat().replace("+00:00", "Z")
     except OverflowError:
-        return f"{moment / _YEAR_US + 1970:.0f} (year)" if abs(moment) < 10**24 else "beyond the calendar"
+        return f"of the year {moment / _YEAR_US + 1970:.0f}" if abs(moment) < 10**24 else "beyond the calendar"
 
 
 def _duration(length_us: int) -> str:

@@ -14,16 +14,17 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from ingest.decoders import native_about
 from ingest.decoders.checks import (
     Window,
-    counted_moment,
+    device_time,
     is_quantity,
+    json_object,
     number,
     parse_json,
     sensor_code,
     sequence_number,
     shown,
-    text_moment,
 )
 from services.domain import (
     PERSONAL_KINDS,
@@ -36,8 +37,6 @@ from services.domain import (
     QuantityReading,
     Reading,
     Rejected,
-    SensorMeta,
-    SensorStatus,
     TrafficReading,
     to_us,
 )
@@ -49,7 +48,6 @@ _Amount = Annotated[float, msgspec.Meta(ge=0, le=3.4e38)]
 _Signed = Annotated[float, msgspec.Meta(ge=-3.4e38, le=3.4e38)]
 _Seq = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
-_MAX_FIELDS: Final = 64
 _SHARE: Final = (0.0, 1.0, "it is a share between 0 and 1")
 _NOT_NEGATIVE: Final = (0.0, 3.4e38, "it cannot be negative")
 _FINITE: Final = (-3.4e38, 3.4e38, "")
@@ -120,8 +118,8 @@ def decode(message: Message, window: Window) -> Decoded:
         reason = f"a {kind} has no {purpose}: nothing about it is kept but its readings"
         raise InputError(reason)
     if purpose == "status":
-        return Decoded(status=(_status(kind, sensor, message.payload, window),))
-    return Decoded(meta=(_meta(kind, sensor, message.payload),))
+        return Decoded(status=(native_about.status(kind, sensor, message.payload, window),))
+    return Decoded(meta=(native_about.meta(kind, sensor, message.payload),))
 
 
 @lru_cache(maxsize=65_536)
@@ -143,9 +141,13 @@ def address(topic: str) -> tuple[Kind, str, str]:
 def _clean(kind: Kind, sensor: str, payload: bytes, window: Window) -> Decoded | None:
     """The readings of a payload in which nothing is unusual, else None."""
     is_batch = payload[:1] == b"["
+    readings: tuple[Reading, ...]
     try:
         if kind is Kind.TRAFFIC:
-            readings: tuple[Reading, ...] = tuple(
+            traffic = _TRAFFIC_BATCH.decode(payload) if is_batch else [_TRAFFIC.decode(payload)]
+            if any(item.flow_vph is None and item.speed_kmh is None and item.occupancy is None for item in traffic):
+                return None
+            readings = tuple(
                 TrafficReading(
                     sensor=sensor,
                     observed_us=_plain_moment(item.ts, window),
@@ -154,10 +156,12 @@ def _clean(kind: Kind, sensor: str, payload: bytes, window: Window) -> Decoded |
                     speed_kmh=item.speed_kmh,
                     occupancy=item.occupancy,
                 )
-                for item in (_TRAFFIC_BATCH.decode(payload) if is_batch else (_TRAFFIC.decode(payload),))
-                if item.flow_vph is not None or item.speed_kmh is not None or item.occupancy is not None or _hollow()
+                for item in traffic
             )
         elif kind is Kind.ENERGY:
+            energy = _ENERGY_BATCH.decode(payload) if is_batch else [_ENERGY.decode(payload)]
+            if any(item.power_kw is None and item.energy_kwh is None for item in energy):
+                return None
             readings = tuple(
                 EnergyReading(
                     sensor=sensor,
@@ -166,41 +170,13 @@ def _clean(kind: Kind, sensor: str, payload: bytes, window: Window) -> Decoded |
                     power_kw=item.power_kw,
                     energy_kwh=item.energy_kwh,
                 )
-                for item in (_ENERGY_BATCH.decode(payload) if is_batch else (_ENERGY.decode(payload),))
-                if item.power_kw is not None or item.energy_kwh is not None or _hollow()
-            )
-        elif kind is Kind.PROBE:
-            readings = tuple(
-                PositionReading(
-                    subject=sensor,
-                    observed_us=_plain_moment(item.ts, window),
-                    lon=item.lon,
-                    lat=item.lat,
-                    speed_kmh=item.speed_kmh,
-                )
-                for item in (_POSITION_BATCH.decode(payload) if is_batch else (_POSITION.decode(payload),))
-            )
-        elif kind is Kind.HOUSEHOLD:
-            readings = tuple(
-                HouseholdReading(
-                    subject=sensor,
-                    observed_us=_plain_moment(item.ts, window),
-                    district=item.district,
-                    energy_kwh=item.energy_kwh,
-                )
-                for item in (_HOUSEHOLD_BATCH.decode(payload) if is_batch else (_HOUSEHOLD.decode(payload),))
-                if item.district.isprintable() or _hollow()
+                for item in energy
             )
         else:
             return None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InputError):
         return None  # the long way finds the words
     return Decoded(readings=readings) if readings else None
-
-
-def _hollow() -> bool:
-    message = "there is no value"
-    raise InputError(message)
 
 
 def _plain_moment(moment: datetime | int, window: Window) -> int:
@@ -229,14 +205,11 @@ def _item_by_item(kind: Kind, sensor: str, payload: bytes, window: Window) -> De
 
 
 def _readings(kind: Kind, sensor: str, item: object, window: Window) -> list[Reading]:
-    fields = _object(item)
+    fields = json_object(item)
     if "ts" not in fields:
         message = "the field ts is missing: the time of the reading"
         raise InputError(message)
-    moment = fields["ts"]
-    observed_us = (
-        text_moment(moment, window) if isinstance(moment, str) else counted_moment(moment, "milliseconds", window)
-    )
+    observed_us = device_time(fields["ts"], window)
     seq = sequence_number(fields.get("seq"))
     known = {
         name: number(name, fields[name], low=low, high=high, why=why)
@@ -320,66 +293,3 @@ _MAKERS: Final[dict[Kind, _Maker]] = {
     Kind.PROBE: _position,
     Kind.HOUSEHOLD: _household,
 }
-
-
-def _object(item: object) -> dict[str, Any]:
-    if not isinstance(item, dict):
-        message = f'{shown(item)} is not a JSON object such as {{"ts": …}}'
-        raise InputError(message)
-    if len(item) > _MAX_FIELDS:
-        message = f"the object has {len(item)} fields, the limit is {_MAX_FIELDS}"
-        raise InputError(message)
-    return item
-
-
-def _status(kind: Kind, sensor: str, payload: bytes, window: Window) -> SensorStatus:
-    """An empty payload clears the retained status: the device has gone."""
-    if not payload:
-        return SensorStatus(sensor=sensor, kind=kind, online=False)
-    fields = _object(parse_json(payload))
-    online = fields.get("online")
-    if not isinstance(online, bool):
-        message = f"online is {shown(online)}, but true or false is expected"
-        raise InputError(message)
-    moment = fields.get("ts")
-    if moment is None:
-        return SensorStatus(sensor=sensor, kind=kind, online=online)
-    observed_us = (
-        text_moment(moment, window) if isinstance(moment, str) else counted_moment(moment, "milliseconds", window)
-    )
-    return SensorStatus(sensor=sensor, kind=kind, online=online, observed_us=observed_us)
-
-
-def _meta(kind: Kind, sensor: str, payload: bytes) -> SensorMeta:
-    """An empty payload clears the retained meta: what is known about the sensor stays."""
-    if not payload:
-        return SensorMeta(sensor=sensor, kind=kind)
-    fields = _object(parse_json(payload))
-    if fields.get("kind") not in {None, kind}:
-        message = f"kind is {shown(fields['kind'])}, but the topic says {kind}"
-        raise InputError(message)
-    values: dict[str, Any] = {}
-    for name, longest in (("name", 200), ("unit", 40), ("district", 63), ("road", 200)):
-        value = fields.get(name)
-        if value is None:
-            continue
-        if not isinstance(value, str) or len(value) > longest or "\0" in value:
-            message = f"{name} is {shown(value)}, but text of up to {longest} characters is expected"
-            raise InputError(message)
-        values[name] = value
-    for name, low, high, why in (
-        ("lon", -180.0, 180.0, "a longitude lies between -180 and 180"),
-        ("lat", -90.0, 90.0, "a latitude lies between -90 and 90"),
-        ("free_flow_kmh", 1e-30, 3.4e38, "it is above 0"),
-        ("capacity_vph", 1e-30, 3.4e38, "it is above 0"),
-        ("limit_kw", 1e-30, 3.4e38, "it is above 0"),
-    ):
-        if fields.get(name) is not None:
-            values[name] = number(name, fields[name], low=low, high=high, why=why)
-    step = fields.get("step_seconds")
-    if step is not None:
-        if isinstance(step, bool) or not isinstance(step, int) or not 1 <= step <= 86_400:
-            message = f"step_seconds is {shown(step)}, but an integer from 1 to 86400 is expected"
-            raise InputError(message)
-        values["step_seconds"] = step
-    return SensorMeta(sensor=sensor, kind=kind, **values)

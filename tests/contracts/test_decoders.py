@@ -78,42 +78,15 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=5),
     max_leaves=12,
 )
-NAMES = st.sampled_from(
-    [
-        "ts",
-        "seq",
-        "flow_vph",
-        "speed_kmh",
-        "occupancy",
-        "power_kw",
-        "energy_kwh",
-        "lon",
-        "lat",
-        "district",
-        "online",
-        "name",
-        "kind",
-        "step_seconds",
-        "bn",
-        "bt",
-        "bu",
-        "bv",
-        "bver",
-        "n",
-        "u",
-        "v",
-        "vs",
-        "t",
-        "s",
-        "end_device_ids",
-        "uplink_message",
-        "decoded_payload",
-        "received_at",
-        "value",
-        "time",
-        "start",
-    ]
-)
+# fmt: off
+FIELDS = [
+    "ts", "seq", "flow_vph", "speed_kmh", "occupancy", "power_kw", "energy_kwh", "lon", "lat",
+    "district", "online", "name", "kind", "step_seconds", "bn", "bt", "bu", "bv", "bver", "n", "u", "v",
+    "vs", "t", "s", "end_device_ids", "uplink_message", "decoded_payload", "received_at", "value",
+    "time", "start", "unit", "free_flow_kmh",
+]
+# fmt: on
+NAMES = st.sampled_from(FIELDS)
 TIMES = st.sampled_from(["2026-11-22T08:00:00Z", 1_795_334_400_000, 1_795_334_400, -5, 0])
 LIKELY = st.dictionaries(NAMES, TIMES | JSON, max_size=6)
 PAYLOADS = (
@@ -121,11 +94,15 @@ PAYLOADS = (
     | st.text(max_size=64).map(str.encode)
     | (JSON | LIKELY | st.lists(LIKELY, max_size=4)).map(_json)
 )
-TOPICS = st.sampled_from(
-    [dialect.example for dialect in DIALECTS.values()]
-    + [f"city/v1/{kind}/x/{end}" for kind in ("energy", "probe", "household", "none") for end in ("telemetry", "meta")]
-    + ["city/v1/traffic/x/status", "tms-v2/status", "tms-v2/a/b"]
-) | st.text(alphabet=st.characters(), max_size=20)
+KNOWN_TOPICS = [
+    *(dialect.example for dialect in DIALECTS.values()),
+    *(f"city/v1/{kind}/x/{end}" for kind in ("energy", "probe", "household", "none") for end in ("telemetry", "meta")),
+    "city/v1/traffic/x/status",
+    "city/v1/traffic/x/meta",
+    "city/v1/energy/x/senml",
+    "tms-v2/a/b",
+]
+TOPICS = st.sampled_from([*KNOWN_TOPICS, "tms-v2/status"]) | st.text(alphabet=st.characters(), max_size=20)
 
 
 @settings(max_examples=400, deadline=None)
@@ -144,6 +121,18 @@ def test_whatever_arrives_is_decoded_or_refused_in_a_sentence(topic: str, payloa
         for value in msgspec.structs.asdict(reading).values():
             assert not isinstance(value, float) or math.isfinite(value)
         assert NOW_US - 3_650 * 86_400_000_000 <= reading.observed_us <= NOW_US + 300_000_000
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_no_type_of_no_field_breaks_a_decoder(name: str) -> None:
+    odd = ([], {}, [[1]], None, True, "x", "", "\0", -1, 1e300, 2**70, {"device_id": 1}, {"decoded_payload": {"a": {}}})
+    good = {"ts": "2026-11-22T08:00:00Z", "flow_vph": 1, "v": 1, "value": 1, "time": 1_795_334_400, "lon": 1, "lat": 1}
+    for topic in KNOWN_TOPICS:
+        for value in odd:
+            for content in ({name: value}, {**good, name: value}, [{**good, name: value}]):
+                message = Message(topic=topic, payload=_json(content), received_us=NOW_US)
+                for refusal in decode(message, now_us=NOW_US).rejected:
+                    assert refusal.reason.isprintable()
 
 
 @pytest.mark.parametrize("bad", [b"[" * 100_000, b'{"a":' * 50_000, b'{"ts":' + b"9" * 100_000 + b"}", b"\x00" * 1000])

@@ -1,0 +1,67 @@
+"""Code concerned with what a device says about itself in the native dialect: its retained `meta` and `status`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ingest.decoders.checks import Window, device_time, json_object, number, parse_json, shown
+from services.domain import Kind, SensorMeta, SensorStatus
+from services.errors import InputError
+
+
+def status(kind: Kind, sensor: str, payload: bytes, window: Window) -> SensorStatus:
+    """Whether the device is connected; an empty payload clears the retained status: the device has gone.
+
+    Raises:
+        InputError: it says neither.
+
+    """
+    if not payload:
+        return SensorStatus(sensor=sensor, kind=kind, online=False)
+    fields = json_object(parse_json(payload))
+    online = fields.get("online")
+    if not isinstance(online, bool):
+        message = f"online is {shown(online)}, but true or false is expected"
+        raise InputError(message)
+    observed_us = None if fields.get("ts") is None else device_time(fields["ts"], window)
+    return SensorStatus(sensor=sensor, kind=kind, online=online, observed_us=observed_us)
+
+
+def meta(kind: Kind, sensor: str, payload: bytes) -> SensorMeta:
+    """What the device says about itself; an empty payload clears the retained meta, what is known stays.
+
+    Raises:
+        InputError: a field has another type or lies outside its range.
+
+    """
+    if not payload:
+        return SensorMeta(sensor=sensor, kind=kind)
+    fields = json_object(parse_json(payload))
+    if fields.get("kind") not in (None, kind):
+        message = f"kind is {shown(fields['kind'])}, but the topic says {kind}"
+        raise InputError(message)
+    values: dict[str, Any] = {}
+    for name, longest in (("name", 200), ("unit", 40), ("district", 63), ("road", 200)):
+        value = fields.get(name)
+        if value is None:
+            continue
+        if not isinstance(value, str) or len(value) > longest or "\0" in value:
+            message = f"{name} is {shown(value)}, but text of up to {longest} characters is expected"
+            raise InputError(message)
+        values[name] = value
+    for name, low, high, why in (
+        ("lon", -180.0, 180.0, "a longitude lies between -180 and 180"),
+        ("lat", -90.0, 90.0, "a latitude lies between -90 and 90"),
+        ("free_flow_kmh", 1e-30, 3.4e38, "it is above 0"),
+        ("capacity_vph", 1e-30, 3.4e38, "it is above 0"),
+        ("limit_kw", 1e-30, 3.4e38, "it is above 0"),
+    ):
+        if fields.get(name) is not None:
+            values[name] = number(name, fields[name], low=low, high=high, why=why)
+    step = fields.get("step_seconds")
+    if step is not None:
+        if isinstance(step, bool) or not isinstance(step, int) or not 1 <= step <= 86_400:
+            message = f"step_seconds is {shown(step)}, but an integer from 1 to 86400 is expected"
+            raise InputError(message)
+        values["step_seconds"] = step
+    return SensorMeta(sensor=sensor, kind=kind, **values)
