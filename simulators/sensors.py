@@ -94,12 +94,14 @@ def place_detectors(seed: int, roads: Roads, districts: tuple[District, ...]) ->
     heading = roads.line[edge, 4] - roads.line[edge, 0]
     outwards = np.sum(along * heading, axis=1) / (np.linalg.norm(along, axis=1) * np.linalg.norm(heading, axis=1))
     radial = np.abs(outwards) > 0.72
-    # Two detectors of a site stand on their own carriageways, some 25 m apart: the right-hand side of the road.
-    right = np.column_stack([heading[:, 1], -heading[:, 0]]) / np.linalg.norm(heading, axis=1, keepdims=True) * 0.0125
+    # The two detectors of a site stand on their own carriageways, 25 m apart, each 60 m before the site on its way.
+    forward = heading / np.linalg.norm(heading, axis=1, keepdims=True)
+    right = np.column_stack([forward[:, 1], -forward[:, 0]])
     both = np.repeat(np.arange(_SITES), 2)
     way = np.tile([1.0, -1.0], _SITES)
     pressure = np.where(radial[both], -np.sign(outwards[both]) * way, 0.0)
-    position = along[both] + right[both] * way[:, None]
+    position = along[both] + (0.0125 * right - 0.06 * forward)[both] * way[:, None]
+    stands_in = district_of(position, districts)
     kind = roads.kind[edge][both]
     capacity = roads.capacity_vph[edge][both]
     share = (
@@ -117,7 +119,7 @@ def place_detectors(seed: int, roads: Roads, districts: tuple[District, ...]) ->
         ),
         road=tuple(names[site] for site in both),
         position=position,
-        district=district_of(along, districts)[both],
+        district=np.where(stands_in >= 0, stands_in, district_of(along, districts)[both]),
         edge=edge[both],
         pressure=pressure,
         lanes=roads.lanes[edge][both],

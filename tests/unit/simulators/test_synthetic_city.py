@@ -67,8 +67,10 @@ def test_every_device_stands_in_its_district(seed: int) -> None:
     assert len(made.households.code) == 1_200
     for devices in (made.feeders, made.stations):
         assert np.array_equal(district_of(devices.position, made.districts), devices.district)
-    # A detector stands beside its road, so a few metres may lie across a border that runs along it.
-    assert np.mean(district_of(made.detectors.position, made.districts) == made.detectors.district) > 0.95
+    # Where a road leaves the city its detectors may stand a few metres outside, and count for the district they serve.
+    stands_in = district_of(made.detectors.position, made.districts)
+    assert np.array_equal(stands_in[stands_in >= 0], made.detectors.district[stands_in >= 0])
+    assert np.mean(stands_in >= 0) > 0.95
     assert made.detectors.district.min() >= 0
 
 
