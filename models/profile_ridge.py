@@ -25,6 +25,8 @@ _DAYS_EXACT: Final = (1, 7)
 _REACH_DAYS: Final = 8  # no feature looks further back
 _GROUP_HOURS: Final = 4
 _WEEKEND: Final = 5
+_HOLD_STEPS: Final = 3
+_HOLD: Final = 0.9
 _REWEIGHTS: Final = 1
 _BAND_S: Final = 4 * 3600
 _GROUP_SHARE: Final = 0.3
@@ -53,7 +55,7 @@ class ProfileRidge:
             Berlin recording (May to July 2024), never on its test part.
 
     Notes:
-        A missing difference counts as zero among the features and not at all as a target. Sensors with few rows shrink
+        A missing difference fades to zero among the features and does not count at all as a target. Sensors with few rows shrink
         to the profile.
 
     """
@@ -123,7 +125,11 @@ class FittedProfileRidge:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Differences:
-    """Scaled differences from the profile with zero for missing, padded at the front, and their running sums."""
+    """Scaled differences from the profile, padded at the front, and the running sums of those that are known.
+
+    A missing difference fades from the one before for some steps, so that a reading that is a moment late does not
+    wipe out what is known about now; after that it is zero.
+    """
 
     values: Values
     known: NDArray[np.bool_]
@@ -139,6 +145,11 @@ class _Differences:
         values[:, pad:] = np.where(known, raw, 0.0) / scale[:, None]
         sums = np.zeros((raw.shape[0], raw.shape[1] + pad + 1))
         np.cumsum(values, axis=1, out=sums[:, 1:])
+        held = known.copy()
+        for _ in range(_HOLD_STEPS):
+            hole = ~held[:, 1:] & held[:, :-1]
+            values[:, pad + 1 :][hole] = _HOLD * values[:, pad:-1][hole]
+            held[:, 1:] |= hole
         counts = np.zeros_like(sums)
         np.cumsum(known, axis=1, out=counts[:, pad + 1 :])
         return cls(values=values, known=known, sums=sums, counts=counts, pad=pad)

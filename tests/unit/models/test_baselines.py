@@ -156,3 +156,17 @@ def test_ridge_learns_what_persists_and_what_does_not() -> None:
 def test_bands_cover_every_step_once() -> None:
     for steps in (1, 2, 5, 24, 96, 192):
         assert [step for band in bands(steps, 16) for step in band] == list(range(steps))
+
+
+def test_a_reading_that_is_a_moment_late_does_not_wipe_out_what_is_known() -> None:
+    rng = np.random.default_rng(8)
+    length = 24 * 7 * 16
+    lasting = rng.normal(0, 10, (1, length))
+    for t in range(1, length):
+        lasting[0, t] += 0.9 * lasting[0, t - 1]
+    usual = 100 + 50 * np.sin(2 * np.pi * np.arange(length + 24) / 24)
+    values = usual[:length] + lasting
+    values[0, -6:-1] = usual[length - 6 : length - 1] + 80
+    values[0, -1] = NAN
+    forecast = ProfileRidge().fit(panel(values[:, :-24]), 24).forecast(panel(values), 24)
+    assert 40 < forecast[0, 0] - usual[length] < 90
