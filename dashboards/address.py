@@ -19,6 +19,7 @@ RANGES: Final = {
 }
 DEFAULT_RANGE: Final = "24h"
 _ONE_COLUMN: Final = 1_100
+_PHONE: Final = 860
 LONGEST: Final = timedelta(days=366)
 REFRESHES: Final = {"0": "Off", "5": "5 s", "30": "30 s", "300": "5 min"}
 DEFAULT_REFRESH: Final = "30"
@@ -50,8 +51,9 @@ class View:
 
     def map_size(self, share: float, height: int) -> tuple[int, int]:
         """Width and height of a map that takes a share of the page, or all of a narrow one [pixels]."""
-        narrow = self.width <= _ONE_COLUMN
-        return max(int((self.width - 60) if narrow else (self.width - 300) * share), 200), height
+        if self.width <= _ONE_COLUMN:
+            return max(self.width - 60, 200), min(height, 360) if self.width <= _PHONE else height
+        return int((self.width - 300) * share), height
 
     @property
     def range_name(self) -> str:

@@ -65,6 +65,13 @@ def chart(
     return html.Figure([described, *([table_view(table)] if table is not None else [])])
 
 
+def map_part(graph: Component, label: str, *, empty: Component | None = None) -> Component:
+    """A map with its label, and over it why there is nothing on it. The graph is always there, so updates find it."""
+    return marked(
+        html.Div([graph, *([empty] if empty is not None else [])], className="map", role="img"), aria_label=label
+    )
+
+
 def table_view(table: Component) -> Component:
     """The same data as a table, folded away."""
     return html.Details(
@@ -86,6 +93,12 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[Content]], *, numeric
 def strip(facts: Sequence[tuple[str, Content]]) -> Component:
     """Names and values side by side."""
     return html.Dl([html.Div([html.Dt(name), html.Dd(value)]) for name, value in facts], className="strip")
+
+
+def legend(entries: Sequence[tuple[str, str, str]]) -> Component:
+    """What the lines and areas of a chart are: shape (`line`, `dots`, `area`), colour, name."""
+    shown = [html.Span([html.I(className=shape, style={"--dot": colour}), name]) for shape, colour, name in entries]
+    return html.Div(shown, className="legend")
 
 
 def bars(rows: Sequence[tuple[str, str, float]]) -> Component:

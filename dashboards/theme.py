@@ -89,6 +89,13 @@ CONGESTION_LIMITS: Final = (0.5, 0.65, 0.85)
 CONGESTION_NAMES: Final = ("Congested", "Slow", "Dense", "Free flow")
 
 
+CLOCK_AND_DAY: Final = [
+    {"dtickrange": [None, 86_399_999], "value": "%H:%M\n%a %-d %b"},
+    {"dtickrange": [86_400_000, None], "value": "%a %-d\n%b %Y"},
+]
+"""How a time axis is labelled, by the distance of its ticks [ms]."""
+
+
 def scheme_of(value: object) -> Scheme:
     """The theme a browser reported; light until it has."""
     return "dark" if value == "dark" else "light"
@@ -124,15 +131,8 @@ def base_layout(scheme: Scheme, *, revision: str, height: int | None = None) -> 
             "bordercolor": palette.line,
             "font": {"family": FONT, "color": palette.text, "size": 12},
         },
-        legend={
-            "orientation": "h",
-            "x": 0,
-            "y": 1.02,
-            "yanchor": "bottom",
-            "font": {"color": palette.muted, "size": 12},
-            "bgcolor": "rgba(0,0,0,0)",
-        },
-        xaxis=axis | {"showgrid": False},
+        showlegend=False,  # charts are described in words beside them, which wrap on a phone
+        xaxis=axis | {"showgrid": False, "tickangle": 0, "nticks": 7},
         yaxis=axis,
         dragmode="pan",
         modebar={"remove": ["sendDataToCloud"]},

@@ -41,6 +41,15 @@ def recordings() -> Path:
 
 
 @pytest.fixture(scope="session")
+def chromium() -> tuple[str, str]:
+    """The programs of Debian's browser and of its driver."""
+    found = shutil.which("chromium"), shutil.which("chromedriver")
+    if found[0] is None or found[1] is None:
+        missing("the browser chromium", "`apt-get install chromium chromium-driver`")
+    return str(found[0]), str(found[1])
+
+
+@pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder = tmp_path_factory.mktemp("cluster")
     server = start_postgres(folder, port=free_port(), password=_PASSWORD, durable=False)

@@ -12,7 +12,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dashboards.figures.axes import Moments, Numbers, curve, on_the_clock
-from dashboards.theme import PALETTES, Scheme, base_layout
+from dashboards.theme import CLOCK_AND_DAY, PALETTES, Scheme, base_layout
 from services.domain import QUANTILE_LEVELS, to_us
 
 BANDS: Final = ((0.05, 0.95, "90 % band"), (0.1, 0.9, "80 % band"), (0.25, 0.75, "50 % band"))
@@ -101,7 +101,7 @@ def band_chart(
             annotation_position="top left",
         )  # fmt: skip
     figure.update_yaxes(title_text=f"{quantity} [{unit}]", rangemode="tozero")
-    figure.update_xaxes(title_text=f"Time in {zone_note}", type="date")
+    figure.update_xaxes(title_text=f"Time in {zone_note}", type="date", tickformatstops=CLOCK_AND_DAY)
     return figure
 
 

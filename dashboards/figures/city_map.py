@@ -191,8 +191,7 @@ def marks_update(marks: Sequence[Mark], scheme: Scheme) -> tuple[dict[str, Any],
     }
     halo = np.where(ringed, sizes + 5, sizes + 2.5)
     ring_colours = [palette.ring if r else palette.surface for r in ringed]
-    ring_colours = [palette.accent if m.chosen else colour for m, colour in zip(ordered, ring_colours, strict=True)]
-    halo = np.array([size + 4 if m.chosen else size for m, size in zip(ordered, halo, strict=True)])
+    halo = np.array([size + 3 if m.chosen else size for m, size in zip(ordered, halo, strict=True)])
     rings = {**where, "marker": {"size": halo, "color": ring_colours, "opacity": 0.95}}
     dots = {
         **where,

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dashboards.figures.axes import Moments, Numbers, curve, on_the_clock
-from dashboards.theme import PALETTES, Scheme, base_layout
+from dashboards.theme import CLOCK_AND_DAY, PALETTES, Scheme, base_layout
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,7 +66,7 @@ def load_chart(
     if outlook is not None:
         _add_outlook(figure, outlook, zone, scheme, hover)
     figure.update_yaxes(title_text="Load of all feeders [MW]", rangemode="tozero")
-    figure.update_xaxes(title_text=f"Time in {zone_note}", type="date")
+    figure.update_xaxes(title_text=f"Time in {zone_note}", type="date", tickformatstops=CLOCK_AND_DAY)
     return figure
 
 

@@ -17,8 +17,8 @@ from dashboards.chance import chance_above
 from dashboards.context import City, threaded
 from dashboards.figures.load import LoadOutlook, duration_chart, load_chart
 from dashboards.glance import complete
-from dashboards.parts import Content, bars, card, chart, page_title, table, tag
-from dashboards.theme import Scheme, scheme_of
+from dashboards.parts import Content, bars, card, chart, legend, page_title, table, tag
+from dashboards.theme import PALETTES, Scheme, scheme_of
 from services.domain import QUANTILE_LEVELS, from_us
 from services.errors import UnavailableError
 from services.storage import overview
@@ -95,7 +95,7 @@ def body(shown: Shown, view: View, city: City, scheme: Scheme) -> list[Component
     elif silent:
         drawn = [emptiness.silent(newest, shown.now, city.zone), drawn]
     return [
-        card("Load of the city", drawn, note=_peak_note(outlook, shown, city)),
+        card("Load of the city", _legend(outlook, scheme), drawn, note=_peak_note(outlook, shown, city)),
         html.Div(
             [
                 card("Districts now", _districts(shown), span=5, note="Load, and share of what the feeders may carry"),
@@ -110,6 +110,16 @@ def body(shown: Shown, view: View, city: City, scheme: Scheme) -> list[Component
         ),
         card("Feeders", _feeders(shown, view, city), note="Chance of exceeding the limit: the highest within 24 hours"),
     ]
+
+
+def _legend(outlook: LoadOutlook | None, scheme: Scheme) -> Component:
+    palette = PALETTES[scheme]
+    names = [("line", palette.past, "Measured"), ("dots", palette.naive, "Same time last week")]
+    if outlook is not None:
+        names.append(("line", palette.accent, "Forecast"))
+        shade = f"color-mix(in srgb, {palette.accent} 22%, transparent)"
+        names.append(("area", shade, "90 % band, if all feeders erred together"))
+    return legend(names)
 
 
 def sum_outlook(ahead: Quantiles) -> LoadOutlook | None:

@@ -16,10 +16,10 @@ from dashboards.accuracy import accuracy
 from dashboards.address import View
 from dashboards.context import City, threaded
 from dashboards.emptiness import silence_limit
-from dashboards.figures.band import Line, Outlook, band_chart
+from dashboards.figures.band import BANDS, Line, Outlook, band_chart
 from dashboards.frame import control
-from dashboards.parts import Content, Tone, card, chart, page_title, table, tag
-from dashboards.theme import Scheme, scheme_of
+from dashboards.parts import Content, Tone, card, chart, legend, page_title, table, tag
+from dashboards.theme import PALETTES, Scheme, scheme_of
 from services.domain import ForecastState, to_us
 from services.errors import UnavailableError
 from services.storage import forecasts, overview
@@ -141,6 +141,7 @@ def body(shown: Shown, city: City, scheme: Scheme) -> list[Component]:
     name, unit = QUANTITIES[shown.sensor.kind][shown.quantity]
     facts = _facts(shown, city)
     drawn: Content
+    names: list[tuple[str, str, str]] = []
     if shown.forecast is None and not len(shown.past.at_us):
         drawn = emptiness.silent(shown.sensor.observed_at, shown.now, city.zone)
     else:
@@ -156,12 +157,21 @@ def body(shown: Shown, city: City, scheme: Scheme) -> list[Component]:
             scheme=scheme,
             revision=f"{shown.sensor.code}/{shown.quantity}",
         )
+        palette = PALETTES[scheme]
+        names = [("line", palette.past, "Measured"), ("dots", palette.naive, "Same time last week")]
+        if shown.forecast is not None:
+            names.append(("line", palette.accent, "Forecast, median"))
+            shades = ("50%", "32%", "16%")
+            names += [
+                ("area", f"color-mix(in srgb, {palette.accent} {shade}, transparent)", name)
+                for shade, (_, _, name) in zip(shades, reversed(BANDS), strict=True)
+            ]
         drawn = chart(figure, _summary(shown, name, unit, city), table=_values(shown, city), height=400)
     age = shown.now - shown.sensor.observed_at if shown.sensor.observed_at else None
     quiet = age is None or age > silence_limit(shown.sensor.step_seconds)
     note = emptiness.silent(shown.sensor.observed_at, shown.now, city.zone) if quiet and len(shown.past.at_us) else None
     return [
-        card(f"{name} at {shown.sensor.label}", html.Div(facts, className="tags below"), note, drawn),
+        card(f"{name} at {shown.sensor.label}", html.Div(facts, className="tags below"), legend(names), note, drawn),
         card("How good have these forecasts been?", accuracy(shown.scores, unit), note="Last 14 days, by lead time"),
     ]
 

@@ -16,7 +16,7 @@ from dashboards.figures import city_map
 from dashboards.frame import control
 from dashboards.frames import REACH, Frame, read_frame
 from dashboards.marks import congestion_legend, frame_marks, patch_marks, patch_theme, reading_text
-from dashboards.parts import Content, card, icon, marked, page_title, table, tag
+from dashboards.parts import Content, card, icon, map_part, page_title, table, tag
 from dashboards.surfaces import SURFACES, read_surface, surface_legend
 from dashboards.theme import CONGESTION_NAMES, MAP_CONFIG, Scheme, congestion_class, scheme_of
 from services.errors import UnavailableError
@@ -36,9 +36,8 @@ def layout(city: City, view: View, scheme: Scheme) -> Component:
     marks = frame_marks(frame, city.zone, view.text("sensor"))
     figure = city_map.city_map(districts, layers, marks, surface, scheme, revision="map", size=view.map_size(0.64, 560))
     graph = dcc.Graph(id="map", figure=figure, config=MAP_CONFIG, style={"height": "560px"}, responsive=True)
-    drawn = marked(
-        html.Div(graph, className="map", role="img"), aria_label="Map of the city; the list has the same data"
-    )
+    empty = None if marks or districts else emptiness.no_sensor()
+    drawn = map_part(graph, "Map of the city; the list has the same data", empty=empty)
     choice = dmc.SegmentedControl(
         id=control("surface", "none"),
         value=_surface(view),
@@ -56,7 +55,7 @@ def layout(city: City, view: View, scheme: Scheme) -> Component:
                         html.Div(
                             [html.Span("Districts by", className="card-note"), choice], className="controls tight"
                         ),
-                        drawn if districts or marks else emptiness.no_sensor(),
+                        drawn,
                         _timeline(view, scheme),
                         html.Div(id="map-legend"),
                         span=8,

@@ -18,7 +18,7 @@ from dashboards.context import City, threaded
 from dashboards.figures.cells import PUBLISHED, WITHHELD, cells_map, cells_update
 from dashboards.frame import control
 from dashboards.marks import patch_theme
-from dashboards.parts import Content, bars, card, icon, marked, page_title, strip, tag
+from dashboards.parts import Content, bars, card, icon, map_part, page_title, strip, tag
 from dashboards.theme import MAP_CONFIG, PALETTES, Scheme, scheme_of
 from services.errors import UnavailableError
 from services.storage import ledger, overview, releases
@@ -56,9 +56,9 @@ def layout(city: City, view: View, scheme: Scheme) -> Component:
     """The page as first shown."""
     shown = _read(city, view)
     days = [{"value": r.day.isoformat(), "label": r.day.strftime("%A, %-d %B %Y")} for r in shown.releases]
-    figure = cells_map(shown.districts, shown.layers, shown.cells, shown.highest, scheme, size=view.map_size(0.56, 540))
-    graph = dcc.Graph(id="cells", figure=figure, config=MAP_CONFIG, style={"height": "540px"}, responsive=True)
-    drawn = marked(html.Div(graph, className="map", role="img"), aria_label="Map of published vehicle counts per cell")
+    figure = cells_map(shown.districts, shown.layers, shown.cells, shown.highest, scheme, size=view.map_size(0.56, 560))
+    graph = dcc.Graph(id="cells", figure=figure, config=MAP_CONFIG, className="map-tall", responsive=True)
+    drawn = map_part(graph, "Map of published vehicle counts per cell")
     controls = html.Div(
         [
             dmc.Select(

@@ -17,7 +17,7 @@ from dashboards.figures import city_map
 from dashboards.figures.spark import spark
 from dashboards.glance import Figure, Glance, read_glance
 from dashboards.marks import congestion_legend, marks_of, patch_marks, patch_theme
-from dashboards.parts import Content, Tone, card, icon, marked, page_title, strip, tag
+from dashboards.parts import Content, Tone, card, icon, map_part, page_title, strip, tag
 from dashboards.theme import MAP_CONFIG, Scheme, scheme_of
 from services.domain import from_us
 from services.errors import UnavailableError
@@ -37,8 +37,9 @@ def layout(city: City, view: View, scheme: Scheme) -> Component:
         districts, layers = overview.districts(connection), overview.layer_names(connection)
         marks = marks_of(overview.sensors_now(connection, now), now, city.zone)
     figure = city_map.city_map(districts, layers, marks, None, scheme, revision="now", size=view.map_size(0.56, 400))
-    graph = dcc.Graph(id="now-map", figure=figure, config=MAP_CONFIG, style={"height": "400px"}, responsive=True)
-    drawn = marked(html.Div(graph, className="map", role="img"), aria_label="Map of all traffic detectors by speed")
+    graph = dcc.Graph(id="now-map", figure=figure, config=MAP_CONFIG, className="map-middle", responsive=True)
+    empty = None if marks or districts else emptiness.no_sensor()
+    drawn = map_part(graph, "Map of all traffic detectors by speed", empty=empty)
     to_map = dcc.Link("Open the map", href=address.link("map", view))
     return html.Div(
         [
@@ -55,7 +56,7 @@ def layout(city: City, view: View, scheme: Scheme) -> Component:
                     ),
                     card(
                         "Traffic",
-                        drawn if marks or districts else emptiness.no_sensor(),
+                        drawn,
                         congestion_legend(scheme),
                         note=to_map,
                         span=7,
