@@ -30,8 +30,8 @@ _HOLD: Final = 0.9
 _REWEIGHTS: Final = 1
 _BAND_S: Final = 4 * 3600
 _GROUP_SHARE: Final = 0.3
-_GROUP_PRIOR_HOURS: Final = 200.0  # the same for a part of the day against the whole day
 _PRIOR_HOURS: Final = 300.0  # hours of history it takes, half a day ahead, to believe in a difference from the profile
+_GROUP_PRIOR_HOURS: Final = 200.0  # the same for a part of the day against the whole day
 _ROWS_PER_DAY: Final = 48
 _GROUPS: Final = 2 * 24 // _GROUP_HOURS  # parts of a day, for working days and for weekends
 _BLOCK: Final = 4_000_000  # numbers of one block of features: 16 MB
@@ -51,12 +51,14 @@ class ProfileRidge:
 
     Attributes:
         weeks: days of one type that a profile's median takes.
-        penalty: ridge penalty per row on standardised features. Chosen with `weeks` on the validation part of the
-            Berlin recording (May to July 2024), never on its test part.
+        penalty: ridge penalty per row on standardised features.
+
+    All constants were chosen on the Berlin recording before its test part: `weeks`, `penalty` and the reweighting on
+    the validation part (May to July 2024), the priors in hours on four stretches of 14 to 84 days of the training part.
 
     Notes:
-        A missing difference fades to zero among the features and does not count at all as a target. Sensors with few rows shrink
-        to the profile.
+        A missing difference fades to zero among the features and does not count at all as a target. Sensors with few
+        rows shrink to the profile.
 
     """
 
