@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, Literal, TypeVar
 
 import numpy as np
@@ -15,7 +16,7 @@ from ingest.directory import Directory
 from ingest.merging import Merged, Stored, merge
 from ingest.personal_rows import household_rows, position_rows
 from ingest.rows import VALUE_COLUMNS, Rows, energy_rows, quantity_rows, traffic_rows
-from services.domain import EnergyReading, Kind, QuantityReading, TrafficReading, from_us
+from services.domain import EnergyReading, Kind, Message, QuantityReading, TrafficReading, from_us
 from services.settings import Settings
 from services.storage import personal_intake, readings
 from services.storage.database import Connection
@@ -123,7 +124,7 @@ class Writer:
                     batch.reject(place, self._directory.conflict(item.sensor, of_kind))
             keep = [index for index, number in enumerate(ids) if number != -1]
             items, places, ids = [items[i] for i in keep], [places[i] for i in keep], [ids[i] for i in keep]
-        return items, ids, places, [batch.messages[place].received_us for place in places]
+        return items, ids, places, _received(batch.messages, items, places)
 
     def _write_table(self, batch: Batch, rows: Rows) -> None:
         merged = self._merged_into_table(rows)
@@ -273,3 +274,13 @@ def _sentence(reasons: list[str]) -> str:
 def _storable(text: str) -> str:
     """Text as PostgreSQL takes it: bytes that were not UTF-8, and NUL, are written out."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").replace("\0", "\\x00")
+
+
+def _received(messages: Sequence[Message], items: Sequence[R], places: Sequence[int]) -> list[int]:
+    """When each reading was received [µs]: with its message, or in history when it would have been live."""
+    received = []
+    for item, place in zip(items, places, strict=True):
+        message = messages[place]
+        live = message.delay_us is None
+        received.append(message.received_us if live else min(message.received_us, item.observed_us + message.delay_us))
+    return received

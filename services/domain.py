@@ -52,12 +52,17 @@ class ForecastState(StrEnum):
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One MQTT message as it was received, before anything is known about its content."""
+    """One MQTT message as it was received, before anything is known about its content.
+
+    `delay_us` is for history only: each reading then counts as received this long after its own stamp, as it would have
+    been live, so that a forecast as of an earlier time finds what was known by then.
+    """
 
     topic: str
     payload: bytes
     received_us: int
     retained: bool = False
+    delay_us: int | None = None
 
 
 class TrafficReading(msgspec.Struct, frozen=True, kw_only=True, gc=False):

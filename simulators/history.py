@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from ingest.pipeline import store
 from services.domain import Kind, Message, from_us, to_us
@@ -23,6 +24,7 @@ from simulators.vehicles import HISTORY_REPORT_S, build_fleet, messages_of, posi
 _SILENT_FOR = timedelta(hours=26)
 _PERSONAL_DAYS = 2
 _FIXED = (Kind.TRAFFIC, Kind.ENERGY, Kind.ENVIRONMENT)
+_DELAY_US: Final = 900_000_000  # past readings count as received a quarter of an hour after their stamp
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,7 +67,7 @@ def load(settings: Settings, city: City, *, days: int = 30, until: datetime) -> 
     write_map(settings, city)
     silent_us = until_us - _SILENT_FOR // timedelta(microseconds=1)
     messages = (
-        Message(topic=topic, payload=payload, received_us=until_us)
+        Message(topic=topic, payload=payload, received_us=until_us, delay_us=_DELAY_US)
         for topic, payload in _messages(city, first_day, until_us, silent_us)
     )
     counts = store(settings, messages)

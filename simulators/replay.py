@@ -59,6 +59,8 @@ def shifted_to_now(recording: Recording, now_us: int, *, speed: float) -> Record
 def load_as_history(settings: Settings, recording: Recording, progress: Progress) -> Replayed:
     """Store a recording through the same decoders and writer as live readings; repeating it adds nothing.
 
+    Each reading counts as received when its interval ended, so that forecasts can be made as of any time of it.
+
     Raises:
         UnavailableError: the database does not answer.
 

@@ -48,7 +48,10 @@ def run(
         *(f"not forecast: {name}" for name in done.skipped),
     ]
     if not done.series:
-        lines.append("No sensor had reported by then: nothing was forecast.")
+        lines.append(
+            "Nothing was forecast: no sensor had reported lately. "
+            "For a recording of the past say when with --at, or load it with `arterial replay --shift now`."
+        )
     report(
         {
             "issued_at": done.issued_at,

@@ -93,7 +93,10 @@ def replay(
             done = replaying.publish(settings, recording, speed=speed, begin_us=begin_us, stop=stop, progress=progress)
         what = f"{done.readings:,} readings published"
     span = f"{done.first:%Y-%m-%d %H:%M} to {done.last:%Y-%m-%d %H:%M} UTC"
-    report(asdict(done), [f"{what}: {done.sensors} sensors, {span}, in {done.seconds:.1f} s."], as_json=as_json)
+    lines = [f"{what}: {done.sensors} sensors, {span}, in {done.seconds:.1f} s."]
+    if history is not None and shift == "none":
+        lines.append(f"To forecast as of its end: arterial forecast run --at {done.last:%Y-%m-%dT%H:%MZ}")
+    report(asdict(done), lines, as_json=as_json)
 
 
 def _days(text: str) -> tuple[date, date]:

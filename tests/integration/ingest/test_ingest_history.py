@@ -285,3 +285,16 @@ def test_the_role_of_ingest_cannot_read_what_it_wrote_about_people(settings: Set
         for table in ("position", "household", "dead_letter", "day_key"):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 ingest.execute(f"SELECT 1 FROM personal.{table}")  # noqa: S608 - names of this file
+
+
+def test_past_readings_count_as_received_when_they_would_have_been_live(settings: Settings, owner: Connection) -> None:
+    items = [{"ts": START_MS, "flow_vph": 1}, {"ts": NOW_US // 1_000, "flow_vph": 2}]
+    payload = orjson.dumps(items)
+    topic = TRAFFIC.format("recorded")
+    store(settings, [Message(topic=topic, payload=payload, received_us=NOW_US, delay_us=300_000_000)])
+
+    rows = owner.execute("SELECT received_at FROM sensing.traffic ORDER BY observed_at").fetchall()
+    assert rows == [
+        (from_us(START_MS * 1_000 + 300_000_000),),  # when its interval ended
+        (from_us(NOW_US),),  # never later than it really was
+    ]
