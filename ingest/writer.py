@@ -281,6 +281,8 @@ def _received(messages: Sequence[Message], items: Sequence[R], places: Sequence[
     received = []
     for item, place in zip(items, places, strict=True):
         message = messages[place]
-        live = message.delay_us is None
-        received.append(message.received_us if live else min(message.received_us, item.observed_us + message.delay_us))
+        if message.delay_us is None:
+            received.append(message.received_us)
+        else:
+            received.append(min(message.received_us, item.observed_us + message.delay_us))
     return received

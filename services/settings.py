@@ -34,7 +34,9 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 class Settings(BaseSettings):
     """Everything an operator can set. Frozen: a process reads its settings once, at start."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid", toml_file="arterial.toml")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid", toml_file="arterial.toml"
+    )
 
     # Where things are
     database_url: SecretStr | None = Field(
