@@ -65,11 +65,10 @@ def chart(
     return html.Figure([described, *([table_view(table)] if table is not None else [])])
 
 
-def map_part(graph: Component, label: str, *, empty: Component | None = None) -> Component:
+def map_part(graph: dcc.Graph, label: str, *, tall: bool = True, empty: Component | None = None) -> Component:
     """A map with its label, and over it why there is nothing on it. The graph is always there, so updates find it."""
-    return marked(
-        html.Div([graph, *([empty] if empty is not None else [])], className="map", role="img"), aria_label=label
-    )
+    inside = [graph, *([empty] if empty is not None else [])]
+    return marked(html.Div(inside, className=f"map map-{'tall' if tall else 'middle'}", role="img"), aria_label=label)
 
 
 def table_view(table: Component) -> Component:

@@ -132,7 +132,7 @@ def base_layout(scheme: Scheme, *, revision: str, height: int | None = None) -> 
             "font": {"family": FONT, "color": palette.text, "size": 12},
         },
         showlegend=False,  # charts are described in words beside them, which wrap on a phone
-        xaxis=axis | {"showgrid": False, "tickangle": 0, "nticks": 7},
+        xaxis=axis | {"showgrid": False, "tickangle": 0, "nticks": 6},
         yaxis=axis,
         dragmode="pan",
         modebar={"remove": ["sendDataToCloud"]},

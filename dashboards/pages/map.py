@@ -35,7 +35,7 @@ def layout(city: City, view: View, scheme: Scheme) -> Component:
         surface = read_surface(connection, city, frame, districts, _surface(view))
     marks = frame_marks(frame, city.zone, view.text("sensor"))
     figure = city_map.city_map(districts, layers, marks, surface, scheme, revision="map", size=view.map_size(0.64, 560))
-    graph = dcc.Graph(id="map", figure=figure, config=MAP_CONFIG, style={"height": "560px"}, responsive=True)
+    graph = dcc.Graph(id="map", figure=figure, config=MAP_CONFIG, style={"height": "100%"}, responsive=True)
     empty = None if marks or districts else emptiness.no_sensor()
     drawn = map_part(graph, "Map of the city; the list has the same data", empty=empty)
     choice = dmc.SegmentedControl(

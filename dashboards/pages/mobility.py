@@ -57,7 +57,7 @@ def layout(city: City, view: View, scheme: Scheme) -> Component:
     shown = _read(city, view)
     days = [{"value": r.day.isoformat(), "label": r.day.strftime("%A, %-d %B %Y")} for r in shown.releases]
     figure = cells_map(shown.districts, shown.layers, shown.cells, shown.highest, scheme, size=view.map_size(0.56, 560))
-    graph = dcc.Graph(id="cells", figure=figure, config=MAP_CONFIG, className="map-tall", responsive=True)
+    graph = dcc.Graph(id="cells", figure=figure, config=MAP_CONFIG, style={"height": "100%"}, responsive=True)
     drawn = map_part(graph, "Map of published vehicle counts per cell")
     controls = html.Div(
         [

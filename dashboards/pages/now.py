@@ -37,9 +37,9 @@ def layout(city: City, view: View, scheme: Scheme) -> Component:
         districts, layers = overview.districts(connection), overview.layer_names(connection)
         marks = marks_of(overview.sensors_now(connection, now), now, city.zone)
     figure = city_map.city_map(districts, layers, marks, None, scheme, revision="now", size=view.map_size(0.56, 400))
-    graph = dcc.Graph(id="now-map", figure=figure, config=MAP_CONFIG, className="map-middle", responsive=True)
+    graph = dcc.Graph(id="now-map", figure=figure, config=MAP_CONFIG, style={"height": "100%"}, responsive=True)
     empty = None if marks or districts else emptiness.no_sensor()
-    drawn = map_part(graph, "Map of all traffic detectors by speed", empty=empty)
+    drawn = map_part(graph, "Map of all traffic detectors by speed", tall=False, empty=empty)
     to_map = dcc.Link("Open the map", href=address.link("map", view))
     return html.Div(
         [

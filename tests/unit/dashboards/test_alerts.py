@@ -1,0 +1,105 @@
+"""What needs attention, from readings and forecasts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+
+from dashboards.alerts import find_alerts, is_silent
+from dashboards.chance import chance_above
+from services.domain import to_us
+from services.storage.overview import DeadLetters, Quantiles, SensorNow
+
+NOW = datetime(2026, 11, 20, 16, 0, tzinfo=UTC)
+NONE = Quantiles(sensor_id=np.zeros(0, dtype=np.int64), target_us=np.zeros(0, dtype=np.int64), values=np.zeros((0, 7)))
+QUIET = DeadLetters(last_hour=0, hour_before=0, reason=None)
+
+
+def sensor(**facts: Any) -> SensorNow:
+    known: dict[str, Any] = dict.fromkeys(SensorNow.__slots__)
+    known |= {"id": 1, "code": "s-1", "kind": "traffic", "step_seconds": 300, "observed_at": NOW - timedelta(minutes=6)}
+    return SensorNow(**(known | facts))
+
+
+def ahead(centre: float, spread: float, sensor_id: int = 1) -> Quantiles:
+    values = centre + spread * np.array([[-1.6, -1.3, -0.7, 0, 0.7, 1.3, 1.6]])
+    at = np.array([to_us(NOW + timedelta(hours=1))])
+    return Quantiles(sensor_id=np.array([sensor_id]), target_us=at, values=values)
+
+
+def alerts(
+    *sensors: SensorNow, speeds: Quantiles = NONE, powers: Quantiles = NONE, letters: DeadLetters = QUIET
+) -> Any:
+    return find_alerts(sensors, speeds, powers, letters, now=NOW, zone=ZoneInfo("Europe/Berlin"))
+
+
+@pytest.mark.parametrize(("speed", "expected"), [(10.0, ["critical"]), (24.9, ["warning"]), (25.0, [])])
+def test_congestion_now(speed: float, expected: list[str]) -> None:
+    found = alerts(sensor(speed_kmh=speed, free_flow_kmh=50.0))
+    assert [a.severity for a in found] == expected
+
+
+def test_congestion_ahead_names_the_citys_clock() -> None:
+    (found,) = alerts(sensor(speed_kmh=45.0, free_flow_kmh=50.0), speeds=ahead(20, 2))
+    assert found.severity == "info"
+    assert "18:00" in found.text
+
+
+def test_a_feeder_over_its_limit() -> None:
+    (found,) = alerts(sensor(kind="energy", power_kw=510.0, limit_kw=500.0))
+    assert found.severity == "critical"
+    assert "510 kW of 500 kW" in found.text
+
+
+@pytest.mark.parametrize(("centre", "expected"), [(520.0, ["warning"]), (470.0, ["info"]), (300.0, [])])
+def test_a_feeder_that_may_exceed_its_limit(centre: float, expected: list[str]) -> None:
+    feeder = sensor(kind="energy", power_kw=400.0, limit_kw=500.0)
+    assert [a.severity for a in alerts(feeder, powers=ahead(centre, 40))] == expected
+
+
+def test_silence_hides_no_more_than_it_says() -> None:
+    old = {"observed_at": NOW - timedelta(hours=5), "speed_kmh": 5.0, "free_flow_kmh": 50.0}
+    found = alerts(*(sensor(code=f"s-{i}", id=i, **old) for i in range(5)))
+    assert [a.title for a in found][-1] == "2 more sensors are silent"
+    assert all("Congestion" not in a.title for a in found), "an old reading says nothing about now"
+    assert "12:00" in found[0].text
+
+
+def test_silence_begins_after_three_steps_and_at_least_a_quarter_hour() -> None:
+    def heard(minutes: int, step: int) -> SensorNow:
+        return sensor(observed_at=NOW - timedelta(minutes=minutes), step_seconds=step)
+
+    assert not is_silent(heard(15, 60), NOW)
+    assert is_silent(heard(16, 60), NOW)
+    assert not is_silent(heard(45, 900), NOW)
+    assert is_silent(heard(46, 900), NOW)
+    assert is_silent(sensor(observed_at=None), NOW)
+
+
+def test_dead_letters_matter_when_they_grow() -> None:
+    assert alerts(letters=DeadLetters(last_hour=4, hour_before=0, reason="x")) == []
+    assert alerts(letters=DeadLetters(last_hour=90, hour_before=100, reason="x")) == []
+    (found,) = alerts(letters=DeadLetters(last_hour=12, hour_before=1, reason="the payload is not JSON"))
+    assert "not JSON" in found.text
+
+
+def test_the_most_serious_comes_first() -> None:
+    found = alerts(
+        sensor(id=1, code="a", speed_kmh=22.0, free_flow_kmh=50.0),
+        sensor(id=2, code="b", speed_kmh=5.0, free_flow_kmh=50.0),
+        sensor(id=3, code="c", observed_at=None),
+    )
+    assert [a.severity for a in found] == ["critical", "warning", "warning"]
+    assert found[0].sensor == "b"
+
+
+def test_the_chance_above_a_limit_is_read_from_the_quantiles() -> None:
+    row = np.array([[10.0, 20, 30, 40, 50, 60, 70]])
+    assert chance_above(row, 40)[0] == pytest.approx(0.5)
+    assert chance_above(row, 45)[0] == pytest.approx(0.375)
+    assert chance_above(row, 5)[0] == pytest.approx(0.95)
+    assert chance_above(row, 71)[0] == 0
