@@ -5,6 +5,7 @@ The modules of `services.commands` import what is heavy inside their functions, 
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import NoReturn
 
@@ -38,6 +39,8 @@ app.command()(doctor.doctor)
 
 def main() -> NoReturn:
     """The entry point `arterial`: a person's mistake becomes one sentence and an exit code, never a traceback."""
+    # Forecasting multiplies many small matrices: threads of the linear algebra library only wait for each other there.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         app()
     except ArterialError as error:
