@@ -26,10 +26,11 @@ WORKDAY, FRIDAY, SATURDAY, SUNDAY = range(4)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LocalTime:
-    """Local clock of each time: `hour` of the day [0, 24), `kind` of day, `year_share` of the year gone [0, 1)."""
+    """Local clock of each time: `hour` of the day [0, 24), `kind` of day and of the day before, `year_share` [0, 1)."""
 
     hour: Floats
     kind: Ints
+    kind_before: Ints
     year_share: Floats
 
 
@@ -44,9 +45,16 @@ def local_time(times_us: Ints, zone: ZoneInfo, country: str, region: str | None)
     offset = np.array([_offset_us(int(quarter) * (HOUR_US // 4), zone) for quarter in hours], dtype=np.int64)
     local_us = times_us + offset[index]
     days, day_index = np.unique(local_us // DAY_US, return_inverse=True)
-    kinds = np.array([kind_of_day(date(1970, 1, 1) + timedelta(days=int(day)), country, region) for day in days])
-    shares = np.array([_year_share(date(1970, 1, 1) + timedelta(days=int(day))) for day in days])
-    return LocalTime(hour=(local_us % DAY_US) / HOUR_US, kind=kinds[day_index], year_share=shares[day_index])
+    dates = [date(1970, 1, 1) + timedelta(days=int(day)) for day in days]
+    kinds = np.array([kind_of_day(day, country, region) for day in dates])
+    before = np.array([kind_of_day(day - timedelta(days=1), country, region) for day in dates])
+    shares = np.array([_year_share(day) for day in dates])
+    return LocalTime(
+        hour=(local_us % DAY_US) / HOUR_US,
+        kind=kinds[day_index],
+        kind_before=before[day_index],
+        year_share=shares[day_index],
+    )
 
 
 def kind_of_day(day: date, country: str, region: str | None) -> int:

@@ -24,6 +24,7 @@ _STEP_H = DETECTOR_STEP_S / 3_600
 _QUEUE_OVER_DETECTOR = 8.0  # vehicles per lane
 _LONGEST_QUEUE = 130.0  # vehicles per lane
 _QUEUE_DENSITY = 75.0  # vehicles per kilometre and lane in a moving queue
+_NIGHT_FADES_H = 4.0
 _YEAR_2026_US = 1_767_225_600_000_000
 _YEAR_US = 365.25 * 86_400e6
 
@@ -123,8 +124,18 @@ def _demand(city: City, day: int, times_us: Ints) -> Floats:
 
 
 def day_shape(local: LocalTime, pressure: float) -> Floats:
-    """Demand as a share of an ordinary working day's peak; `pressure` +1 presses in the morning, -1 in the evening."""
-    hour = local.hour
+    """Demand as a share of an ordinary working day's peak; `pressure` +1 presses in the morning, -1 in the evening.
+
+    The evening of the day before fades out over the first hours, as a Saturday night is not over at midnight.
+    """
+    gone = np.minimum(local.hour / _NIGHT_FADES_H, 1)
+    today = gone * gone * (3 - 2 * gone)
+    return today * _shape_of(local.kind, local.hour, pressure) + (1 - today) * _shape_of(
+        local.kind_before, local.hour + 24, pressure
+    )
+
+
+def _shape_of(kind: Ints, hour: Floats, pressure: float) -> Floats:
     morning, evening = {1.0: (1.0, 0.62), 0.0: (0.88, 0.95), -1.0: (0.55, 1.0)}[pressure]
     daylight = 1 / (1 + np.exp(-(hour - 5.9) / 0.45)) / (1 + np.exp((hour - 20.3) / 1.1))
     shapes = {
@@ -140,7 +151,7 @@ def day_shape(local: LocalTime, pressure: float) -> Floats:
         SATURDAY: 0.06 + 0.58 * _bump(hour, 13.2, 3.9) + 0.14 * _bump(hour, 21.5, 2.0) + 0.07 * _bump(hour, 0.0, 1.6),
         SUNDAY: 0.05 + 0.45 * _bump(hour, 15.2, 3.7) + 0.12 * _bump(hour, 19.0, 2.2) + 0.07 * _bump(hour, 0.0, 1.8),
     }
-    return np.select([local.kind == kind for kind in shapes], list(shapes.values()))
+    return np.select([kind == one for one in shapes], list(shapes.values()))
 
 
 def _bump(hour: Floats, middle: float, width: float) -> Floats:

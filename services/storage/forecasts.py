@@ -18,8 +18,8 @@ from services.storage.queries import query
 LEADS = tuple(timedelta(minutes=minutes) for minutes in (15, 60, 180, 360, 720, 1440))
 """The lead times that are scored: from the issue step to the end of the target."""
 
-KEEP_ALL = timedelta(days=7)
-KEEP_HOURLY = timedelta(days=60)
+KEEP_ALL = timedelta(days=2)
+KEEP_HOURLY = timedelta(days=30)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from simulators.fundamental_diagram import EFFECTIVE_LENGTH_KM, JAM_DENSITY, Fun
 from simulators.households import district_energy, household_day
 from simulators.incidents import incidents_of
 from simulators.sensors import FEEDER_TYPES
-from simulators.traffic import TrafficDay, diagram_of, traffic_day
+from simulators.traffic import TrafficDay, day_shape, diagram_of, traffic_day
 from simulators.weather import weather_at
 
 WEDNESDAY, SATURDAY, SUNDAY = (day_of(to_us(datetime(2026, 11, day, tzinfo=UTC))) for day in (18, 21, 22))
@@ -191,3 +192,12 @@ def test_kinds_have_the_steps_they_are_said_to_have(city: City) -> None:
     assert STEP_S[Kind.ENERGY] == 900
     for kind, step in STEP_S.items():
         assert (np.diff(devices.day(kind, WEDNESDAY).times_us) == step * 1_000_000).all()
+
+
+def test_demand_does_not_jump_at_midnight() -> None:
+    """From a Sunday into a Monday, and from a Friday into a Saturday, a step changes demand by little."""
+    zone = ZoneInfo("Europe/Berlin")
+    for midnight in (datetime(2026, 11, 23, tzinfo=zone), datetime(2026, 11, 21, tzinfo=zone)):
+        times_us = to_us(midnight) + np.arange(-12, 12) * 300_000_000
+        shape = day_shape(local_time(times_us, zone, "DE", "BE"), 0.0)
+        assert np.abs(np.diff(shape)).max() < 0.02
