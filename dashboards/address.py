@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 from urllib.parse import parse_qsl, urlencode
-from zoneinfo import ZoneInfo
 
 PREFIX: Final = "/dash/"
 PAGES: Final = ("", "map", "forecast", "energy", "mobility")
@@ -92,11 +91,6 @@ def link(page: str, view: View, **changes: str | None) -> str:
         else:
             kept[name] = value
     return PREFIX + page + (f"?{urlencode(kept)}" if kept else "")
-
-
-def local_input(moment: datetime, zone: ZoneInfo) -> str:
-    """A moment as the date and time of the city's clock, the way a picker shows it."""
-    return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _moment(text: str) -> datetime | None:

@@ -10,7 +10,7 @@ import numpy as np
 from dashboards.alerts import Alert, find_alerts, is_silent
 from dashboards.context import City
 from services.storage import overview
-from services.storage.overview import CityLoad, CityTraffic, DeadLetters, IngestTotals, Numbers, SensorNow
+from services.storage.overview import CityLoad, CityTraffic, DeadLetters, IngestTotals, Numbers
 
 DAY = timedelta(days=1)
 WEEK = timedelta(days=7)
@@ -107,8 +107,3 @@ def _figure(day: CityTraffic | CityLoad, values: Numbers, week: CityTraffic | Ci
 def _last(values: Numbers) -> float | None:
     known = values[np.isfinite(values)]
     return float(known[-1]) if len(known) else None
-
-
-def live(sensors: list[SensorNow], now: datetime) -> list[SensorNow]:
-    """The sensors that are not silent."""
-    return [sensor for sensor in sensors if not is_silent(sensor, now)]

@@ -199,7 +199,7 @@ def _list(frame: Frame, view: View) -> Component:
             continue
         index = congestion_class(ratio)
         rows.append((name, tag(f"{CONGESTION_NAMES[index]} {words.percent(ratio)}", _TONES[index])))
-    listing = table(["Detector", "Speed of free flow"], rows, numeric=[1])
+    listing = table(["Detector", "Speed ÷ free flow"], rows, numeric=[1])
     return html.Div(listing, className="scroll tall", tabIndex=0)
 
 

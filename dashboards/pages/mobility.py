@@ -18,7 +18,7 @@ from dashboards.context import City, threaded
 from dashboards.figures.cells import PUBLISHED, WITHHELD, cells_map, cells_update
 from dashboards.frame import control
 from dashboards.marks import patch_theme
-from dashboards.parts import Content, bars, card, icon, map_part, page_title, strip, tag
+from dashboards.parts import Content, bars, card, map_part, page_title, strip, tag
 from dashboards.theme import MAP_CONFIG, PALETTES, Scheme, scheme_of
 from services.errors import UnavailableError
 from services.storage import ledger, overview, releases
@@ -93,7 +93,6 @@ def layout(city: City, view: View, scheme: Scheme) -> Component:
                 ],
                 className="grid",
             ),
-            html.Div(id="mobility-ledger", style={"display": "contents"}),
             dcc.Store(id="cells-drawn", data=scheme),
         ],
         style={"display": "contents"},
@@ -110,7 +109,6 @@ def register(app: Dash, city: City) -> None:
             Output("mobility-legend", "children"),
             Output("mobility-side", "children"),
             Output("mobility-explanation", "children"),
-            Output("mobility-ledger", "children"),
             Output("cells-drawn", "data"),
         ],
         Input("url", "search"),
@@ -124,7 +122,7 @@ def register(app: Dash, city: City) -> None:
         try:
             shown = _read(city, address.read_view(search))
         except UnavailableError as error:
-            return [dash.no_update, [], None, card("Mobility", emptiness.failed(str(error))), None, None, drawn]
+            return [dash.no_update, [], None, card("Mobility", emptiness.failed(str(error))), None, drawn]
         patch = Patch()
         for trace, attributes in zip(
             (WITHHELD, PUBLISHED), cells_update(shown.cells, shown.highest, scheme), strict=True
@@ -138,9 +136,8 @@ def register(app: Dash, city: City) -> None:
             patch,
             _badge(shown),
             _legend(shown, scheme),
-            _side(shown, city),
+            [*_side(shown, city), _ledger(shown)],
             _explanation(shown.release),
-            _ledger(shown),
             scheme,
         ]
 
@@ -293,5 +290,5 @@ def _ledger(shown: Shown) -> Component:
             for b in sorted(days[day], key=lambda b: b.domain)
         ]
         columns.append(html.Div([html.Div(f"{day:%a %-d %B}", className="column-title"), bars(rows)]))
-    note = html.Span([icon("private"), " Spent per person and day; never refunded"], className="tags")
+    note = "Spent per person and day, never refunded"
     return card("Privacy budget", html.Div(columns, className="columns"), note=note)

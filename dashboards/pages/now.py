@@ -36,7 +36,7 @@ def layout(city: City, view: View, scheme: Scheme) -> Component:
     with city.reading() as connection:
         districts, layers = overview.districts(connection), overview.layer_names(connection)
         marks = marks_of(overview.sensors_now(connection, now), now, city.zone)
-    figure = city_map.city_map(districts, layers, marks, None, scheme, revision="now", size=view.map_size(0.56, 400))
+    figure = city_map.city_map(districts, layers, marks, None, scheme, revision="now", size=view.map_size(0.56, 470))
     graph = dcc.Graph(id="now-map", figure=figure, config=MAP_CONFIG, style={"height": "100%"}, responsive=True)
     empty = None if marks or districts else emptiness.no_sensor()
     drawn = map_part(graph, "Map of all traffic detectors by speed", tall=False, empty=empty)
