@@ -130,9 +130,9 @@ def day_shape(local: LocalTime, pressure: float) -> Floats:
     """
     gone = np.minimum(local.hour / _NIGHT_FADES_H, 1)
     today = gone * gone * (3 - 2 * gone)
-    return today * _shape_of(local.kind, local.hour, pressure) + (1 - today) * _shape_of(
-        local.kind_before, local.hour + 24, pressure
-    )
+    carried = _shape_of(local.kind_before, local.hour + 24, pressure)
+    shape: Floats = today * _shape_of(local.kind, local.hour, pressure) + (1 - today) * carried
+    return shape
 
 
 def _shape_of(kind: Ints, hour: Floats, pressure: float) -> Floats:
