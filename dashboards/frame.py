@@ -32,7 +32,7 @@ def frame(city: City) -> Component:
     """The whole document around the page."""
     part: Component = dmc.MantineProvider(
         id="mantine",
-        forceColorScheme="light",
+        defaultColorScheme="auto",
         theme={"fontFamily": FONT, "primaryColor": "blue", "defaultRadius": "md", "respectReducedMotion": True},
         children=html.Div(
             [

@@ -132,6 +132,8 @@ def register(app: Dash, city: City) -> None:
                     patch["data"][trace][name] = value
         if scheme != drawn:
             patch_theme(patch, shown.layers, scheme)
+            for trace in (WITHHELD, PUBLISHED):
+                patch["data"][trace]["marker"]["line"]["color"] = PALETTES[scheme].outline
         return [
             patch,
             _badge(shown),
