@@ -78,7 +78,7 @@ def load_as_history(settings: Settings, recording: Recording, progress: Progress
                 counts[0] += 1
                 counts[1] += size
                 topic = native.topic(sensor.kind, sensor.code)
-                yield Message(topic=topic, payload=payload, received_us=now_us)
+                yield Message(topic=topic, payload=payload, received_us=now_us, delay_us=recording.step_s * 1_000_000)
         progress(len(recording.sensors), len(recording.sensors))
 
     stored = store(settings, messages())

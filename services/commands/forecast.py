@@ -25,21 +25,32 @@ def run(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Forecast all sensors once and store the result; nothing issued before is overwritten."""
+    """Forecast all sensors once and store the result; nothing issued before is overwritten.
+
+    Where no sensor reports any more, as after loading a recording, the forecast is made as of its newest reading.
+    """
     from datetime import datetime
 
     from services.commands.progress import progress_bar
     from services.errors import InputError
     from services.forecasting.run import forecast_all
     from services.settings import load_settings
+    from services.storage import health
+    from services.storage.database import connect
 
     try:
         issued_at = None if at is None else datetime.fromisoformat(at)
     except ValueError as error:
         message = f"--at {at!r} is not a time: write it like 2026-11-22T08:00:00Z"
         raise InputError(message) from error
+    settings = load_settings()
     with progress_bar("Forecasting") as progress:
-        done = forecast_all(load_settings(), issued_at, progress)
+        done = forecast_all(settings, issued_at, progress)
+        with connect(settings.role_dsn("jobs"), application="forecast") as connection:
+            newest = health.newest_receipt(connection)
+            if not done.series and issued_at is None and newest is not None:
+                done = forecast_all(settings, newest, progress)
+            silent = health.without_forecast(connection, done.runs)
     lines = [
         f"Issued at {done.issued_at:%Y-%m-%d %H:%M:%S} UTC in {done.seconds:.1f} s.",
         f"{done.series} series, {done.values} values.",
@@ -47,9 +58,9 @@ def run(
         "Models: " + (", ".join(f"{count} {model}" for model, count in sorted(done.models.items())) or "none"),
         *(f"not forecast: {name}" for name in done.skipped),
     ]
-    if not done.series:
+    if silent:
         lines.append(
-            "Nothing was forecast: no sensor had reported lately. "
+            f"{silent} sensors had not reported for long and were not forecast. "
             "For a recording of the past say when with --at, or load it with `arterial replay --shift now`."
         )
     report(
@@ -61,6 +72,7 @@ def run(
             "states": done.states,
             "models": done.models,
             "skipped": done.skipped,
+            "silent_sensors": silent,
             "seconds": round(done.seconds, 3),
         },
         lines,

@@ -65,6 +65,7 @@ def replay(
     import threading
     import time
     from dataclasses import asdict
+    from datetime import timedelta
 
     from services.commands.progress import progress_bar
     from services.logging import configure_logging
@@ -95,7 +96,8 @@ def replay(
     span = f"{done.first:%Y-%m-%d %H:%M} to {done.last:%Y-%m-%d %H:%M} UTC"
     lines = [f"{what}: {done.sensors} sensors, {span}, in {done.seconds:.1f} s."]
     if history is not None and shift == "none":
-        lines.append(f"To forecast as of its end: arterial forecast run --at {done.last:%Y-%m-%dT%H:%MZ}")
+        end = done.last + timedelta(seconds=recording.step_s)
+        lines.append(f"To forecast as of its end: arterial forecast run --at {end:%Y-%m-%dT%H:%MZ}")
     report(asdict(done), lines, as_json=as_json)
 
 

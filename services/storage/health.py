@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -68,3 +69,15 @@ def newest_issue(connection: Connection) -> datetime | None:
     """When the newest forecast was issued, None before the first."""
     row = connection.execute(query("health", "newest_issue")).fetchone()
     return row[0] if row else None
+
+
+def newest_receipt(connection: Connection) -> datetime | None:
+    """When the reading with the newest stamp was received, None without readings."""
+    row = connection.execute(query("health", "newest_receipt")).fetchone()
+    return row[0] if row else None
+
+
+def without_forecast(connection: Connection, runs: Sequence[int]) -> int:
+    """How many registered sensors these forecast runs say nothing about."""
+    row = connection.execute(query("health", "without_forecast"), {"runs": list(runs)}).fetchone()
+    return int(row[0]) if row else 0

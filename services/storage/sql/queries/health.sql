@@ -32,3 +32,16 @@ LEFT JOIN LATERAL (
 -- name: newest_issue
 -- When the newest forecast was issued.
 SELECT max(issued_at) FROM forecast.run;
+
+-- name: newest_receipt
+-- When the newest reading was received, by its stamp.
+SELECT max(at) FROM (
+    (SELECT received_at AS at FROM sensing.traffic ORDER BY observed_at DESC LIMIT 1)
+    UNION ALL (SELECT received_at FROM sensing.energy ORDER BY observed_at DESC LIMIT 1)
+    UNION ALL (SELECT received_at FROM sensing.observation ORDER BY observed_at DESC LIMIT 1)
+) newest;
+
+-- name: without_forecast
+-- How many sensors the given runs say nothing about.
+SELECT count(*) FROM sensing.sensor s
+WHERE NOT EXISTS (SELECT FROM forecast.series f WHERE f.sensor_id = s.id AND f.run_id = ANY (%(runs)s));
