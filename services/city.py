@@ -67,6 +67,7 @@ class Endpoints:
     mqtt_protocol: str
     database: str
     example_sensor: str | None
+    ready_after_s: float
 
     def document(self) -> dict[str, str]:
         """What `endpoints.json` holds."""
@@ -84,6 +85,7 @@ class Endpoints:
         host, _, port = self.mqtt.rpartition("://")[2].rpartition("@")[2].partition(":")
         sensor = self.example_sensor or "my-sensor"
         return [
+            f"Ready         after {self.ready_after_s:.1f} s",
             "",
             f"  Dashboard   {self.dashboard}",
             f"  API docs    {self.api}/docs",
@@ -133,6 +135,7 @@ class City:
     _children: list[_Process] = field(init=False, default_factory=list)
     _services: dict[str, Running] = field(init=False, default_factory=dict)
     _stop: threading.Event = field(init=False, default_factory=threading.Event)
+    _began: float = field(init=False, default=0.0)
     _ready: bool = field(init=False, default=False)
     _say: Callable[[str], None] = field(init=False, default=print)
 
@@ -148,7 +151,7 @@ class City:
             UnavailableError: a service did not come up; the message has the end of its log.
 
         """
-        self._say = say
+        self._say, self._began = say, time.monotonic()
         self._folder = prepare_data_dir(self.settings.data_dir)
         with ExitStack() as stack:
             stack.enter_context(self._signals())
@@ -329,6 +332,7 @@ class City:
             mqtt_protocol=self.settings.mqtt_protocol,
             database=self.settings.owner_dsn(),
             example_sensor=example,
+            ready_after_s=time.monotonic() - self._began,
         )
 
     def _end_of_log(self, name: str) -> str:
