@@ -14,6 +14,7 @@ from ingest.batch import Batch
 from ingest.counts import Counts
 from ingest.decoders.catalogue import decode
 from ingest.decoders.checks import Limits
+from ingest.decoders.memory import Memory
 from ingest.persistence import Persistence
 from services.domain import Message
 from services.settings import Settings
@@ -27,6 +28,7 @@ def limits_of(settings: Settings) -> Limits:
         max_payload_bytes=settings.ingest_max_payload_bytes,
         future_tolerance_s=settings.ingest_future_tolerance_s,
         oldest_days=settings.ingest_oldest_days,
+        zone=settings.city_timezone,
     )
 
 
@@ -59,11 +61,12 @@ def store(settings: Settings, messages: Iterable[Message]) -> Counts:
 
 def _blocks(settings: Settings, messages: Iterable[Message]) -> Iterator[Batch]:
     limits = limits_of(settings)
+    memory = Memory()
     block: list[Message] = []
     decoded = []
     size = 0
     for message in messages:
-        said = decode(message, now_us=time.time_ns() // 1_000, limits=limits)
+        said = decode(message, now_us=time.time_ns() // 1_000, limits=limits, memory=memory)
         block.append(message)
         decoded.append(said)
         size += 1 + len(said.readings)

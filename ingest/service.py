@@ -11,6 +11,7 @@ import structlog
 from ingest.batch import Batch
 from ingest.counts import Counts
 from ingest.decoders.catalogue import decode
+from ingest.decoders.memory import Memory
 from ingest.inbox import Inbox
 from ingest.persistence import Persistence
 from ingest.pipeline import limits_of
@@ -49,6 +50,7 @@ def run(settings: Settings, stop: threading.Event) -> Counts:
 
 def _work(settings: Settings, stop: threading.Event, inbox: Inbox, session: Session, persistence: Persistence) -> None:
     limits = limits_of(settings)
+    memory = Memory()
     next_heartbeat = 0.0
     while True:
         stopping = stop.is_set()
@@ -61,7 +63,9 @@ def _work(settings: Settings, stop: threading.Event, inbox: Inbox, session: Sess
         )
         if messages:
             now_us = time.time_ns() // 1_000
-            batch = Batch.of(messages, [decode(message, now_us=now_us, limits=limits) for message in messages])
+            batch = Batch.of(
+                messages, [decode(message, now_us=now_us, limits=limits, memory=memory) for message in messages]
+            )
             if not persistence.persist(batch, inbox.received):
                 return  # not acknowledged: the broker delivers it again
             session.acknowledge(receipts)

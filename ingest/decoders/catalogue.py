@@ -8,8 +8,9 @@ from typing import Final
 
 import msgspec
 
-from ingest.decoders import fintraffic_tms, native, senml, things_stack
+from ingest.decoders import chirpstack, fintraffic_tms, native, senml, things_stack
 from ingest.decoders.checks import Limits, Window, shown
+from ingest.decoders.memory import Memory
 from services.domain import PERSONAL_KINDS, Decoded, Message, Rejected
 from services.errors import InputError
 
@@ -21,16 +22,23 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
         name: short, for people and the command line.
         topics: MQTT topic filters that carry it.
         example: one such topic.
-        decode: reads a message; an InputError rejects it whole.
+        decode: reads a message, given what is remembered of earlier ones; an InputError rejects it whole.
         description: one line.
+        personal: whether it carries personal data; its dead letters are then kept with personal data.
 
     """
 
     name: str
     topics: tuple[str, ...]
     example: str
-    decode: Callable[[Message, Window], Decoded]
+    decode: Callable[[Message, Window, Memory], Decoded]
     description: str
+    personal: bool = False
+
+
+def _alone(decode: Callable[[Message, Window], Decoded]) -> Callable[[Message, Window, Memory], Decoded]:
+    """The decoder of a dialect whose messages need no other."""
+    return lambda message, window, _: decode(message, window)
 
 
 DIALECTS: Final[dict[str, Dialect]] = {
@@ -40,35 +48,55 @@ DIALECTS: Final[dict[str, Dialect]] = {
             name="native",
             topics=tuple(f"city/v1/+/+/{purpose}" for purpose in ("telemetry", "status", "meta")),
             example="city/v1/traffic/example/telemetry",
-            decode=native.decode,
+            decode=_alone(native.decode),
             description="Arterial's own JSON: one reading, or an array of them",
         ),
         Dialect(
             name="senml",
             topics=("city/v1/+/+/senml",),
             example="city/v1/environment/example/senml",
-            decode=senml.decode,
+            decode=_alone(senml.decode),
             description="Sensor Measurement Lists (RFC 8428) in JSON",
         ),
         Dialect(
             name="things_stack",
             topics=("v3/+/devices/+/up",),
             example="v3/application@tenant/devices/example/up",
-            decode=things_stack.decode,
+            decode=_alone(things_stack.decode),
             description="LoRaWAN uplinks of The Things Stack v3, with decoded_payload",
+        ),
+        Dialect(
+            name="chirpstack",
+            topics=("application/+/device/+/event/up",),
+            example="application/1/device/0101010101010101/event/up",
+            decode=_alone(chirpstack.decode),
+            description="LoRaWAN uplinks of ChirpStack 4 and 3, decoded by their codec",
         ),
         Dialect(
             name="fintraffic_tms",
             topics=("tms-v2/+/+", "tms-v2/status"),
             example="tms-v2/23001/5116",
-            decode=fintraffic_tms.decode,
+            decode=_alone(fintraffic_tms.decode),
             description="Finland's road traffic measuring stations (Fintraffic Digitraffic, tms-v2)",
         ),
     )
 }
+_PERSONAL_LEVELS: Final = PERSONAL_KINDS | {
+    topic_filter.strip("/").split("/")[0]
+    for dialect in DIALECTS.values()
+    if dialect.personal
+    for topic_filter in dialect.topics
+}
 
 
-def decode(message: Message, dialect: str | None = None, *, now_us: int, limits: Limits | None = None) -> Decoded:
+def decode(
+    message: Message,
+    dialect: str | None = None,
+    *,
+    now_us: int,
+    limits: Limits | None = None,
+    memory: Memory | None = None,
+) -> Decoded:
     """All that one message says, each item a reading or a rejection with its reason; never raises for a message.
 
     Args:
@@ -76,6 +104,7 @@ def decode(message: Message, dialect: str | None = None, *, now_us: int, limits:
         dialect: a name of `DIALECTS`; by default the one whose topic filter matches.
         now_us: the server's clock [µs since 1970 UTC].
         limits: sizes and times that are accepted.
+        memory: what earlier messages of the session said; by default there were none.
 
     Raises:
         InputError: `dialect` is not a name of `DIALECTS`.
@@ -91,7 +120,7 @@ def decode(message: Message, dialect: str | None = None, *, now_us: int, limits:
     if name is None:
         return _rejected(_no_dialect(message.topic))
     try:
-        return DIALECTS[name].decode(message, Window.of(limits, now_us))
+        return DIALECTS[name].decode(message, Window.of(limits, now_us), Memory() if memory is None else memory)
     except InputError as refusal:
         return _rejected(str(refusal))
 
@@ -108,8 +137,8 @@ def route(topic: str) -> str | None:
 
 
 def is_personal(topic: str) -> bool:
-    """Whether a topic may carry personal data: any of its levels names a personal kind, however it is spelt."""
-    return any(level.strip().casefold() in PERSONAL_KINDS for level in topic.split("/"))
+    """Whether a topic may carry personal data: any level names a personal kind or dialect, however it is spelt."""
+    return any(level.strip().casefold() in _PERSONAL_LEVELS for level in topic.split("/"))
 
 
 def matches(topic: str, topic_filter: str) -> bool:

@@ -6,6 +6,7 @@ import math
 import re
 from datetime import UTC, datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -32,20 +33,22 @@ _ANY: Final = msgspec.json.Decoder()
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a payload may be at most."""
+    """What is accepted; `zone` is the city's IANA time zone, for devices that send their local time without one."""
 
     max_payload_bytes: int = 262_144
     future_tolerance_s: int = 300
     oldest_days: int = 3_650
+    zone: str = "Europe/Berlin"
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
-    """The span of timestamps that are accepted, as seen from the server's clock [µs since 1970 UTC]."""
+    """The span of timestamps that are accepted, as seen from the server's clock [µs since 1970 UTC]; and the city's zone."""
 
     now_us: int
     earliest_us: int
     latest_us: int
     oldest_days: int
+    zone: str
 
     @classmethod
     def of(cls, limits: Limits, now_us: int) -> Window:
@@ -55,6 +58,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
             earliest_us=max(now_us - limits.oldest_days * DAY_US, _EARLIEST_EVER_US),
             latest_us=now_us + limits.future_tolerance_s * SECOND_US,
             oldest_days=limits.oldest_days,
+            zone=limits.zone,
         )
 
 
@@ -158,6 +162,35 @@ def counted_moment(value: object, unit: str, window: Window) -> int:
                 message = f"the timestamp {value} looks like {other} since 1970 ({iso(guess)}), but {unit} are expected"
                 raise InputError(message)
     return within(moment, window)
+
+
+def local_moment(value: str, received_us: int, window: Window) -> int:
+    """Microseconds since 1970 UTC of a time that may lack its offset: it is then the city's local time.
+
+    In the hour that occurs twice in autumn the occurrence nearer to the receipt is meant.
+
+    Raises:
+        InputError: it is not a time, does not exist in the zone (in spring), or lies outside the window.
+
+    """
+    try:
+        moment = msgspec.convert(value, datetime)
+    except msgspec.ValidationError:
+        message = f"the timestamp {shown(value)} is not a time such as 2026-11-22T08:00:00"
+        raise InputError(message) from None
+    if moment.tzinfo is not None:
+        return within(to_us(moment), window)
+    zone = ZoneInfo(window.zone)
+    try:
+        both = [to_us(moment.replace(tzinfo=zone, fold=fold)) for fold in (0, 1)]
+        exists = any(from_us(us).astimezone(zone).replace(tzinfo=None) == moment for us in both)
+    except OverflowError:
+        message = f"the timestamp {shown(value)} lies at the edge of the calendar"
+        raise InputError(message) from None
+    if not exists:
+        message = f"the local time {value} does not exist in {window.zone}: the clock was put forward"
+        raise InputError(message)
+    return within(min(both, key=lambda us: abs(us - received_us)), window)
 
 
 def within(moment: int, window: Window) -> int:

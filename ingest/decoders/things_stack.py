@@ -6,39 +6,12 @@ Stack. The Stack leaves empty fields out, so a missing value says nothing and no
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
-from ingest.decoders.checks import (
-    Window,
-    is_quantity,
-    number,
-    parse_json,
-    quantity_name,
-    sensor_code,
-    shown,
-    text_moment,
-)
-from services.domain import (
-    Decoded,
-    EnergyReading,
-    Kind,
-    Message,
-    QuantityReading,
-    Reading,
-    SensorMeta,
-    TrafficReading,
-)
+from ingest.decoders.checks import Window, number, parse_json, sensor_code, shown, text_moment
+from ingest.decoders.columns import kind_of, numbers, readings
+from services.domain import Decoded, Kind, Message, SensorMeta
 from services.errors import InputError
-
-_MAX_DEPTH: Final = 3
-_MAX_VALUES: Final = 64
-_TRAFFIC: Final = {
-    "flow_vph": (3.4e38, "a flow is not negative"),
-    "speed_kmh": (3.4e38, "a speed is not negative"),
-    "occupancy": (1.0, "it is a share between 0 and 1"),
-}
-_ENERGY: Final = ("power_kw", "energy_kwh")
 
 
 def decode(message: Message, window: Window) -> Decoded:
@@ -61,12 +34,13 @@ def decode(message: Message, window: Window) -> Decoded:
     if not isinstance(content.get("decoded_payload"), dict):
         reason = "the uplink has no decoded_payload: set a payload formatter in The Things Stack"
         raise InputError(reason)
-    values = dict(_numbers(content["decoded_payload"]))
+    values = dict(numbers(content["decoded_payload"]))
     if not values:
         reason = "decoded_payload has no numeric value"
         raise InputError(reason)
-    readings = tuple(_readings(sensor, observed_us, seq, values))
-    return Decoded(readings=readings, meta=_place(sensor, readings[0], content))
+    return Decoded(
+        readings=tuple(readings(sensor, observed_us, values, seq=seq)), meta=_place(sensor, kind_of(values), content)
+    )
 
 
 def _part(parent: object, name: str) -> dict[str, Any]:
@@ -85,45 +59,12 @@ def _text(parent: dict[str, Any], name: str) -> str:
     return value
 
 
-def _numbers(fields: dict[str, Any], prefix: str = "", depth: int = 1) -> Iterator[tuple[str, float]]:
-    """The numeric fields, those of nested objects under `outer_inner`."""
-    if len(fields) > _MAX_VALUES:
-        message = f"decoded_payload has an object of {len(fields)} fields, the limit is {_MAX_VALUES}"
-        raise InputError(message)
-    for name, value in fields.items():
-        quantity = quantity_name(prefix + name)
-        if isinstance(value, dict) and depth < _MAX_DEPTH:
-            yield from _numbers(value, f"{prefix}{name}_", depth + 1)
-        elif isinstance(value, int | float) and not isinstance(value, bool) and is_quantity(quantity):
-            yield quantity, number(name, value, low=-1.7e308, high=1.7e308)
-
-
-def _readings(sensor: str, observed_us: int, seq: int | None, values: dict[str, float]) -> Iterator[Reading]:
-    kind = Kind.TRAFFIC if values.keys() & _TRAFFIC.keys() else Kind.ENVIRONMENT
-    kind = Kind.ENERGY if kind is Kind.ENVIRONMENT and values.keys() & set(_ENERGY) else kind
-    if kind is Kind.TRAFFIC:
-        wide = {
-            name: number(name, values.pop(name), low=0, high=high, why=why)
-            for name, (high, why) in _TRAFFIC.items()
-            if name in values
-        }
-        yield TrafficReading(sensor=sensor, observed_us=observed_us, seq=seq, **wide)
-    elif kind is Kind.ENERGY:
-        wide = {name: number(name, values.pop(name)) for name in _ENERGY if name in values}
-        yield EnergyReading(sensor=sensor, observed_us=observed_us, seq=seq, **wide)
-    for quantity, value in values.items():
-        yield QuantityReading(
-            sensor=sensor, observed_us=observed_us, quantity=quantity, value=value, kind=kind, seq=seq
-        )
-
-
-def _place(sensor: str, reading: Reading, content: dict[str, Any]) -> tuple[SensorMeta, ...]:
+def _place(sensor: str, kind: Kind, content: dict[str, Any]) -> tuple[SensorMeta, ...]:
     """Where the device stands, when its owner has entered that in The Things Stack."""
     locations = content.get("locations")
     user = locations.get("user") if isinstance(locations, dict) else None
     if not isinstance(user, dict) or "longitude" not in user or "latitude" not in user:
         return ()
-    kind = {TrafficReading: Kind.TRAFFIC, EnergyReading: Kind.ENERGY}.get(type(reading), Kind.ENVIRONMENT)
     lon = number("longitude", user["longitude"], low=-180, high=180, why="it lies between -180 and 180")
     lat = number("latitude", user["latitude"], low=-90, high=90, why="it lies between -90 and 90")
     return (SensorMeta(sensor=sensor, kind=kind, lon=lon, lat=lat),)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ingest.decoders.catalogue import DIALECTS, decode, is_personal, matches, route
 from ingest.decoders.checks import Limits
+from ingest.decoders.memory import Memory
 from services.domain import Decoded, Message, from_us
 from services.errors import InputError
 
@@ -22,10 +23,18 @@ NOW_US = 1_795_338_000_000_000  # 2026-11-22T09:00:00Z
 FOLDERS = sorted(folder for folder in CASES.glob("*/*") if folder.is_dir())
 
 
-def said(folder: Path) -> Decoded:
+def message_of(folder: Path) -> Message:
     payload = next(folder.glob("payload.*")).read_bytes()
     topic = (folder / "topic").read_text(encoding="utf-8").strip()
-    return decode(Message(topic=topic, payload=payload, received_us=NOW_US), now_us=NOW_US)
+    retained = (folder / "retained").exists()
+    return Message(topic=topic, payload=payload, received_us=NOW_US, retained=retained)
+
+
+def said(folder: Path) -> Decoded:
+    memory = Memory()
+    for earlier in sorted((folder / "before").glob("*")):
+        decode(message_of(earlier), now_us=NOW_US, memory=memory)
+    return decode(message_of(folder), now_us=NOW_US, memory=memory)
 
 
 def rows(decoded: Decoded) -> list[dict[str, object]]:
