@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Final
+
+import msgspec
 
 from services.domain import Message
 
@@ -14,20 +16,17 @@ _QUIET_S: Final = 0.01
 """A pause in the stream this long ends a batch: a broker with a small window waits for acknowledgements."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Receipt:
+class Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is needed to acknowledge a message, good for one connection only.
 
     Attributes:
         generation: number of the connection that delivered it.
-        mid: packet identifier.
-        qos: 0 needs no acknowledgement.
+        mid: packet identifier; 0 of a message at QoS 0, which needs no acknowledgement.
 
     """
 
     generation: int
     mid: int
-    qos: int
 
 
 class Inbox:
@@ -44,12 +43,13 @@ class Inbox:
         self._lock = threading.Lock()
         self.received = 0
 
-    def put(self, message: Message, receipt: Receipt) -> None:
-        """Append a message; the caller stops reading from the network while the inbox is full."""
+    def put(self, messages: Sequence[Message], receipts: Iterable[Receipt]) -> None:
+        """Append messages; the caller stops reading from the network while the inbox is full."""
+        size = sum([len(message.payload) for message in messages])
         with self._lock:
-            self._queue.append((message, receipt))
-            self._bytes += len(message.payload)
-            self.received += 1
+            self._queue.extend(zip(messages, receipts, strict=True))
+            self._bytes += size
+            self.received += len(messages)
             self._last_put = time.monotonic()
         self._arrived.set()
 
@@ -77,7 +77,7 @@ class Inbox:
             time.sleep(max(0.0005, min(deadline, quiet_at) - now))
         with self._lock:
             taken = [self._queue.popleft() for _ in range(min(most, len(self._queue)))]
-            self._bytes -= sum(len(message.payload) for message, _ in taken)
+            self._bytes -= sum([len(message.payload) for message, _ in taken])
             if not self._queue:
                 self._arrived.clear()
         return [message for message, _ in taken], [receipt for _, receipt in taken]

@@ -1,7 +1,8 @@
 """Code concerned with the MQTT session: one thread that receives, and acknowledges what the writer has committed.
 
-Everything the client library does happens in that one thread, so an acknowledgement can never meet another connection
-than the one that delivered its message. While the inbox is full the socket is not read: the broker keeps the rest.
+Everything on the network happens in that one thread, so an acknowledgement can never meet another connection than the
+one that delivered its message. While the inbox is full the socket is not read: the broker keeps the rest. The session
+speaks MQTT by itself: a general client library spends several system calls and a lock on every message.
 """
 
 from __future__ import annotations
@@ -15,31 +16,25 @@ import time
 from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 import structlog
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
-from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from ingest import packets
 from ingest.inbox import Inbox, Receipt
-from services.domain import Message
 from services.settings import Settings
-
-if TYPE_CHECKING:
-    from paho.mqtt.client import SocketLike
 
 _KEEPALIVE_S: Final = 60
 _CONNECT_S: Final = 5.0
 _TICK_S: Final = 0.5
 _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 10.0
-_READS_PER_TURN: Final = 200
+_PIECE_BYTES: Final = 256 * 1024
+_PIECES_PER_TURN: Final = 16
 _TAKEN_OVER: Final = 0x8E
+_REFUSED: Final = 0x80
+_NOT_YET: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 log = structlog.get_logger()
 
@@ -58,10 +53,14 @@ class Session:
         self._settings = settings
         self._is_5 = settings.mqtt_protocol == "5"
         self._inbox = inbox
-        self._client = self._make_client()
+        self._socket: socket.socket | None = None
+        self._stream = packets.Stream(is_5=self._is_5)
+        self._outgoing = bytearray()
         self._generation = 0
         self._connected = False
         self._subscribed = False
+        self._keepalive_s: float = _KEEPALIVE_S
+        self._begun = self._sent = self._heard = 0.0
         self._pause_s = _FIRST_PAUSE_S
         self._committed: deque[Receipt] = deque()
         self._wake_read: socket.socket | None = None
@@ -105,149 +104,180 @@ class Session:
             if end is not None:
                 end.close()
 
-    def _make_client(self) -> Client:
-        client = Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=self._settings.mqtt_client_id,
-            protocol=MQTTProtocolVersion.MQTTv5 if self._is_5 else MQTTProtocolVersion.MQTTv311,
-            clean_session=None if self._is_5 else False,
-            manual_ack=True,
-        )
-        client.connect_timeout = _CONNECT_S
-        if self._address.username is not None:
-            client.username_pw_set(unquote(self._address.username), unquote(self._address.password or ""))
-        if self._address.scheme == "mqtts":
-            client.tls_set()
-        client.on_connect = self._on_connect
-        client.on_disconnect = self._on_disconnect
-        client.on_message = self._on_message
-        return client
-
     def _run(self) -> None:
         while not self._end.is_set():
-            if self._connect():
-                while not self._end.is_set() and self._client.socket() is not None:
+            try:
+                self._connect()
+                while not self._end.is_set():
                     self._turn()
+                self._leave()
+            except (OSError, UnicodeError, packets.MalformedPacketError) as error:  # an ssl.SSLError is an OSError
+                if not self._end.is_set():
+                    reason = str(error) or type(error).__name__
+                    log.warning("the connection to the broker is lost", broker=self._where(), reason=reason)
+            self._connected = False
+            if self._socket is not None:
+                self._socket.close()
+                self._socket = None
             self._end.wait(self._pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
             self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
-        self._acknowledge_committed()
-        if self._connected:
-            self._client.disconnect()
-        for _ in range(100):
-            if not self._client.want_write() or self._client.socket() is None:
-                break
-            self._client.loop_write()
-            time.sleep(0.01)
 
-    def _connect(self) -> bool:
+    def _connect(self) -> None:
+        """Open a connection and ask for the session; the answer comes with what is read later."""
         self._generation += 1
-        host, is_tls = self._address.hostname or "localhost", self._address.scheme == "mqtts"
-        port = self._address.port or (8883 if is_tls else 1883)
-        try:
-            if self._is_5:
-                properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves it untyped
-                properties.SessionExpiryInterval = self._settings.mqtt_session_expiry_s
-                properties.ReceiveMaximum = self._settings.mqtt_receive_maximum
-                self._client.connect(host, port, keepalive=_KEEPALIVE_S, clean_start=False, properties=properties)
-            else:
-                self._client.connect(host, port, keepalive=_KEEPALIVE_S)
-        except (OSError, ValueError) as error:
-            log.warning("the broker is away", broker=f"{host}:{port}", reason=str(error), pause_s=self._pause_s)
-            return False
-        return True
+        self._stream = packets.Stream(is_5=self._is_5)
+        is_tls = self._address.scheme == "mqtts"
+        host = self._address.hostname or "localhost"
+        plain = socket.create_connection((host, self._address.port or (8883 if is_tls else 1883)), _CONNECT_S)
+        self._socket = plain
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if is_tls:
+            self._socket = ssl.create_default_context().wrap_socket(plain, server_hostname=host)
+        self._socket.setblocking(False)
+        user, password = self._address.username, self._address.password
+        self._outgoing = bytearray(
+            packets.connect(
+                client_id=self._settings.mqtt_client_id,
+                is_5=self._is_5,
+                keepalive_s=_KEEPALIVE_S,
+                receive_maximum=self._settings.mqtt_receive_maximum,
+                session_expiry_s=self._settings.mqtt_session_expiry_s,
+                user=None if user is None else unquote(user),
+                password=None if user is None else unquote(password or ""),
+            )
+        )
+        self._keepalive_s = _KEEPALIVE_S
+        self._begun = self._sent = self._heard = time.monotonic()
 
     def _turn(self) -> None:
-        """Wait for the network or the writer, then do all there is to do; a lost connection leaves no socket behind."""
-        connection = self._client.socket()
-        if connection is None or self._wake_read is None:
+        """Wait for the network or the writer, then do all there is to do.
+
+        Raises:
+            OSError: the connection is lost.
+            MalformedPacketError: what the broker sends cannot be read.
+
+        """
+        if self._socket is None or self._wake_read is None:
             return
         paused = self._stop_receiving.is_set() or self._inbox.is_full()
         poll = select.poll()
         poll.register(self._wake_read, select.POLLIN)
-        poll.register(
-            connection, (0 if paused else select.POLLIN) | (select.POLLOUT if self._client.want_write() else 0)
-        )
-        happened = dict(poll.poll((0.02 if paused else _TICK_S) * 1_000))
+        poll.register(self._socket, (0 if paused else select.POLLIN) | (select.POLLOUT if self._outgoing else 0))
+        at_hand = not paused and isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()
+        happened = dict(poll.poll(0 if at_hand else (0.02 if paused else _TICK_S) * 1_000))
         with suppress(BlockingIOError):  # nobody woke it
             self._wake_read.recv(4_096)
         self._acknowledge_committed()
         if not paused:
-            self._read(connection)
-        elif happened.get(connection.fileno(), 0) & (select.POLLHUP | select.POLLERR):
-            self._client.loop_read()  # the broker has gone: notice it, although nothing more is wanted from it
-        if self._client.want_write():
-            self._client.loop_write()
-        self._client.loop_misc()
+            self._read(self._socket)
+        elif happened.get(self._socket.fileno(), 0) & (select.POLLHUP | select.POLLERR):
+            message = "the broker has closed it"
+            raise ConnectionResetError(message)
+        self._keep_alive(reading=not paused)
+        self._write(self._socket)
 
-    def _read(self, connection: SocketLike) -> None:
-        """Read what has arrived, packet by packet, for as long as the inbox takes it."""
-        poll = select.poll()
-        poll.register(connection, select.POLLIN)
-        for _ in range(_READS_PER_TURN):
-            if self._inbox.is_full() or self._client.loop_read() != MQTTErrorCode.MQTT_ERR_SUCCESS:
+    def _read(self, connection: socket.socket) -> None:
+        """Read what has arrived, for as long as the inbox takes it."""
+        for _ in range(_PIECES_PER_TURN):
+            if self._inbox.is_full():
                 return
-            if not poll.poll(0) and not (isinstance(connection, ssl.SSLSocket) and connection.pending()):
+            try:
+                piece = connection.recv(_PIECE_BYTES)
+            except _NOT_YET:
                 return
+            if not piece:
+                message = "the broker has closed it"
+                raise ConnectionResetError(message)
+            self._heard = time.monotonic()
+            arrived = self._stream.feed(piece)
+            for answer in arrived.answers:
+                self._hear(answer)
+            if arrived.messages:
+                generation = self._generation
+                self._inbox.put(arrived.messages, [Receipt(generation=generation, mid=mid) for mid in arrived.mids])
+
+    def _write(self, connection: socket.socket) -> None:
+        while self._outgoing:
+            try:
+                sent = connection.send(self._outgoing)
+            except _NOT_YET:
+                return
+            del self._outgoing[:sent]
+            self._sent = time.monotonic()
+
+    def _keep_alive(self, *, reading: bool) -> None:
+        """Show the broker that this end lives, and notice when the broker does not.
+
+        Raises:
+            TimeoutError: the broker has been silent for too long; while nothing is read its silence means nothing.
+
+        """
+        now = time.monotonic()
+        if not reading:
+            self._heard = now
+        if self._connected and not self._outgoing and now - self._sent >= self._keepalive_s / 2:
+            self._outgoing += packets.PINGREQ
+        patience = 1.5 * self._keepalive_s if self._connected else _CONNECT_S
+        if now - (self._heard if self._connected else self._begun) > patience:
+            message = f"the broker has not answered for {patience:.0f} s"
+            raise TimeoutError(message)
 
     def _acknowledge_committed(self) -> None:
+        """Acknowledge in one go all that was committed since, as far as this connection delivered it."""
+        generation, mids = self._generation, []
         while self._committed:
             receipt = self._committed.popleft()
-            if receipt.qos and receipt.generation == self._generation and self._connected:
-                self._client.ack(receipt.mid, receipt.qos)
+            if receipt.mid and receipt.generation == generation:
+                mids.append(receipt.mid)
+        if mids and self._connected:
+            self._outgoing += packets.acknowledgements(mids)
 
-    def _on_connect(
-        self, client: Client, _: Any, flags: ConnectFlags, reason: ReasonCode, __: Properties | None
-    ) -> None:
-        if reason.is_failure:
-            log.error("the broker refuses the connection", reason=str(reason))
-            return
+    def _hear(self, answer: packets.Answer) -> None:
+        if isinstance(answer, packets.Accepted):
+            self._accepted(answer)
+        elif isinstance(answer, packets.Granted):
+            if any(code >= _REFUSED for code in answer.codes):
+                refused = [t for t, c in zip(self._settings.mqtt_topics, answer.codes, strict=False) if c >= _REFUSED]
+                log.error("the broker refuses a subscription", topics=refused)
+        else:
+            if answer.reason == _TAKEN_OVER:
+                self._end.set()  # coming back would only start a quarrel
+                log.error(
+                    "another client uses this client id and took the session over",
+                    client_id=self._settings.mqtt_client_id,
+                )
+            message = f"the broker says goodbye, reason {answer.reason:#04x}"
+            raise ConnectionResetError(message)
+
+    def _accepted(self, answer: packets.Accepted) -> None:
+        if answer.reason:
+            message = f"the broker refuses the connection, reason {answer.reason:#04x}: are user and password right?"
+            raise ConnectionRefusedError(message)
         self._connected = True
         self._pause_s = _FIRST_PAUSE_S
-        log.info("connected to the broker", session_present=flags.session_present)
-        if not flags.session_present and self._subscribed:
+        if answer.keepalive_s:
+            self._keepalive_s = answer.keepalive_s
+        log.info("connected to the broker", session_present=answer.session_present)
+        if not answer.session_present and self._subscribed:
             log.warning("the broker has lost the session: what it held for this client is gone")
-        if not flags.session_present or not self._subscribed:
-            self._subscribe(client)
+        if not answer.session_present or not self._subscribed:  # once per process, as the filters may have changed
+            self._outgoing += packets.subscribe(self._settings.mqtt_topics, is_5=self._is_5)
+            self._subscribed = True
 
-    def _subscribe(self, client: Client) -> None:
-        """Subscribe once per process, as the filters may have changed, and whenever the session was lost.
+    def _leave(self) -> None:
+        """Say goodbye and wait until the broker has heard it: closing on unread bytes would take back what was sent."""
+        if self._socket is None or not self._connected:
+            return
+        self._acknowledge_committed()
+        self._outgoing += packets.DISCONNECT
+        self._socket.settimeout(1.0)
+        self._socket.sendall(self._outgoing)
+        deadline = time.monotonic() + 1.0
+        while time.monotonic() < deadline and self._socket.recv(_PIECE_BYTES):
+            pass
 
-        Retained messages are wanted for new subscriptions only: a session that was kept has had them.
-        """
-        topics = self._settings.mqtt_topics
-        if self._is_5:
-            options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
-            client.subscribe([(topic, options) for topic in topics])
-        else:
-            client.subscribe([(topic, 1) for topic in topics])
-        self._subscribed = True
-
-    def _on_disconnect(
-        self, _: Client, __: Any, ___: DisconnectFlags, reason: ReasonCode, ____: Properties | None
-    ) -> None:
-        self._connected = False
-        if reason.value == _TAKEN_OVER:
-            self._end.set()  # coming back would only start a quarrel
-            log.error(
-                "another client uses this client id and took the session over", client_id=self._settings.mqtt_client_id
-            )
-        elif not self._end.is_set():
-            log.warning("disconnected from the broker", reason=str(reason))
-
-    def _on_message(self, _: Client, __: Any, message: MQTTMessage) -> None:
-        try:
-            topic = message.topic
-        except UnicodeDecodeError:
-            topic = message._topic.decode("utf-8", "surrogateescape")  # noqa: SLF001 - the only way to the bytes
-        self._inbox.put(
-            Message(
-                topic=topic,
-                payload=bytes(message.payload),
-                received_us=time.time_ns() // 1_000,
-                retained=message.retain,
-            ),
-            Receipt(generation=self._generation, mid=message.mid, qos=message.qos),
-        )
+    def _where(self) -> str:
+        return self._address.netloc.rpartition("@")[2]
 
     def _wake(self) -> None:
         if self._wake_write is not None:

@@ -11,7 +11,7 @@ from services.domain import Message
 
 def put(inbox: Inbox, number: int, size: int = 10) -> None:
     message = Message(topic=str(number), payload=bytes(size), received_us=number)
-    inbox.put(message, Receipt(generation=1, mid=number, qos=1))
+    inbox.put([message], [Receipt(generation=1, mid=number + 1)])
 
 
 def test_messages_and_receipts_come_out_together_in_order() -> None:
@@ -21,7 +21,7 @@ def test_messages_and_receipts_come_out_together_in_order() -> None:
     first = inbox.take(most=5, age_s=1, patience_s=1)
     second = inbox.take(most=5, age_s=1, patience_s=1)
     assert [message.received_us for message in (*first[0], *second[0])] == list(range(7))
-    assert [receipt.mid for receipt in (*first[1], *second[1])] == list(range(7))
+    assert [receipt.mid for receipt in (*first[1], *second[1])] == list(range(1, 8))
     assert inbox.received == 7
 
 
