@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 
 import psycopg
 
+from services.domain import Diagnosis
 from services.errors import ConfigurationError, UnavailableError
 from services.settings import Role, Settings, without_user
-from services.storage import dead_letters, health
+from services.storage import dead_letters, health, sensor_health
 from services.storage.database import Connection, connect, first_line
 from services.storage.migrate import available, version_of
 
@@ -25,6 +26,7 @@ _MOST_CLOCK_DIFFERENCE = timedelta(seconds=5)
 _INGEST_SILENCE = timedelta(seconds=30)
 _LEAST_FREE_BYTES = 2 * 1024**3
 _MOST_DIRTY_HOURS = 50_000
+_MOST_JUDGED_AGE = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -144,6 +146,7 @@ def _flow(connection: Connection, settings: Settings) -> Iterator[Finding]:
         fact=f"{live} of {registered} registered sensors reported lately",
         remedy=None if verdict == "ok" else "do devices publish on the topics of ARTERIAL_MQTT_TOPICS?",
     )
+    yield _diagnoses(connection)
     waiting = health.dirty_hours(connection)
     verdict = "ok" if waiting < _MOST_DIRTY_HOURS else "warning"
     yield Finding(
@@ -181,6 +184,19 @@ def _ingest(connection: Connection) -> Iterator[Finding]:
             )
         else:
             yield Finding(subject="ingest", verdict="ok", fact=fact)
+
+
+def _diagnoses(connection: Connection) -> Finding:
+    found, judged_at = sensor_health.counts(connection)
+    if judged_at is None or datetime.now(UTC) - judged_at > _MOST_JUDGED_AGE:
+        fact = "never judged" if judged_at is None else f"last judged {judged_at:%Y-%m-%d %H:%M} UTC"
+        remedy = "is `arterial worker` running? It judges every five minutes"
+        return Finding(subject="diagnoses", verdict="warning", fact=fact, remedy=remedy)
+    fact = ", ".join(f"{sensors} {diagnosis}" for diagnosis, sensors in found.items())
+    if found.keys() == {Diagnosis.OK}:
+        return Finding(subject="diagnoses", verdict="ok", fact=fact)
+    remedy = "GET /api/v1/health/sensors says which sensors, since when and why"
+    return Finding(subject="diagnoses", verdict="warning", fact=fact, remedy=remedy)
 
 
 def _dead_letters(connection: Connection) -> Iterator[Finding]:

@@ -39,6 +39,24 @@ class Flag(IntEnum):
     MISSING = 9
 
 
+class Diagnosis(StrEnum):
+    """What is wrong with a sensor, after the detector diagnoses of PeMS; the first that holds, OK when none does.
+
+    NO_DATA: silent. INSUFFICIENT_DATA: too few readings. CARD_OFF: occupancy mostly zero. HIGH_VALUE: occupancy too often
+    high. INTERMITTENT: flow and occupancy contradict each other. CONSTANT: a value that does not change. CLOCK_SKEW: stamps
+    that cannot be right.
+    """
+
+    NO_DATA = "no_data"
+    INSUFFICIENT_DATA = "insufficient_data"
+    CARD_OFF = "card_off"
+    HIGH_VALUE = "high_value"
+    INTERMITTENT = "intermittent"
+    CONSTANT = "constant"
+    CLOCK_SKEW = "clock_skew"
+    OK = "ok"
+
+
 class ForecastState(StrEnum):
     """How much a forecast can be relied on.
 

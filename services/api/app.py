@@ -13,7 +13,7 @@ from services.api.deps import only_known_parameters
 from services.api.docs import add_docs
 from services.api.exports import Exports
 from services.api.gate import DASHBOARD, Gate
-from services.api.routes import energy, forecasts, health, maps, mobility, observations, sensors
+from services.api.routes import diagnoses, energy, forecasts, health, maps, mobility, observations, sensors
 from services.api.schemas import ProblemDocument
 from services.settings import Settings
 from services.storage.database import Pool
@@ -63,7 +63,7 @@ def create_app(settings: Settings, pool: Pool) -> FastAPI:
     problems.install(app)
     app.add_middleware(Gate)
     versioned = APIRouter(prefix=PREFIX, dependencies=[Depends(only_known_parameters)])
-    for module in (sensors, observations, forecasts, mobility, energy, maps, health):
+    for module in (sensors, observations, forecasts, mobility, energy, maps, diagnoses, health):
         versioned.include_router(module.router)
     app.include_router(versioned)
     app.include_router(health.probes, dependencies=[Depends(only_known_parameters)])

@@ -61,6 +61,12 @@ COLUMNS: Final[dict[str, Column]] = {
     "age_seconds": _number("Time since the newest observation began.", "s"),
     "silence_limit_seconds": _whole("The sensor counts as silent when its newest observation is older.", "s"),
     "silent": _truth("Whether the newest observation is older than the silence limit."),
+    "diagnosis": _text(
+        "What is wrong: no_data, insufficient_data, card_off, high_value, intermittent, constant, clock_skew, or ok."
+    ),
+    "since": _time("Since when it has been judged the same."),
+    "judged_at": _time("Up to when readings were looked at."),
+    "detail": _text("The figures behind the diagnosis."),
     "observed_at": _time("Start of the measuring interval or of the roll-up, UTC."),
     "received_at": _time("When the platform received the reading, UTC."),
     "flow_vph": _number("Traffic flow.", "veh/h"),

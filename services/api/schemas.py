@@ -53,9 +53,14 @@ SensorRow = _row(
 )
 
 
-class SensorDetail(SensorRow):  # type: ignore[misc, valid-type]  # made by create_model
-    """One sensor with its newest reading."""
+SensorHealthRow = _row("SensorHealth", "sensor kind diagnosis since judged_at detail", "name lon lat district")
+SensorDiagnosis = _row("SensorDiagnosis", "diagnosis since judged_at detail", "")
 
+
+class SensorDetail(SensorRow):  # type: ignore[misc, valid-type]  # made by create_model
+    """One sensor with what is wrong with it and its newest reading."""
+
+    health: SensorDiagnosis | None = None  # type: ignore[valid-type]  # made by create_model
     latest: Observation | None = None  # type: ignore[valid-type]  # made by create_model
 
 
@@ -70,6 +75,14 @@ class SensorPage(_Answer):
     """One page of sensors."""
 
     data: list[SensorRow]  # type: ignore[valid-type]  # made by create_model
+    next: str | None = Field(description="The next page, or null on the last one.")
+    meta: Count
+
+
+class SensorHealthPage(_Answer):
+    """One page of sensors with their diagnoses."""
+
+    data: list[SensorHealthRow]  # type: ignore[valid-type]  # made by create_model
     next: str | None = Field(description="The next page, or null on the last one.")
     meta: Count
 

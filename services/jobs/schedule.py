@@ -42,6 +42,7 @@ def timetable(settings: Settings) -> tuple[Job, ...]:
     """All jobs that are due by the clock; a forecast a minute after the quarter, when its last interval has arrived."""
     return (
         Job(name=FORECAST, cron=f"1-59/{settings.forecast_every_minutes} * * * *", do=tasks.forecast),
+        Job(name="sensor-health", cron="*/5 * * * *", do=tasks.judge_sensors),
         Job(name="score", cron="7 * * * *", do=tasks.compare_with_what_happened),
         Job(name=RELEASE, cron="10 * * * *", do=tasks.publish),
         Job(name="destroy-personal", cron="40 * * * *", do=tasks.destroy_personal),

@@ -9,7 +9,7 @@ import structlog
 from services.forecasting import run, score
 from services.privacy import release, retention
 from services.settings import Settings
-from services.storage import dead_letters, forecasts
+from services.storage import dead_letters, forecasts, sensor_health
 from services.storage.database import connect
 
 log = structlog.get_logger()
@@ -24,6 +24,13 @@ def forecast(settings: Settings) -> None:
 def compare_with_what_happened(settings: Settings) -> None:
     """Score the forecasts whose target times have passed."""
     score.score_closed_hours(settings, datetime.now(UTC))
+
+
+def judge_sensors(settings: Settings) -> None:
+    """Say of every sensor what is wrong with it."""
+    with connect(settings.role_dsn("jobs"), application="jobs") as connection:
+        found = sensor_health.judge(connection, now=datetime.now(UTC), zone=settings.city_timezone)
+    log.info("sensors judged", **{diagnosis.value: sensors for diagnosis, sensors in sorted(found.items())})
 
 
 def publish(settings: Settings) -> None:

@@ -23,13 +23,14 @@ from services.api.pagination import (
     next_url,
 )
 from services.api.schemas import SensorDetail, SensorPage
-from services.storage import observations, sensors
+from services.storage import observations, sensor_health, sensors
 from services.storage.observations import Window
 from services.storage.sensors import Sensor
 
 router = APIRouter(tags=["Sensors"])
 SENSOR_COLUMNS: Final = tuple(field.name for field in fields(Sensor))
 _as_row: Final = attrgetter(*SENSOR_COLUMNS)
+_DIAGNOSIS: Final = ("diagnosis", "since", "judged_at", "detail")
 _MOST_EXPORTED: Final = 100_000
 
 
@@ -77,10 +78,12 @@ def read_sensor(
     connection: ConnectionDep,
     sensor: Annotated[str, Path(max_length=128, description="The sensor's code.", examples=["tr-001a"])],
 ) -> Response:
-    """One sensor with its newest reading; `latest` is null when it has not sent one."""
+    """One sensor with its diagnosis and its newest reading; `health` is null before it was judged, `latest` without readings."""
     number, kind = require_sensors(connection, [sensor])[sensor]
     found = sensors.find_sensor(connection, sensor)
     document = {} if found is None else asdict(found)
+    judged = sensor_health.list_health(connection, code=sensor, limit=1)
+    document["health"] = {name: getattr(judged[0], name) for name in _DIAGNOSIS} if judged else None
     document["latest"] = None
     if found is not None and found.latest_observed_at is not None:
         start = found.latest_observed_at

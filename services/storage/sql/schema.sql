@@ -469,6 +469,17 @@ COMMENT ON COLUMN sensing.sensor.step_seconds IS 'Usual time between two reading
 
 COMMENT ON COLUMN sensing.sensor.described IS 'Whether its meta message has arrived; until then only its readings are known.';
 
+CREATE TABLE sensing.sensor_health (
+    sensor_id integer NOT NULL,
+    judged_at timestamp with time zone NOT NULL,
+    diagnosis text NOT NULL,
+    since timestamp with time zone NOT NULL,
+    detail text NOT NULL,
+    CONSTRAINT sensor_health_diagnosis_check CHECK ((diagnosis = ANY (ARRAY['ok'::text, 'no_data'::text, 'insufficient_data'::text, 'card_off'::text, 'high_value'::text, 'intermittent'::text, 'constant'::text, 'clock_skew'::text])))
+);
+
+COMMENT ON COLUMN sensing.sensor_health.since IS 'When this diagnosis was first made without another in between.';
+
 ALTER TABLE sensing.sensor ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME sensing.sensor_id_seq
     START WITH 1
@@ -592,6 +603,9 @@ ALTER TABLE ONLY sensing.observation
 ALTER TABLE ONLY sensing.sensor
     ADD CONSTRAINT sensor_code_key UNIQUE (code);
 
+ALTER TABLE ONLY sensing.sensor_health
+    ADD CONSTRAINT sensor_health_pkey PRIMARY KEY (sensor_id);
+
 ALTER TABLE ONLY sensing.sensor
     ADD CONSTRAINT sensor_pkey PRIMARY KEY (id);
 
@@ -662,6 +676,9 @@ ALTER TABLE ONLY published.release
 
 ALTER TABLE ONLY sensing.sensor
     ADD CONSTRAINT sensor_district_id_fkey FOREIGN KEY (district_id) REFERENCES sensing.district(id);
+
+ALTER TABLE ONLY sensing.sensor_health
+    ADD CONSTRAINT sensor_health_sensor_id_fkey FOREIGN KEY (sensor_id) REFERENCES sensing.sensor(id) ON DELETE CASCADE;
 
 GRANT USAGE ON SCHEMA forecast TO arterial_jobs;
 GRANT USAGE ON SCHEMA forecast TO arterial_api;
@@ -793,6 +810,9 @@ GRANT SELECT ON TABLE sensing.observation_hour TO arterial_api;
 GRANT SELECT,INSERT,UPDATE ON TABLE sensing.sensor TO arterial_ingest;
 GRANT SELECT ON TABLE sensing.sensor TO arterial_jobs;
 GRANT SELECT ON TABLE sensing.sensor TO arterial_api;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE sensing.sensor_health TO arterial_jobs;
+GRANT SELECT ON TABLE sensing.sensor_health TO arterial_api;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE sensing.traffic TO arterial_ingest;
 GRANT SELECT ON TABLE sensing.traffic TO arterial_jobs;

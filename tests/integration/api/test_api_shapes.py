@@ -31,6 +31,7 @@ def full(client: TestClient, city: Connection, forecasted: Connection, released:
         "VALUES (now(), 'city/v1/x', 'x', 1, 'no JSON')"
     )
     city.execute("INSERT INTO sensing.ingest_session (client_id, started_at, seen_at) VALUES ('a', now(), now())")
+    city.execute("INSERT INTO sensing.sensor_health SELECT id, now(), 'ok', now(), 'well' FROM sensing.sensor")
     for roll_up in ("15min", "hour"):
         for table, values in (("traffic", "3, 3, 500, 40, 0.1"), ("energy", "1, 1, 50, 60, 1000")):
             city.execute(
@@ -76,7 +77,7 @@ def test_every_list_agrees_in_every_format(full: TestClient) -> None:
         for resolution in ("raw", "15min", "hour"):
             assert_formats_agree(full, "/api/v1/observations", {"kind": kind, "resolution": resolution})
     assert_formats_agree(full, "/api/v1/energy/districts", {"measure": "households"})
-    for name in ("sensors", "forecasts", "forecasts/scorecard", "mobility", "energy/districts"):
+    for name in ("sensors", "health/sensors", "forecasts", "forecasts/scorecard", "mobility", "energy/districts"):
         assert_formats_agree(full, f"/api/v1/{name}", {})
     for name in ("privacy/ledger", "dead-letters"):
         assert_formats_agree(full, f"/api/v1/{name}", {})
