@@ -8,7 +8,18 @@ from typing import Final
 
 import msgspec
 
-from ingest.decoders import chirpstack, fintraffic_tms, native, senml, things_stack
+from ingest.decoders import (
+    chirpstack,
+    esphome,
+    fintraffic_tms,
+    hsl_hfp,
+    native,
+    senml,
+    senml_cbor,
+    tasmota,
+    things_stack,
+    zigbee2mqtt,
+)
 from ingest.decoders.checks import Limits, Window, shown
 from ingest.decoders.memory import Memory
 from services.domain import PERSONAL_KINDS, Decoded, Message, Rejected
@@ -59,6 +70,13 @@ DIALECTS: Final[dict[str, Dialect]] = {
             description="Sensor Measurement Lists (RFC 8428) in JSON",
         ),
         Dialect(
+            name="senml_cbor",
+            topics=("city/v1/+/+/senml-cbor",),
+            example="city/v1/environment/example/senml-cbor",
+            decode=_alone(senml_cbor.decode),
+            description="Sensor Measurement Lists (RFC 8428) in CBOR",
+        ),
+        Dialect(
             name="things_stack",
             topics=("v3/+/devices/+/up",),
             example="v3/application@tenant/devices/example/up",
@@ -78,6 +96,35 @@ DIALECTS: Final[dict[str, Dialect]] = {
             example="tms-v2/23001/5116",
             decode=_alone(fintraffic_tms.decode),
             description="Finland's road traffic measuring stations (Fintraffic Digitraffic, tms-v2)",
+        ),
+        Dialect(
+            name="hsl_hfp",
+            topics=("/hfp/v2/journey/ongoing/vp/+/+/+/#",),
+            example="/hfp/v2/journey/ongoing/vp/bus/0012/01825/4400/1/Vantaankoski/09:12/1334126/4/60;24/28/58/42",
+            decode=_alone(hsl_hfp.decode),
+            description="Helsinki's vehicle positions (HSL, HFP 2), personal",
+            personal=True,
+        ),
+        Dialect(
+            name="tasmota",
+            topics=("tele/+/SENSOR", "tele/+/LWT"),
+            example="tele/example/SENSOR",
+            decode=_alone(tasmota.decode),
+            description="Tasmota plugs and sensors",
+        ),
+        Dialect(
+            name="zigbee2mqtt",
+            topics=("zigbee2mqtt/+", "zigbee2mqtt/+/availability"),
+            example="zigbee2mqtt/example",
+            decode=_alone(zigbee2mqtt.decode),
+            description="Zigbee devices behind Zigbee2MQTT",
+        ),
+        Dialect(
+            name="esphome",
+            topics=("esphome/+/sensor/+/state", "esphome/+/status"),
+            example="esphome/example/sensor/temperature/state",
+            decode=_alone(esphome.decode),
+            description="ESPHome nodes whose topic prefix is esphome/<node>",
         ),
     )
 }

@@ -29,6 +29,7 @@ _MAGNITUDES: Final = {
 }
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _BYTE: Final = re.compile(r"\(byte (\d+)\)")
+_DECIMAL: Final = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{0,40})?([eE][+-]?[0-9]{1,4})?")
 _ANY: Final = msgspec.json.Decoder()
 
 
@@ -95,6 +96,24 @@ def _explain_json(reason: str, payload: bytes) -> str:
     if rest.startswith((b"NaN", b"Infinity", b"aN", b"nfinity")):
         what = "NaN and Infinity are not JSON numbers, leave the field out instead"
     return f"the payload is not valid JSON: {what}, at byte {place[1]}"
+
+
+def document(payload: bytes, what: str) -> dict[str, Any]:
+    """The JSON object that a payload is.
+
+    Args:
+        payload: as received.
+        what: what it should be, for the sentence: "an uplink of …".
+
+    Raises:
+        InputError: it is not JSON, or not an object.
+
+    """
+    found = parse_json(payload)
+    if not isinstance(found, dict):
+        message = f"{shown(found)} is not {what}: a JSON object is expected"
+        raise InputError(message)
+    return found
 
 
 def json_object(item: object) -> dict[str, Any]:
@@ -233,11 +252,31 @@ def number(
     if isinstance(value, bool) or not isinstance(value, int | float):
         message = f"{field} is {shown(value)}, but a number is expected"
         raise InputError(message)
+    if isinstance(value, float) and math.isnan(value):
+        message = f"{field} is not a number (NaN)"
+        raise InputError(message)
     if not low <= value <= high or not math.isfinite(value):
         says_why = why and (value < low or high < _LARGEST_FLOAT4)
         message = f"{field} is {shown(value)}, but {why if says_why else 'that is larger than any such quantity'}"
         raise InputError(message)
     return float(value)
+
+
+def text_number(field: str, value: object, *, low: float = -_LARGEST_FLOAT4, high: float = _LARGEST_FLOAT4) -> float:
+    """The value of a number that may be written as text, with a decimal point.
+
+    Raises:
+        InputError: it is no such number, not finite, or lies outside.
+
+    """
+    if isinstance(value, str):
+        plain = value.strip()
+        if not _DECIMAL.fullmatch(plain):
+            hint = ": write a decimal point" if "," in plain else ""
+            message = f"{field} is {shown(value)}, but a number is expected{hint}"
+            raise InputError(message)
+        value = float(plain)
+    return number(field, value, low=low, high=high)
 
 
 def sequence_number(value: object) -> int | None:

@@ -2,7 +2,7 @@
 
 Both versions use the same topic. A payload with `deviceInfo` is version 4 and its values are the object `object`; one
 with `devEUI` is version 3 and its values are JSON inside the text `objectJSON`, its DevEUI hexadecimal or base64. The
-sensor is `chirpstack-<devEui>` in lower case hexadecimal, and must be the device of the topic. The time of reception
+device is `chirpstack-<devEui>` in lower case hexadecimal, and must be the device of the topic. The time of reception
 (`time`, in version 3 `publishedAt` or a gateway's) has up to nanoseconds and is cut to microseconds; it is the same in
 every copy of an uplink, so copies are recognised as duplicates.
 """
@@ -15,7 +15,7 @@ import re
 from typing import Any, Final
 
 from ingest.decoders.checks import Window, parse_json, shown, text_moment
-from ingest.decoders.columns import kind_of, numbers, readings
+from ingest.decoders.columns import by_kind, numbers, sensors_of
 from services.domain import Decoded, Message, SensorMeta
 from services.errors import InputError
 
@@ -57,9 +57,10 @@ def decode(message: Message, window: Window) -> Decoded:
     sensor = f"chirpstack-{device}"
     count = uplink.get("fCnt")
     seq = count if isinstance(count, int) and not isinstance(count, bool) and 0 <= count < 2**63 else None
+    found = by_kind(sensor, text_moment(moment, window), values, seq=seq)
     return Decoded(
-        readings=tuple(readings(sensor, text_moment(moment, window), values, seq=seq)),
-        meta=(SensorMeta(sensor=sensor, kind=kind_of(values), name=name),) if name else (),
+        readings=tuple(found),
+        meta=tuple(SensorMeta(sensor=code, kind=kind, name=name) for code, kind in sensors_of(found).items() if name),
     )
 
 

@@ -18,18 +18,19 @@ _TRAFFIC: Final = {
     "occupancy": (1.0, "it is a share between 0 and 1"),
 }
 _ENERGY: Final = ("power_kw", "energy_kwh")
+# The ending of a quantity in the unit stored, and what the unit sent is divided by.
 _UNITS: Final = {
-    "W": ("kw", 1e-3),
+    "W": ("kw", 1000.0),
     "kW": ("kw", 1.0),
-    "MW": ("kw", 1e3),
-    "Wh": ("kwh", 1e-3),
+    "MW": ("kw", 1e-3),
+    "Wh": ("kwh", 1000.0),
     "kWh": ("kwh", 1.0),
-    "MWh": ("kwh", 1e3),
-    "J": ("kwh", 1 / 3.6e6),
+    "MWh": ("kwh", 1e-3),
+    "J": ("kwh", 3.6e6),
     "V": ("v", 1.0),
-    "mV": ("v", 1e-3),
+    "mV": ("v", 1000.0),
     "A": ("a", 1.0),
-    "mA": ("a", 1e-3),
+    "mA": ("a", 1000.0),
     "Hz": ("hz", 1.0),
     "°C": ("c", 1.0),
     "degC": ("c", 1.0),
@@ -71,8 +72,8 @@ def with_unit(name: str, unit: object, value: float) -> tuple[str, float]:
     """
     quantity = quantity_name(name)
     if isinstance(unit, str) and unit:
-        suffix, factor = _UNITS.get(unit, (quantity_name(unit), 1.0))
-        value *= factor
+        suffix, divisor = _UNITS.get(unit, (quantity_name(unit), 1.0))
+        value /= divisor
         if suffix and quantity != suffix and not quantity.endswith(f"_{suffix}"):
             quantity = f"{quantity}_{suffix}"[:63]
     if not is_quantity(quantity):
@@ -106,8 +107,27 @@ def kind_of(values: dict[str, float]) -> Kind:
     return Kind.ENERGY if values.keys() & set(_ENERGY) else Kind.ENVIRONMENT
 
 
+def by_kind(device: str, observed_us: int, values: dict[str, float], *, seq: int | None = None) -> list[Reading]:
+    """The rows of a device that may measure several kinds of things, now together and now apart.
+
+    A sensor has one kind for ever, so the kind must follow from its name: the columns of traffic belong to
+    `<device>:traffic`, those of energy to `<device>:energy`, everything else to `<device>`, an environment sensor.
+
+    Raises:
+        InputError: a column lies outside its range.
+
+    """
+    found: list[Reading] = []
+    for kind, names in ((Kind.TRAFFIC, _TRAFFIC.keys()), (Kind.ENERGY, set(_ENERGY))):
+        own = {name: value for name, value in values.items() if name in names}
+        if own:
+            found += readings(sensor_code(f"{device}:{kind}"), observed_us, own, kind=kind, seq=seq)
+    rest = {name: value for name, value in values.items() if name not in _TRAFFIC and name not in _ENERGY}
+    return found + readings(device, observed_us, rest, kind=Kind.ENVIRONMENT, seq=seq)
+
+
 def readings(
-    sensor: str, observed_us: int, values: dict[str, float], *, seq: int | None = None, kind: Kind | None = None
+    sensor: str, observed_us: int, values: dict[str, float], *, kind: Kind, seq: int | None = None
 ) -> list[Reading]:
     """One row for the columns of the kind, one for each other quantity.
 
@@ -115,14 +135,13 @@ def readings(
         sensor: its name.
         observed_us: start of the interval [µs since 1970 UTC].
         values: by quantity name, in the units of the names.
+        kind: of the sensor.
         seq: the device's sequence number.
-        kind: of the sensor; by default as the quantities tell.
 
     Raises:
         InputError: a column lies outside its range.
 
     """
-    kind = kind or kind_of(values)
     rest = dict(values)
     found: list[Reading] = []
     if kind is Kind.TRAFFIC:
@@ -149,3 +168,13 @@ def readings(
             )
         )
     return found
+
+
+def sensors_of(found: list[Reading]) -> dict[str, Kind]:
+    """The fixed sensors of some readings, with their kinds."""
+    kinds: dict[type, Kind] = {TrafficReading: Kind.TRAFFIC, EnergyReading: Kind.ENERGY}
+    return {
+        reading.sensor: reading.kind if isinstance(reading, QuantityReading) else kinds[type(reading)]
+        for reading in found
+        if isinstance(reading, TrafficReading | EnergyReading | QuantityReading)
+    }

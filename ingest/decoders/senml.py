@@ -63,13 +63,23 @@ def decode(message: Message, window: Window) -> Decoded:
         InputError: nothing of it can be used.
 
     """
-    kind, sensor, _ = address(message.topic)
-    if kind in PERSONAL_KINDS:
-        reason = f"a {kind} is not read from SenML: its readings need the native dialect"
-        raise InputError(reason)
     pack = parse_json(message.payload)
     if not isinstance(pack, list) or not pack:
         reason = "a SenML pack is a JSON array of records"
+        raise InputError(reason)
+    return decode_pack(pack, message, window)
+
+
+def decode_pack(pack: list[Any], message: Message, window: Window) -> Decoded:
+    """All that the records of a pack say, whatever its representation was; labels are those of JSON.
+
+    Raises:
+        InputError: the topic's sensor cannot send SenML.
+
+    """
+    kind, sensor, _ = address(message.topic)
+    if kind in PERSONAL_KINDS:
+        reason = f"a {kind} is not read from SenML: its readings need the native dialect"
         raise InputError(reason)
     return _Pack(kind, sensor, message.received_us, window).read(pack)
 

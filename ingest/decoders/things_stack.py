@@ -38,8 +38,9 @@ def decode(message: Message, window: Window) -> Decoded:
     if not values:
         reason = "decoded_payload has no numeric value"
         raise InputError(reason)
+    kind = kind_of(values)
     return Decoded(
-        readings=tuple(readings(sensor, observed_us, values, seq=seq)), meta=_place(sensor, kind_of(values), content)
+        readings=tuple(readings(sensor, observed_us, values, kind=kind, seq=seq)), meta=_place(sensor, kind, content)
     )
 
 
