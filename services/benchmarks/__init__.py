@@ -1,0 +1,1 @@
+"""Measurements that anyone can repeat: speed beside peers, and what survives a storm of faults."""

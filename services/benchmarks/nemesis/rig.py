@@ -1,0 +1,282 @@
+"""Code concerned with what the nemesis attacks: a broker, a database and an ingest process with proxies between them."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Final, Self
+
+from services.benchmarks.nemesis.proxy import Proxy
+from services.embedded import Running, free_port, start_broker, start_child, start_postgres, stop_process
+from services.errors import UnavailableError
+from services.settings import load_settings
+from services.storage import nemesis
+from services.storage.database import Connection, connect
+from services.storage.migrate import migrate
+
+STOP_GRACE_S: Final = 10.0
+_PATIENCE_S: Final = 20.0
+_RESTART_PAUSE_S: Final = 0.5
+_DISK: Final = "1g"
+
+
+class Rig:
+    """All the processes; entered, they run, and left, they are gone."""
+
+    def __init__(self, folder: Path) -> None:
+        """Everything is kept under this folder."""
+        self.folder = folder
+        self.has_small_disk = False
+        self.ingest_starts = 0
+        self.slow_stops = 0
+        self._password = secrets.token_urlsafe(16)
+        self._database_folder = folder / "database"
+        self._broker_folder = folder / "broker"
+        self._database_port, self.broker_port = free_port(), free_port()
+        self._ingest: subprocess.Popen[bytes] | None = None
+        self._ingest_wanted = False
+        self._ingest_ended_at = 0.0
+        self._broker_pids: list[int] = []
+        self._closing = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Start everything but the ingest.
+
+        Raises:
+            ConfigurationError: mosquitto or the embedded PostgreSQL is not installed.
+            UnavailableError: something did not come up.
+
+        """
+        with ExitStack() as starting:
+            for folder in (self._database_folder, self._broker_folder):
+                folder.mkdir()
+            self.has_small_disk = self._mount(starting)
+            self._database = self._start_postgres()
+            starting.callback(self._end_postgres)
+            self._broker = self._start_broker()
+            starting.callback(self.stop_broker)
+            self.links = {"database": Proxy(self._database_port), "broker": Proxy(self.broker_port)}
+            for link in self.links.values():
+                starting.callback(link.close)
+            passwords = {f"database_password_{role}": self._password for role in ("ingest", "jobs", "api")}
+            self._settings = load_settings({"database_url": self._database.url, **passwords})
+            migrate(self._settings)
+            with self.connect() as connection:
+                nemesis.watch_sessions(connection)
+            starting.callback(self.kill_ingest)
+            starting.callback(self._thaw_all)
+            self._closing = starting.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop everything."""
+        self._closing.close()
+
+    def connect(self) -> Connection:
+        """A connection of the owner, past the proxy.
+
+        Raises:
+            UnavailableError: the database does not answer.
+
+        """
+        return connect(self._settings.owner_dsn(), application="nemesis", autocommit=True)
+
+    # the ingest
+
+    def start_ingest(self) -> None:
+        """Start the process, and again whenever it ends unasked."""
+        self._ingest_wanted = True
+        if self._ingest is not None and self._ingest.poll() is None:
+            return
+        database = self._database.url.replace(f":{self._database_port}/", f":{self.links['database'].port}/")
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("ARTERIAL_")}
+        environment |= {
+            "ARTERIAL_DATABASE_URL": database,
+            "ARTERIAL_DATABASE_PASSWORD_INGEST": self._password,
+            "ARTERIAL_MQTT_URL": f"mqtt://127.0.0.1:{self.links['broker'].port}",
+            "ARTERIAL_DATA_DIR": str(self.folder / "ingest"),
+            "ARTERIAL_LOG_FORMAT": "json",
+        }
+        with (self.folder / "ingest.log").open("ab") as log:
+            self._ingest = start_child(
+                [sys.executable, "-m", "services.cli", "ingest", "--json"], log=log, env=environment
+            )
+        self.ingest_starts += 1
+
+    def supervise(self) -> None:
+        """Start the ingest again when it has ended unasked, as the service manager of a city does."""
+        if not self._ingest_wanted or self._ingest is None or self._ingest.poll() is None:
+            self._ingest_ended_at = 0.0
+        elif not self._ingest_ended_at:
+            self._ingest_ended_at = time.monotonic()
+        elif time.monotonic() > self._ingest_ended_at + _RESTART_PAUSE_S:
+            self._ingest_ended_at = 0.0
+            self.start_ingest()
+
+    def kill_ingest(self) -> None:
+        """SIGKILL."""
+        self._ingest_wanted = False
+        if self._ingest is not None:
+            self._ingest.kill()
+            self._ingest.wait()
+
+    def terminate_ingest(self) -> None:
+        """SIGTERM, and SIGKILL when it has not ended within its grace."""
+        self._ingest_wanted = False
+        if self._ingest is not None and self._ingest.poll() is None:
+            began = time.monotonic()
+            stop_process(self._ingest, signal.SIGTERM, STOP_GRACE_S)
+            self.slow_stops += time.monotonic() - began > STOP_GRACE_S
+
+    def ingest_pids(self) -> list[int]:
+        """The ingest process, when it runs."""
+        return [self._ingest.pid] if self._ingest is not None and self._ingest.poll() is None else []
+
+    # the broker
+
+    def restart_broker(self, how: signal.Signals) -> None:
+        """End the broker by SIGTERM, or by SIGKILL, which makes it forget; then start it on the same port."""
+        self.stop_broker(how)
+        self.ensure_broker()
+
+    def stop_broker(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """End the broker."""
+        if how == signal.SIGKILL:
+            send(self._broker_pids, signal.SIGKILL)
+        self._broker.stop()
+
+    def ensure_broker(self) -> None:
+        """Start the broker where it does not run."""
+        if not self._broker.alive():
+            self._broker = self._start_broker()
+
+    def broker_pids(self) -> list[int]:
+        """The broker's process."""
+        return self._broker_pids if self._broker.alive() else []
+
+    def _start_broker(self) -> Running:
+        before = children(os.getpid())
+        broker, _, _ = start_broker(self._broker_folder, port=self.broker_port, prefer="mosquitto")
+        self._broker_pids = [pid for pid in children(os.getpid()) if pid not in before]
+        return broker
+
+    # the database
+
+    def stop_postgres(self, how: signal.Signals) -> None:
+        """End the server: SIGINT is its fast shutdown, SIGQUIT its immediate one, SIGKILL none at all."""
+        if how != signal.SIGINT:
+            send(self.postgres_pids()[:1], how)
+            deadline = time.monotonic() + STOP_GRACE_S
+            while self._database.alive() and time.monotonic() < deadline:
+                time.sleep(0.02)
+        self._database.stop()
+
+    def ensure_postgres(self) -> None:
+        """Start the server where it does not run; one that was killed leaves processes behind that it must outwait."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while not self._database.alive():
+            try:
+                self._database = self._start_postgres()
+            except UnavailableError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+
+    def postgres_pids(self) -> list[int]:
+        """The server's first process, then the others; empty when it does not run."""
+        if not self._database.alive():
+            return []
+        first = int((self._database_folder / "postgres" / "postmaster.pid").read_text().splitlines()[0])
+        return [first, *children(first)]
+
+    def kill_backend(self) -> None:
+        """SIGKILL the server process of the ingest's connection: the whole server then recovers as from a crash."""
+        with self.connect() as connection:
+            pids = nemesis.ingest_backends(connection)
+        send(pids, signal.SIGKILL)
+
+    def terminate_backend(self) -> None:
+        """Close the ingest's connection from the server's side."""
+        with self.connect() as connection:
+            nemesis.terminate_backends(connection)
+
+    def _start_postgres(self) -> Running:
+        return start_postgres(self._database_folder, port=self._database_port, password=self._password)
+
+    def _end_postgres(self) -> None:
+        self._database.stop()
+
+    # the disk of the database
+
+    def _mount(self, starting: ExitStack) -> bool:
+        """Put the cluster on a disk of its own that can be made smaller; only root may."""
+        if os.geteuid() != 0:
+            return False
+        cluster = self._database_folder / "postgres"
+        cluster.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={_DISK},mode=0700", "arterial-nemesis", str(cluster)]
+        if subprocess.run(command, capture_output=True, check=False).returncode:
+            return False
+        starting.callback(lambda: subprocess.run(["umount", "-l", str(cluster)], check=True))
+        return True
+
+    def fill_disk(self) -> None:
+        """Leave no room on the disk of the database."""
+        for _ in range(20):
+            disk = os.statvfs(self._database_folder / "postgres")
+            if self._resize_disk(str((disk.f_blocks - disk.f_bfree) * disk.f_frsize)):
+                return
+        message = "the disk of the database could not be made full"
+        raise UnavailableError(message)
+
+    def free_disk(self) -> None:
+        """Give the disk its room again, and start the server where it has given up."""
+        self._resize_disk(_DISK)
+        self.ensure_postgres()
+
+    def _resize_disk(self, size: str) -> bool:
+        command = ["mount", "-o", f"remount,size={size}", str(self._database_folder / "postgres")]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+    # everything
+
+    def heal(self) -> None:
+        """Undo every fault that is going on."""
+        self._thaw_all()
+        if self.has_small_disk:
+            self._resize_disk(_DISK)
+        for link in self.links.values():
+            link.delay(0)
+            link.refuse(on=False)
+            link.resume(reset=False)
+        self.ensure_postgres()
+        self.ensure_broker()
+        self.start_ingest()
+
+    def _thaw_all(self) -> None:
+        send([*self.ingest_pids(), *self.broker_pids(), *self.postgres_pids()], signal.SIGCONT)
+
+
+def send(pids: Iterable[int], what: signal.Signals) -> None:
+    """Send a signal to processes; those that have ended are left out."""
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, what)
+
+
+def children(parent: int) -> list[int]:
+    """The direct children of a process, from /proc."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            # The command's name, in parentheses, may hold anything; the parent is the second field after it.
+            if int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == parent:
+                found.append(int(folder.name))
+    return found
