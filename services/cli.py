@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import typer
 
-from services.commands import doctor, forecast, ingest, migrate, privacy, serve, simulate, up, worker
+from services.commands import bench, doctor, forecast, ingest, migrate, privacy, serve, simulate, up, worker
 from services.errors import ArterialError
 
 app = typer.Typer(
@@ -35,6 +35,7 @@ app.add_typer(forecast.app, name="forecast")
 app.command()(forecast.backtest)
 app.add_typer(privacy.app, name="privacy")
 app.command()(doctor.doctor)
+app.add_typer(bench.app, name="bench")
 
 
 def main() -> NoReturn:

@@ -1,0 +1,55 @@
+"""`arterial bench`: measurements that anyone can repeat on their own machine."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.commands.output import AsJson, report
+
+app = typer.Typer(help="Measure, beside the peers that can be installed here.", no_args_is_help=True)
+
+Messages = Annotated[int, typer.Option(min=10_000, help="How many messages each consumer drains.")]
+Peers = Annotated[bool, typer.Option("--peers/--no-peers", help="Whether to install and run the peers.")]
+
+
+@app.command()
+def ingest(*, messages: Messages = 200_000, peers: Peers = True, as_json: AsJson = False) -> None:
+    """Drain a full broker into durable rows: Arterial, a bare subscriber, mq-bridge, Pathway and Node-RED in turn."""
+    from services.benchmarks.speed.report import compare, table
+
+    document = compare(messages, with_peers=peers, tell=lambda line: print(line, file=sys.stderr, flush=True))
+    report(document, table(document), as_json=as_json)
+
+
+@app.command()
+def nemesis(
+    *,
+    faults: Annotated[int, typer.Option(min=1, help="How many faults to inject.")] = 200,
+    seconds: Annotated[float, typer.Option(min=1, help="Over which time [s].")] = 400,
+    seed: Annotated[int, typer.Option(help="Decides every fault, its time and its length.")] = 1,
+    per_s: Annotated[float, typer.Option(min=1, help="Messages a second of all devices together.")] = 400,
+    broker_kills: Annotated[int, typer.Option(min=0, help="SIGKILLs of the broker, reported apart.")] = 3,
+    keep: Annotated[Path | None, typer.Option(help="A folder that keeps the journal and the logs.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Publish while everything is killed, frozen, cut and filled; then account for every acknowledged message."""
+    from services.benchmarks.nemesis.run import Plan, is_clean, run
+    from services.benchmarks.nemesis.table import table
+    from services.commands.progress import progress_bar
+
+    plan = Plan(faults=faults, seconds=seconds, seed=seed, per_s=per_s, broker_kills=broker_kills, keep=keep)
+    with progress_bar("Faults") as tell:
+        document = run(plan, tell)
+    report(document, table(document), as_json=as_json)
+    if not is_clean(document):
+        raise typer.Exit(1)
+
+
+@app.command(name="all")
+def everything(*, as_json: AsJson = False) -> None:
+    """Run every measurement there is."""
+    ingest(as_json=as_json)
