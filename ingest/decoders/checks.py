@@ -111,7 +111,7 @@ def document(payload: bytes, what: str) -> dict[str, Any]:
     """
     found = parse_json(payload)
     if not isinstance(found, dict):
-        message = f"{shown(found)} is not {what}: a JSON object is expected"
+        message = f"the payload is not {what}: a JSON object is expected"
         raise InputError(message)
     return found
 
