@@ -68,7 +68,7 @@ class Rows:
         )
 
     def flags(self) -> quality.Flags:
-        """The quality flag of each row."""
+        """The quality flag of each row by its own values."""
         if self.table == "traffic":
             return quality.traffic_flags(self.values[:, 0], self.values[:, 1], self.values[:, 2])
         if self.table == "energy":
@@ -79,12 +79,12 @@ class Rows:
             flags[of_it] = quality.quantity_flags(name, self.values[of_it, 0])
         return flags
 
-    def by_time(self) -> Rows:
-        """The rows by time: the index on time then grows at its end, which saves PostgreSQL a fifth of its work."""
-        return self.take(np.lexsort((self.sensor_id, self.observed_us)))
+    def by_time(self) -> npt.NDArray[np.intp]:
+        """The places of the rows by time: the index on time then grows at its end, a fifth less work for PostgreSQL."""
+        return np.lexsort((self.sensor_id, self.observed_us))
 
-    def columns(self) -> list[Column | TextColumn]:
-        """The columns in the order of the table's COPY statement."""
+    def columns(self, flags: quality.Flags) -> list[Column | TextColumn]:
+        """The columns in the order of the table's COPY statement, with the quality flag of each row [n]."""
         found: list[Column | TextColumn] = [Column(values=self.sensor_id, wire=">i4")]
         if self.table == "observation":
             found.append(TextColumn(values=self.quantity, texts=self.quantities))
@@ -96,7 +96,7 @@ class Rows:
         for place, wire in enumerate(VALUE_COLUMNS[self.table].values()):
             column = self.values[:, place]
             found.append(Column(values=column, wire=wire, null=np.isnan(column)))
-        return [*found, Column(values=self.flags(), wire=">i2")]
+        return [*found, Column(values=flags, wire=">i2")]
 
     def months(self) -> list[str]:
         """The first day of each month (UTC) that has a row, ISO."""

@@ -16,6 +16,7 @@ from ingest.directory import Directory
 from ingest.merging import Merged, Stored, merge
 from ingest.personal_rows import household_rows, position_rows
 from ingest.rows import VALUE_COLUMNS, Rows, energy_rows, quantity_rows, traffic_rows
+from ingest.succession import Learned, Memory, judge
 from services.domain import EnergyReading, Kind, Message, QuantityReading, TrafficReading, from_us
 from services.settings import Settings
 from services.storage import personal_intake, readings
@@ -41,16 +42,18 @@ class Writer:
         self._directory = Directory(settings)
         self._largest_letter = settings.ingest_max_payload_bytes
         self._careful: dict[str, int] = {}
+        self.memory = Memory()
         self.counts = Counts()
 
     def use(self, connection: Connection) -> None:
         """Go on with another connection, after the first was lost."""
         self._connection = connection
-        self._directory.forget()
+        self.forget()
 
     def forget(self) -> None:
-        """Look up numbers and partitions anew."""
+        """Look up numbers and partitions anew, and with them what was remembered of sensors by number."""
         self._directory.forget()
+        self.memory.forget()
 
     def write(self, batch: Batch, received: int) -> Settled:
         """Write a batch and commit.
@@ -70,8 +73,7 @@ class Writer:
         positions = position_rows(self._connection, self._directory, batch)
         households = household_rows(self._connection, self._directory, batch)
         with self._connection.transaction():
-            for rows in tables:
-                self._write_table(batch, rows)
+            learned = [self._write_table(batch, rows) for rows in tables]
             self._write_personal(batch, "position", positions)
             self._write_personal(batch, "household", households)
             self._describe(batch)
@@ -79,6 +81,8 @@ class Writer:
             settled = Settled.of(batch.fates(), sum(batch.fresh_rows))
             counts = self.counts.receiving(received - self.counts.received).settling(settled)
             self._save(counts)
+        for news in learned:
+            self.memory.learn(news)
         self.counts = counts
         return settled
 
@@ -126,8 +130,9 @@ class Writer:
             items, places, ids = [items[i] for i in keep], [places[i] for i in keep], [ids[i] for i in keep]
         return items, ids, places, _received(batch.messages, items, places)
 
-    def _write_table(self, batch: Batch, rows: Rows) -> None:
-        merged = self._merged_into_table(rows)
+    def _write_table(self, batch: Batch, rows: Rows) -> Learned:
+        """Write rows, and return what is to be remembered of them when they are committed."""
+        merged, learned = self._merged_into_table(rows)
         if len(merged.completed) and rows.table != "observation":
             readings.complete(self._connection, rows.table, _completions(merged.completed))
         for place in rows.message[merged.adds].tolist():
@@ -135,17 +140,21 @@ class Writer:
         for place, reason in merged.contradictions:
             batch.reject(place, reason)
         self._mark_dirty(merged)
+        return learned
 
-    def _merged_into_table(self, rows: Rows) -> Merged:
+    def _merged_into_table(self, rows: Rows) -> tuple[Merged, Learned]:
         """Copy the new rows; on a key that is there already, look up and merge, again if another process was quicker."""
         careful = self._careful.get(rows.table, 0)
         for attempt in range(_ATTEMPTS):
             look_up = careful > 0 or attempt > 0
             merged = merge(rows, self._stored(rows) if look_up else None)
+            flags, learned = judge(merged.new, self.memory)
             try:
                 if len(merged.new):
+                    by_time = merged.new.by_time()
+                    columns = merged.new.take(by_time).columns(flags[by_time])
                     with self._connection.transaction():
-                        readings.copy(self._connection, rows.table, binary_copy.blocks(merged.new.by_time().columns()))
+                        readings.copy(self._connection, rows.table, binary_copy.blocks(columns))
             except psycopg.errors.UniqueViolation:
                 careful = _STAY_CAREFUL
                 if attempt == _ATTEMPTS - 1:
@@ -153,7 +162,7 @@ class Writer:
             else:
                 break
         self._careful[rows.table] = max(0, careful - 1)
-        return merged
+        return merged, learned
 
     def _stored(self, rows: Rows) -> Stored:
         """What the table holds under the keys of these rows."""
