@@ -10,6 +10,7 @@ import msgspec
 
 from ingest.decoders import (
     chirpstack,
+    dsmr,
     esphome,
     fintraffic_tms,
     hsl_hfp,
@@ -20,6 +21,8 @@ from ingest.decoders import (
     senml_cbor,
     sensorthings,
     sentilo,
+    shelly,
+    sparkplug,
     tasmota,
     telraam,
     things_stack,
@@ -165,6 +168,31 @@ DIALECTS: Final[dict[str, Dialect]] = {
             example="ocpi/2.2.1/sessions/NL/STK/101",
             decode=_alone(ocpi.decode),
             description="Sessions of charging points (OCPI 2.2), the token dropped at the door",
+            personal=True,
+        ),
+        Dialect(
+            name="sparkplug",
+            topics=(
+                *(f"spBv1.0/+/{purpose}/+" for purpose in ("NBIRTH", "NDATA", "NDEATH")),
+                *(f"spBv1.0/+/{purpose}/+/+" for purpose in ("DBIRTH", "DDATA", "DDEATH")),
+            ),
+            example="spBv1.0/group/DDATA/edge/device",
+            decode=sparkplug.decode,
+            description="Sparkplug B, with the aliases of its births",
+        ),
+        Dialect(
+            name="shelly",
+            topics=("+/events/rpc",),
+            example="shellyproem50-example/events/rpc",
+            decode=shelly.decode,
+            description="Shelly devices of generation 2 and later, frames laid over the last status",
+        ),
+        Dialect(
+            name="dsmr",
+            topics=("dsmr/+/+/json", "dsmr/+/+/raw"),
+            example="dsmr/district/meter/json",
+            decode=dsmr.decode,
+            description="Household meters (DSMR, P1), quarter-hours only, personal",
             personal=True,
         ),
     )
