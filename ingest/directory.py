@@ -10,7 +10,8 @@ import hmac
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 
-from services.domain import Kind
+from services.domain import Kind, from_us
+from services.local_day import day_of
 from services.settings import Settings
 from services.storage import personal_intake, readings
 from services.storage.database import Connection
@@ -68,13 +69,13 @@ class Directory:
 
     def local_day(self, observed_us: int) -> date:
         """The day of the city in which a moment [µs since 1970 UTC] lies."""
-        return datetime.fromtimestamp(observed_us / 1e6, self._zone).date()
+        return day_of(from_us(observed_us), self._zone)
 
     def pseudonym(
         self, connection: Connection, purpose: personal_intake.Purpose, day: date, subject: str
     ) -> bytes | None:
         """The subject's name on that day: 16 bytes of HMAC-SHA256 under the day's key; None when the day is closed."""
-        oldest = (datetime.now(UTC) - self._retention).astimezone(self._zone).date()
+        oldest = day_of(datetime.now(UTC) - self._retention, self._zone)
         for known in [known for known in self._keys if known[1] < oldest]:
             del self._keys[known]
         key = self._keys.get((purpose, day))

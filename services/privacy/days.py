@@ -6,8 +6,9 @@ These times depend on the calendar only, never on what was observed.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
+from services.local_day import day_of, day_span
 from services.settings import Settings
 
 LATENESS = timedelta(hours=1)
@@ -46,14 +47,12 @@ class LocalDay:
 
 def local_day(day: date, settings: Settings) -> LocalDay:
     """That calendar day in the city's time zone."""
-    start, end = (
-        datetime.combine(each, time(), tzinfo=settings.zone).astimezone(UTC) for each in (day, day + timedelta(days=1))
-    )
+    start, end = day_span(day, settings.zone)
     return LocalDay(day=day, start=start, end=end)
 
 
 def open_for_release(settings: Settings, now: datetime) -> list[LocalDay]:
     """The local days whose release window contains `now`, oldest first: mostly yesterday alone."""
-    today = now.astimezone(settings.zone).date()
+    today = day_of(now, settings.zone)
     recent = [local_day(today - timedelta(days=back), settings) for back in (2, 1)]
     return [day for day in recent if day.release_from <= now < day.release_until]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from services.local_day import day_of
 from services.privacy.days import DESTROYED_EVERY, LocalDay, local_day
 from services.privacy.plan import Plan, load_plans
 from services.settings import Settings
@@ -56,7 +57,7 @@ def destroy_expired(settings: Settings, now: datetime) -> Destroyed:
 
 def _newest_due(connection: Connection, settings: Settings, plans: list[Plan], now: datetime) -> date | None:
     """The newest day that is due; all days before it are, since each is at least 23 hours older."""
-    today = now.astimezone(settings.zone).date()
+    today = day_of(now, settings.zone)
     days = (local_day(today - timedelta(days=back), settings) for back in range(1, _DAYS_BACK))
     return next((day.day for day in days if _due(connection, settings, plans, day, now)), None)
 

@@ -18,6 +18,7 @@ from services.api.schemas import DistrictEnergyPage
 from services.api.times import parse_range
 from services.api.writers import instant
 from services.domain import from_us, to_us
+from services.local_day import days_between
 from services.settings import Settings
 from services.storage import observations, releases
 from services.storage.database import Connection
@@ -89,8 +90,8 @@ def list_district_energy(
 
 def _households(connection: Connection, settings: Settings, start: datetime, end: datetime) -> list[tuple[Any, ...]]:
     """Rows of `_HOUSEHOLDS` for every local day that the range touches."""
-    first = start.astimezone(settings.zone).date()
-    last = (end - timedelta(microseconds=1)).astimezone(settings.zone).date()
+    days = list(days_between(start, end, settings.zone))
+    first, last = days[0], days[-1]
     published = releases.releases(connection, first_day=first, last_day=last, plan="district_energy")
     heads = {release.release_key: release for release in published}
     rows = []

@@ -33,6 +33,7 @@ from services.api.times import parse_range
 from services.api.writers import instant
 from services.domain import to_us
 from services.errors import InputError
+from services.local_day import day_of
 from services.storage import ledger, releases
 from services.storage.database import Connection
 from services.storage.releases import PresenceCell, Release
@@ -136,7 +137,7 @@ def read_ledger(
 ) -> Response:
     """Every charge of the privacy budget, newest day first: charged before noise was drawn, never given back."""
     chosen = negotiate(accept, format_, _FLAT_FORMATS)
-    last = last_day or now.astimezone(settings.zone).date()
+    last = last_day or day_of(now, settings.zone)
     first = first_day or last - timedelta(days=30)
     budgets = {(one.domain, one.day): one for one in ledger.budgets(connection, first_day=first, last_day=last)}
     rows = []
