@@ -90,7 +90,7 @@ class Endpoints:
             f"  Dashboard   {self.dashboard}",
             f"  API docs    {self.api}/docs",
             f"  MQTT        {self.mqtt}",
-            f"  Database    psql '{self.database}'",
+            f"  Database    {without_user(self.database)} (user and password in {ENDPOINTS_FILE})",
             "",
             "Read the newest readings of a sensor:",
             f"  curl '{self.api}/api/v1/observations?sensor={sensor}&limit=3'",

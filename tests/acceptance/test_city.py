@@ -10,116 +10,32 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx2
-import paho.mqtt.client as paho
 import psycopg
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
 
 from services.embedded import free_port
 
-READY_S = 90.0
-"""Patience on a machine that is busy with other tests; the promise itself is measured by `make bench`."""
 
-
-@dataclass
-class RunningCity:
-    """One `arterial up` and the doors it opened."""
-
-    folder: Path
-    process: subprocess.Popen[str]
-    endpoints: dict[str, str] = field(default_factory=dict)
-    ready_after_s: float = 0.0
-
-    def get(self, path: str) -> Any:
-        return httpx2.get(self.endpoints["api"] + path, timeout=20).raise_for_status().json()
-
-    def psql(self, user: str) -> psycopg.Connection[Any]:
-        return psycopg.connect(self.endpoints["database"].replace("//arterial:", f"//{user}:"), autocommit=True)
-
-    def stop(self) -> float:
-        began = time.monotonic()
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(20)
-        return time.monotonic() - began
-
-
-def start(folder: Path, *arguments: str) -> RunningCity:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ARTERIAL_")}
-    ports = ["--port", str(free_port()), "--mqtt-port", str(free_port())]
-    command = [sys.executable, "-m", "services.cli", "up", "--data-dir", str(folder), *ports, *arguments]
-    with (folder.parent / f"{folder.name}.log").open("w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, text=True, env=environment)
-    city = RunningCity(folder=folder, process=process)
-    began = time.monotonic()
-    file = folder / "endpoints.json"
-    while time.monotonic() - began < READY_S:
-        if file.exists() and file.read_text().endswith("}"):
-            city.endpoints = json.loads(file.read_text())
-            city.ready_after_s = time.monotonic() - began
-            return city
-        if process.poll() is not None:
-            break
-        time.sleep(0.1)
-    process.kill()
-    pytest.fail(f"the city was not ready: {(folder.parent / f'{folder.name}.log').read_text()[-2000:]}")
-
-
-@pytest.fixture(scope="module")
-def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningCity]:
-    running = start(tmp_path_factory.mktemp("city") / "data")
-    yield running
-    running.stop()
-
-
-def eventually(happened: Callable[[], Any], patience_s: float) -> Any:
-    deadline = time.monotonic() + patience_s
-    while True:
-        found = happened()
-        if found or time.monotonic() > deadline:
-            return found
-        time.sleep(0.05)
-
-
-def publish(city: RunningCity, topic: str, payload: bytes | str) -> None:
-    host, port = city.endpoints["mqtt"].removeprefix("mqtt://").split(":")
-    version = paho.MQTTv5 if city.endpoints["mqtt_protocol"] == "5" else paho.MQTTv311
-    client = paho.Client(CallbackAPIVersion.VERSION2, protocol=version)
-    client.connect(host, int(port))
-    client.loop_start()
-    client.publish(topic, payload, qos=1).wait_for_publish(5)
-    client.disconnect()
-    client.loop_stop()
-
-
-def test_a_reading_published_by_hand_is_served_within_two_seconds(city: RunningCity) -> None:
+def test_a_reading_published_by_hand_is_served_within_two_seconds(city: Any) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
     reading = {"ts": now.isoformat(), "flow_vph": 820, "speed_kmh": 43.5, "occupancy": 0.12}
-    publish(city, "city/v1/traffic/my-sensor/telemetry", json.dumps(reading))
+    city.publish("city/v1/traffic/my-sensor/telemetry", json.dumps(reading))
     published = time.monotonic()
 
-    rows = eventually(lambda: served(city, "my-sensor"), patience_s=2)
+    rows = city.eventually(lambda: city.served("my-sensor"), patience_s=2)
 
     assert time.monotonic() - published < 2
     assert [(row["flow_vph"], row["speed_kmh"], row["quality"]) for row in rows] == [(820.0, 43.5, 1)]
     assert abs(rows[0]["occupancy"] - 0.12) < 1e-6
 
 
-def served(city: RunningCity, sensor: str) -> list[dict[str, Any]]:
-    response = httpx2.get(f"{city.endpoints['api']}/api/v1/observations?sensor={sensor}", timeout=20)
-    if response.status_code == 404:  # not registered yet
-        return []
-    rows: list[dict[str, Any]] = response.raise_for_status().json()["data"]
-    return rows
-
-
-def test_every_live_sensor_has_a_forecast_within_a_minute(city: RunningCity) -> None:
+def test_every_live_sensor_has_a_forecast_within_a_minute(city: Any) -> None:
     def without_forecast() -> set[str]:
         with city.psql("arterial_api") as connection:
             rows = connection.execute(
@@ -134,11 +50,11 @@ def test_every_live_sensor_has_a_forecast_within_a_minute(city: RunningCity) -> 
             row = connection.execute("SELECT count(*) FROM forecast.run").fetchone()
             return bool(row and row[0])
 
-    assert eventually(forecast_issued, patience_s=60)
+    assert city.eventually(forecast_issued, patience_s=60)
     assert without_forecast() == set()
 
 
-def test_the_api_role_is_refused_personal_data(city: RunningCity) -> None:
+def test_the_api_role_is_refused_personal_data(city: Any) -> None:
     with city.psql("arterial_api") as connection:
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("SELECT * FROM personal.position")
@@ -146,7 +62,7 @@ def test_the_api_role_is_refused_personal_data(city: RunningCity) -> None:
             connection.execute("SET ROLE arterial_release")
 
 
-def test_bad_messages_end_as_dead_letters_and_the_city_goes_on(city: RunningCity) -> None:
+def test_bad_messages_end_as_dead_letters_and_the_city_goes_on(city: Any) -> None:
     bad: dict[str, bytes | str] = {
         "bad-json": b'{"ts": ',
         "bad-type": '{"ts": "2026-11-22T08:00:00Z", "flow_vph": "many"}',
@@ -157,23 +73,23 @@ def test_bad_messages_end_as_dead_letters_and_the_city_goes_on(city: RunningCity
         "bad-size": b"[" + b" " * 1_000_000 + b"]",
     }
     for sensor, payload in bad.items():
-        publish(city, f"city/v1/traffic/{sensor}/telemetry", payload)
-    publish(city, "city/v1/unknown", b"{}")
+        city.publish(f"city/v1/traffic/{sensor}/telemetry", payload)
+    city.publish("city/v1/unknown", b"{}")
 
     def reasons() -> dict[str, str]:
-        with psycopg.connect(city.endpoints["database"]) as connection:
+        with city.psql() as connection:
             return dict(connection.execute("SELECT topic, reason FROM sensing.dead_letter").fetchall())
 
-    found = eventually(lambda: reasons() if len(reasons()) >= len(bad) + 1 else None, patience_s=5) or reasons()
+    found = city.eventually(lambda: reasons() if len(reasons()) >= len(bad) + 1 else None, patience_s=5) or reasons()
     assert {topic.split("/")[3] for topic in found if topic.count("/") == 4} >= set(bad)
     assert "city/v1/unknown" in found
     assert all(len(reason) > 20 for reason in found.values()), found
-    publish(city, "city/v1/traffic/after-the-storm/telemetry", json.dumps({"ts": _now(), "flow_vph": 5}))
-    assert eventually(lambda: served(city, "after-the-storm"), patience_s=3)
+    city.publish("city/v1/traffic/after-the-storm/telemetry", json.dumps({"ts": _now(), "flow_vph": 5}))
+    assert city.eventually(lambda: city.served("after-the-storm"), patience_s=3)
 
 
-def test_every_message_has_a_fate(city: RunningCity) -> None:
-    with psycopg.connect(city.endpoints["database"]) as connection:
+def test_every_message_has_a_fate(city: Any) -> None:
+    with city.psql() as connection:
         row = connection.execute(
             "SELECT received, stored + duplicate + dead_lettered + spooled + in_flight FROM sensing.ingest_session "
             "WHERE client_id = 'arterial-ingest'"
@@ -182,7 +98,7 @@ def test_every_message_has_a_fate(city: RunningCity) -> None:
     assert row[0] == row[1] > 0
 
 
-def test_pages_and_unknown_paths(city: RunningCity) -> None:
+def test_pages_and_unknown_paths(city: Any) -> None:
     for page in ("", "map", "forecast", "energy", "mobility"):
         response = httpx2.get(city.endpoints["dashboard"] + page, timeout=20)
         assert response.status_code == 200
@@ -192,7 +108,7 @@ def test_pages_and_unknown_paths(city: RunningCity) -> None:
     assert nowhere.headers["content-type"] == "application/problem+json"
 
 
-def test_doctor_finds_the_running_city_well(city: RunningCity) -> None:
+def test_doctor_finds_the_running_city_well(city: Any) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "services.cli", "doctor", "--json"],
         capture_output=True,
@@ -204,7 +120,7 @@ def test_doctor_finds_the_running_city_well(city: RunningCity) -> None:
     assert json.loads(done.stdout)["healthy"]
 
 
-def test_a_second_city_on_the_same_data_or_port_is_refused(city: RunningCity, tmp_path: Path) -> None:
+def test_a_second_city_on_the_same_data_or_port_is_refused(city: Any, tmp_path: Path) -> None:
     same_data = refused("--data-dir", str(city.folder), "--port", str(free_port()))
     assert "another `arterial up` runs on the data folder" in same_data
     port = city.endpoints["api"].rpartition(":")[2]
@@ -234,10 +150,10 @@ def refused(*arguments: str, **environment: str) -> str:
     return done.stderr
 
 
-def test_stopping_leaves_no_orphan_and_a_second_start_keeps_the_data(tmp_path: Path) -> None:
-    first = start(tmp_path / "data", "--no-simulator", "--broker", "iotcore")
-    publish(first, "city/v1/traffic/kept/telemetry", json.dumps({"ts": _now(), "flow_vph": 7}))
-    assert eventually(lambda: served(first, "kept"), patience_s=3)
+def test_stopping_leaves_no_orphan_and_a_second_start_keeps_the_data(start_city: Callable[[], Any]) -> None:
+    first = start_city()
+    first.publish("city/v1/traffic/kept/telemetry", json.dumps({"ts": _now(), "flow_vph": 7}))
+    assert first.eventually(lambda: first.served("kept"), patience_s=3)
     family = descendants(first.process.pid)
     assert len(family) >= 5  # database, broker, ingest, worker, API
 
@@ -246,35 +162,31 @@ def test_stopping_leaves_no_orphan_and_a_second_start_keeps_the_data(tmp_path: P
     assert [pid for pid in family if Path(f"/proc/{pid}").exists()] == []
     assert not (first.folder / "endpoints.json").exists()
 
-    second = start(first.folder, "--no-simulator", "--broker", "iotcore")
-    try:
-        assert [row["flow_vph"] for row in served(second, "kept")] == [7.0]
-    finally:
-        second.stop()
+    second = start_city()
+    assert [row["flow_vph"] for row in second.served("kept")] == [7.0]
 
 
-def test_a_killed_city_takes_its_children_with_it(tmp_path: Path) -> None:
-    city = start(tmp_path / "data", "--no-simulator", "--broker", "iotcore")
+def test_a_killed_city_takes_its_children_with_it(start_city: Callable[[], Any]) -> None:
+    city = start_city()
     family = descendants(city.process.pid)
 
     city.process.kill()
     city.process.wait()
 
-    assert eventually(lambda: not [pid for pid in family if Path(f"/proc/{pid}").exists()], patience_s=10)
+    assert city.eventually(lambda: not [pid for pid in family if Path(f"/proc/{pid}").exists()], patience_s=10)
 
 
-def test_a_child_that_dies_is_started_again(tmp_path: Path) -> None:
-    city = start(tmp_path / "data", "--no-simulator", "--broker", "iotcore")
-    try:
-        ingest = next(
-            pid for pid in descendants(city.process.pid) if b"ingest" in Path(f"/proc/{pid}/cmdline").read_bytes()
-        )
-        os.kill(ingest, signal.SIGKILL)
-        time.sleep(1)
-        publish(city, "city/v1/traffic/again/telemetry", json.dumps({"ts": _now(), "flow_vph": 7}))
-        assert eventually(lambda: served(city, "again"), patience_s=15)
-    finally:
-        city.stop()
+def test_a_child_that_dies_is_started_again(start_city: Callable[[], Any]) -> None:
+    city = start_city()
+    ingest = next(
+        pid for pid in descendants(city.process.pid) if b"ingest" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    )
+
+    os.kill(ingest, signal.SIGKILL)
+    time.sleep(1)
+    city.publish("city/v1/traffic/again/telemetry", json.dumps({"ts": _now(), "flow_vph": 7}))
+
+    assert city.eventually(lambda: city.served("again"), patience_s=15)
 
 
 def descendants(pid: int) -> list[int]:
@@ -290,7 +202,7 @@ def _now() -> str:
     return (datetime.now(UTC) - timedelta(seconds=1)).isoformat()
 
 
-def test_ports_are_on_loopback_only(city: RunningCity) -> None:
+def test_ports_are_on_loopback_only(city: Any) -> None:
     for door in ("api", "mqtt", "database"):
         port = int(re.findall(r":(\d+)", city.endpoints[door])[-1])
         assert listening(port) == {"127.0.0.1"}, door
