@@ -49,8 +49,10 @@ def decode(
     import msgspec
 
     from ingest.decoders import catalogue
+    from ingest.pipeline import limits_of
     from services.domain import Message
     from services.errors import InputError
+    from services.settings import load_settings
 
     chosen = catalogue.DIALECTS.get(dialect or "")
     if topic is None and chosen is None:
@@ -59,7 +61,7 @@ def decode(
     now_us = time.time_ns() // 1_000
     where = topic if topic is not None else chosen.example if chosen is not None else ""
     sent = Message(topic=where, payload=sys.stdin.buffer.read(), received_us=now_us)
-    said = catalogue.decode(sent, dialect, now_us=now_us)
+    said = catalogue.decode(sent, dialect, now_us=now_us, limits=limits_of(load_settings()))
     rows = [repr(row) for row in (*said.readings, *said.meta, *said.status)]
     refusals = [
         f"refused: {r.reason}" if r.item is None else f"item {r.item} refused: {r.reason}" for r in said.rejected

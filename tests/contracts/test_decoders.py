@@ -211,7 +211,6 @@ def test_the_largest_payload_of_the_least_parts_takes_less_than_a_second(name: s
         b'{"a":' * 50_000,
         b'{"ts":' + b"9" * 100_000 + b"}",
         b"\x00" * 1000,
-        b'{"ts":1,"ts":2}',
         b'{"value":1e400}',
     ],
 )
@@ -219,6 +218,14 @@ def test_the_largest_payload_of_the_least_parts_takes_less_than_a_second(name: s
 def test_hostile_payloads_are_refused(name: str, bad: bytes) -> None:
     message = Message(topic=DIALECTS[name].example, payload=bad, received_us=NOW_US)
     assert decode(message, now_us=NOW_US).rejected
+
+
+def test_of_a_json_key_given_twice_the_last_counts() -> None:
+    payload = b'{"ts":1795334400000,"flow_vph":1,"flow_vph":2}'
+    said_of_it = decode(
+        Message(topic="city/v1/traffic/a/telemetry", payload=payload, received_us=NOW_US), now_us=NOW_US
+    )
+    assert [row.get("flow_vph") for row in rows(said_of_it)] == [2.0]
 
 
 def test_a_payload_above_the_limit_is_refused_with_both_numbers() -> None:
