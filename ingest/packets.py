@@ -78,9 +78,10 @@ def connect(
     session_expiry_s: int,
     user: str | None = None,
     password: str | None = None,
+    clean: bool = False,
 ) -> bytes:
-    """A CONNECT that takes up the session kept under the client id [3.1]."""
-    flags = (0x80 if user is not None else 0) | (0x40 if password is not None else 0)
+    """A CONNECT [3.1] that takes up the session kept under the client id, or with `clean` ends it first."""
+    flags = (0x80 if user is not None else 0) | (0x40 if password is not None else 0) | (0x02 if clean else 0)
     head = _text("MQTT") + bytes((5 if is_5 else 4, flags)) + keepalive_s.to_bytes(2, "big")
     if is_5:
         properties = bytes((_SESSION_EXPIRY,)) + session_expiry_s.to_bytes(4, "big")
@@ -96,6 +97,11 @@ def subscribe(topics: Sequence[str], *, is_5: bool) -> bytes:
     options = bytes((0x11 if is_5 else 0x01,))
     body = b"\x00\x01" + (b"\x00" if is_5 else b"")
     return _packet(0x82, body + b"".join(_text(topic) + options for topic in topics))
+
+
+def publish(topic: str, payload: bytes, *, mid: int) -> bytes:
+    """A PUBLISH at QoS 1 of version 3.1.1 [3.3]."""
+    return _packet(0x32, _text(topic) + mid.to_bytes(2, "big") + payload)
 
 
 def acknowledgements(mids: Sequence[int]) -> bytes:

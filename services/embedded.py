@@ -79,7 +79,12 @@ def stop_process(process: subprocess.Popen[bytes], stop_signal: signal.Signals, 
 
 
 def start_child(
-    arguments: list[str], *, log: IO[bytes], env: dict[str, str] | None = None, user: str | None = None
+    arguments: list[str],
+    *,
+    log: IO[bytes],
+    env: dict[str, str] | None = None,
+    user: str | None = None,
+    folder: Path | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a child in its own session, so that Ctrl-C reaches only its parent, that dies when its parent dies."""
     return subprocess.Popen(
@@ -88,6 +93,7 @@ def start_child(
         stdout=log,
         stderr=subprocess.STDOUT,
         env=env,
+        cwd=folder,
         **_identity(user),
         start_new_session=True,
         preexec_fn=_die_with_parent,  # noqa: PLW1509 - one prctl call, async-signal-safe

@@ -1,0 +1,1 @@
+"""How fast messages become durable rows, beside other pipelines, on the machine at hand."""

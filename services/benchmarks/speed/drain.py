@@ -1,0 +1,151 @@
+"""Code concerned with one measurement: a broker full of messages, a consumer that connects, and the last durable row."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from psycopg import sql
+
+from services.benchmarks.speed import load
+from services.benchmarks.speed.consumers import PEER_TABLE, Consumer, log_of
+from services.benchmarks.speed.rig import WINDOW, Rig, row_count, table_bytes
+from services.embedded import stop_process
+from services.errors import UnavailableError
+
+_LOOK_S: Final = 0.02
+_START_S: Final = 90
+_NEARLY: Final = 0.98
+_PAUSE_S: Final = 0.5
+_SILENT_S: Final = 30
+_GRACE_S: Final = 10
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Drained:
+    """What one run of a consumer took; `cpu_s` and `rss_mb` are those of its process (0 where not looked at)."""
+
+    messages: int
+    rows: int
+    seconds: float
+    cpu_s: float = 0.0
+    rss_mb: float = 0.0
+
+
+def drain(rig: Rig, consumer: Consumer, packets: Iterator[bytes], *, messages: int, rows: int) -> Drained:
+    """Fill the broker for a consumer, start it, and wait for its last row.
+
+    Args:
+        rig: the servers.
+        consumer: who drains.
+        packets: the messages.
+        messages: how many they are.
+        rows: how many rows they make.
+
+    Raises:
+        UnavailableError: the consumer did not start, or stopped before the last row; the message has its last line.
+
+    """
+    client_id = f"bench-{consumer.name}"
+    _empty(rig, consumer.table)
+    load.leave_session(rig.mqtt_port, client_id)
+    load.publish(rig.mqtt_port, packets)
+    connections = rig.connections(client_id)
+    process = consumer.start(rig, client_id)
+    try:
+        _wait_for_connection(rig, process, client_id, connections)
+        begun, cpu_s = time.monotonic(), _cpu_s(process)
+        ended = _wait_for_rows(rig, process, consumer, rows)
+        return Drained(
+            messages=messages,
+            rows=rows,
+            seconds=ended - begun,
+            cpu_s=_cpu_s(process) - cpu_s,
+            rss_mb=_rss_mb(process),
+        )
+    finally:
+        stop_process(process, signal.SIGTERM, _GRACE_S)
+        load.end_session(rig.mqtt_port, client_id)
+
+
+def drain_bare(rig: Rig, packets: Iterator[bytes], *, messages: int, each: bool) -> Drained:
+    """The same for the bare subscriber, which counts for itself and acknowledges each message, or all of one read."""
+    client_id = "bench-bare"
+    load.leave_session(rig.mqtt_port, client_id)
+    load.publish(rig.mqtt_port, packets)
+    command = [sys.executable, "-m", "services.benchmarks.speed.subscriber"]
+    command += [str(rig.mqtt_port), client_id, str(messages), str(WINDOW), "each" if each else "together"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    load.end_session(rig.mqtt_port, client_id)
+    if done.returncode:
+        message = f"the bare subscriber failed: {done.stderr.strip().splitlines()[-1]}"
+        raise UnavailableError(message)
+    return Drained(messages=messages, rows=0, seconds=float(done.stdout))
+
+
+def _empty(rig: Rig, table: str) -> None:
+    """Begin with an empty table and nothing left to write back."""
+    if table == PEER_TABLE:
+        rig.database.execute(
+            "DROP TABLE IF EXISTS public.reading; CREATE TABLE public.reading (seq bigint, ts bigint, flow_vph float8, "
+            'speed_kmh float8, occupancy float8, "time" bigint, diff bigint)'
+        )
+    else:
+        rig.database.execute(sql.SQL("TRUNCATE {}, sensing.dirty_hour").format(sql.Identifier(*table.split("."))))
+    rig.database.execute("CHECKPOINT")
+
+
+def _wait_for_connection(rig: Rig, process: subprocess.Popen[bytes], client_id: str, before: int) -> None:
+    deadline = time.monotonic() + _START_S
+    while rig.connections(client_id) == before:
+        if process.poll() is not None or time.monotonic() > deadline:
+            message = f"it did not connect to the broker: {_last_line(log_of(rig, client_id))}"
+            raise UnavailableError(message)
+        time.sleep(_LOOK_S / 2)
+
+
+def _wait_for_rows(rig: Rig, process: subprocess.Popen[bytes], consumer: Consumer, rows: int) -> float:
+    """When the last row was seen; counting costs the server, so it is done where the size says it may be worth it."""
+    size, bytes_per_row = 0, 0.0
+    changed = time.monotonic()
+    while True:
+        time.sleep(_LOOK_S)
+        now, latest = time.monotonic(), table_bytes(rig.database, consumer.table)
+        if latest != size:
+            size, changed = latest, now
+        elif size > _NEARLY * rows * bytes_per_row or now - changed > _PAUSE_S:  # it grows by pages, and now it rests
+            found = row_count(rig.database, consumer.table)
+            if found >= rows:
+                return time.monotonic()
+            if found:
+                bytes_per_row = min(bytes_per_row or size, size / found)
+        if process.poll() is not None or now - changed > _SILENT_S:
+            found = row_count(rig.database, consumer.table)
+            message = f"it stopped at {found:,} of {rows:,} rows: {_last_line(log_of(rig, f'bench-{consumer.name}'))}"
+            raise UnavailableError(message)
+
+
+def _cpu_s(process: subprocess.Popen[bytes]) -> float:
+    """Processor time of a process and its threads [s], from /proc."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _rss_mb(process: subprocess.Popen[bytes]) -> float:
+    """The most memory a process has had [MB], from /proc."""
+    for line in Path(f"/proc/{process.pid}/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1_024 / 1e6
+    return 0.0
+
+
+def _last_line(log: Path) -> str:
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return lines[-1][:300] if lines else "it left no message"

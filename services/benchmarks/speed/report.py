@@ -1,0 +1,161 @@
+"""Code concerned with the whole comparison: runs in turn, medians, ratios, and a table for people."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any, Final
+
+from services.benchmarks.speed import load
+from services.benchmarks.speed.consumers import ARTERIAL, PEERS, Consumer
+from services.benchmarks.speed.drain import Drained, drain, drain_bare
+from services.benchmarks.speed.rig import Rig, rig
+from services.errors import UnavailableError
+
+_ROUNDS: Final = 3
+_ARRAY: Final = 50
+_SPAN_MS: Final = 3_600_000
+
+
+@dataclass(kw_only=True, slots=True)
+class Runs:
+    """All runs of one comparison."""
+
+    bare: list[Drained] = field(default_factory=list)
+    together: list[Drained] = field(default_factory=list)
+    arterial: list[Drained] = field(default_factory=list)
+    batched: list[Drained] = field(default_factory=list)
+    peers: dict[str, list[Drained]] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+
+
+def compare(messages: int, *, with_peers: bool, tell: Callable[[str], None]) -> dict[str, Any]:
+    """Measure Arterial, the bare subscriber and the peers in turn on the same servers.
+
+    Args:
+        messages: how many each drains.
+        with_peers: whether to install and run the peers.
+        tell: called with a line as each run ends.
+
+    Returns:
+        The document: `arterial`, `bare_subscriber`, `peers`, `skipped`, `ratio`, `batched`, `messages`, `machine`;
+        each figure is the median of three runs.
+
+    Raises:
+        ConfigurationError: mosquitto or the embedded PostgreSQL is not installed.
+        UnavailableError: a server, the bare subscriber or Arterial itself failed.
+
+    """
+    runs = Runs()
+    with rig() as servers:
+        for _ in range(_ROUNDS):
+            runs.bare.append(drain_bare(servers, _singles(messages), messages=messages, each=True))
+            tell(_line("bare subscriber", runs.bare[-1]))
+            runs.together.append(drain_bare(servers, _singles(messages), messages=messages, each=False))
+            tell(_line("bare subscriber, acknowledging together", runs.together[-1]))
+            runs.arterial.append(drain(servers, ARTERIAL, _singles(messages), messages=messages, rows=messages))
+            tell(_line("arterial", runs.arterial[-1]))
+            for peer in PEERS if with_peers else ():
+                if peer.name not in runs.skipped:
+                    _try(servers, peer, messages, runs, tell)
+            count = messages // 10
+            packets = load.arrays(count, _ARRAY, _start_ms())
+            runs.batched.append(drain(servers, ARTERIAL, packets, messages=count, rows=count * _ARRAY))
+            tell(f"  arterial, arrays of {_ARRAY}: {runs.batched[-1].rows / runs.batched[-1].seconds:,.0f} readings/s")
+    return _document(runs)
+
+
+def _try(servers: Rig, peer: Consumer, messages: int, runs: Runs, tell: Callable[[str], None]) -> None:
+    count = int(messages * peer.share)
+    try:
+        drained = drain(servers, peer, _singles(count), messages=count, rows=count)
+    except UnavailableError as error:
+        runs.skipped[peer.name] = str(error)
+        tell(f"  {peer.name} is left out: {error}")
+    else:
+        runs.peers.setdefault(peer.name, []).append(drained)
+        tell(_line(peer.name, drained))
+
+
+def _document(runs: Runs) -> dict[str, Any]:
+    ours = median(_rate(run) for run in runs.arterial)
+    bare = median(_rate(run) for run in runs.bare)
+    together = median(_rate(run) for run in runs.together)
+    peers = {name: median(_rate(run) for run in all_runs) for name, all_runs in runs.peers.items()}
+    return {
+        "arterial": {
+            "msg_per_s": round(ours),
+            "cpu_us_per_msg": round(median(1e6 * run.cpu_s / run.messages for run in runs.arterial), 1),
+            "rss_mb": round(max(run.rss_mb for run in runs.arterial), 1),
+        },
+        "bare_subscriber": {"msg_per_s": round(bare), "together_msg_per_s": round(together)},
+        "peers": {name: {"msg_per_s": round(rate)} for name, rate in peers.items()},
+        "skipped": runs.skipped,
+        "ratio": {
+            **{name: round(ours / rate, 2) for name, rate in peers.items()},
+            "bare_subscriber": round(ours / bare, 2),
+            "bare_together": round(ours / together, 2),
+        },
+        "batched": {"readings_per_s": round(median(run.rows / run.seconds for run in runs.batched))},
+        "messages": runs.arterial[0].messages,
+        "machine": machine(),
+    }
+
+
+def table(document: dict[str, Any]) -> list[str]:
+    """The document as lines for a person."""
+    ours, ratio = document["arterial"], document["ratio"]
+    lines = [
+        f"{document['messages']:,} messages of one reading, QoS 1, from the broker to durable rows, on {document['machine']}:",
+        "",
+        f"  {'pipeline':<18}{'msg/s':>10}{'arterial is':>14}",
+        f"  {'arterial':<18}{ours['msg_per_s']:>10,}",
+    ]
+    for name, peer in document["peers"].items():
+        lines.append(f"  {name:<18}{peer['msg_per_s']:>10,}{ratio[name]:>13.2f}×")
+    bare = document["bare_subscriber"]
+    lines += [
+        f"  {'bare subscriber':<18}{bare['msg_per_s']:>10,}{ratio['bare_subscriber']:>13.2f}×   (stores nothing)",
+        f"  {'  acks together':<18}{bare['together_msg_per_s']:>10,}{ratio['bare_together']:>13.2f}×   (the broker's limit)",
+    ]
+    lines += [f"  {name:<18}left out: {reason}" for name, reason in document["skipped"].items()]
+    lines += [
+        "",
+        f"  arterial uses {ours['cpu_us_per_msg']} µs of its own processor time per message and {ours['rss_mb']} MB;",
+        f"  with arrays of {_ARRAY} readings it stores {document['batched']['readings_per_s']:,} readings/s.",
+    ]
+    return lines
+
+
+def machine() -> str:
+    """What the figures were measured on: cores, processor, memory, system."""
+    model = platform.machine()
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            model = line.partition(":")[2].strip()
+            break
+    return (
+        f"{len(os.sched_getaffinity(0))} cores of {model}, {memory:.0f} GiB, {platform.system()} {platform.release()}"
+    )
+
+
+def _singles(messages: int) -> Iterator[bytes]:
+    return load.singles(messages, _start_ms())
+
+
+def _start_ms() -> int:
+    return int(time.time()) * 1_000 - _SPAN_MS
+
+
+def _rate(run: Drained) -> float:
+    return run.messages / run.seconds
+
+
+def _line(name: str, run: Drained) -> str:
+    return f"  {name}: {_rate(run):,.0f} msg/s"
