@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final
 
 import structlog
@@ -12,7 +14,7 @@ from ingest.batch import Batch
 from ingest.counts import Counts
 from ingest.decoders.catalogue import decode
 from ingest.decoders.memory import Memory
-from ingest.inbox import Inbox
+from ingest.inbox import Inbox, Receipt
 from ingest.persistence import Persistence
 from ingest.pipeline import limits_of
 from ingest.session import Session
@@ -49,34 +51,50 @@ def run(settings: Settings, stop: threading.Event) -> Counts:
 
 
 def _work(settings: Settings, stop: threading.Event, inbox: Inbox, session: Session, persistence: Persistence) -> None:
+    """Decode in this thread while another writes the batch before, so that neither core waits for the other."""
     limits = limits_of(settings)
     memory = Memory()
     next_heartbeat = 0.0
-    while True:
-        stopping = stop.is_set()
-        if stopping:
-            session.stop_receiving()
-        messages, receipts = inbox.take(
-            most=settings.ingest_batch_messages,
-            age_s=settings.ingest_batch_age_s,
-            patience_s=0.05 if stopping else _PATIENCE_S,
-        )
-        if messages:
-            now_us = time.time_ns() // 1_000
-            batch = Batch.of(
-                messages, [decode(message, now_us=now_us, limits=limits, memory=memory) for message in messages]
+    running: Future[bool] | None = None
+    with ThreadPoolExecutor(1, "writer") as writer:
+        while True:
+            stopping = stop.is_set()
+            if stopping:
+                session.stop_receiving()
+            messages, receipts = inbox.take(
+                most=settings.ingest_batch_messages,
+                age_s=settings.ingest_batch_age_s,
+                patience_s=0.05 if stopping else _PATIENCE_S,
             )
-            if not persistence.persist(batch, inbox.received):
-                return  # not acknowledged: the broker delivers it again
-            session.acknowledge(receipts)
-            if batch.reasons:
-                log.warning("messages became dead letters", messages=len(batch.reasons))
-        elif stopping:
-            persistence.heartbeat(inbox.received)
-            return
-        if time.monotonic() >= next_heartbeat:
-            persistence.heartbeat(inbox.received)
-            next_heartbeat = time.monotonic() + _HEARTBEAT_S
-        if not session.is_alive():
-            message = "the MQTT session ended by itself; the log says why"
-            raise UnavailableError(message)
+            batch = None
+            if messages:
+                now_us = time.time_ns() // 1_000
+                batch = Batch.of(
+                    messages, [decode(message, now_us=now_us, limits=limits, memory=memory) for message in messages]
+                )
+            if running is not None and (batch or stopping or running.done()):
+                if not running.result():
+                    return  # not acknowledged: the broker delivers it again
+                running = None
+            if batch is not None:
+                running = writer.submit(_settle, persistence, session, batch, receipts, inbox.received)
+            elif stopping or (running is None and time.monotonic() >= next_heartbeat):
+                persistence.heartbeat(inbox.received)
+                next_heartbeat = time.monotonic() + _HEARTBEAT_S
+                if stopping:
+                    return
+            if not session.is_alive():
+                message = "the MQTT session ended by itself; the log says why"
+                raise UnavailableError(message)
+
+
+def _settle(
+    persistence: Persistence, session: Session, batch: Batch, receipts: Sequence[Receipt], received: int
+) -> bool:
+    """Store a batch and acknowledge it; False when it was told to stop before the database took it."""
+    if not persistence.persist(batch, received):
+        return False
+    session.acknowledge(receipts)
+    if batch.reasons:
+        log.warning("messages became dead letters", messages=len(batch.reasons))
+    return True
