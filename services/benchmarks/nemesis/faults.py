@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +14,11 @@ from services.benchmarks.nemesis.rig import Rig, send
 
 Act = Callable[[Rig], None]
 _SLOW_S: Final = 0.05
+_IN_HAND_S: Final = 0.7
+"""Long enough for the batches under way to come to the database, at the rates of the nemesis."""
+_ALL: Final = frozenset({"ingest", "broker", "postgres", "broker link", "database link"})
+_COMMIT: Final = b"COMMIT\0"
+"""A commit on PostgreSQL's wire: the text of a query with its closing zero."""
 _LONG_RUN_S: Final = 600.0
 _LONG_SHARE: Final = 0.15
 
@@ -23,6 +29,7 @@ class Kind:
 
     Attributes:
         target: what it breaks; one fault at a time for each.
+        whole: what else must be whole when it begins, or it would meet nobody at work.
         begin: does it.
         end: undoes it; None when it undoes itself.
         lasts_s: shortest and longest time until it is undone [s].
@@ -33,6 +40,7 @@ class Kind:
     target: str
     begin: Act
     end: Act | None = None
+    whole: frozenset[str] = frozenset()
     lasts_s: tuple[float, float] = (0.0, 0.0)
     long_s: tuple[float, float] | None = None
 
@@ -97,8 +105,34 @@ def _link(name: str) -> dict[str, Kind]:
     }
 
 
+def _kill_waiting(rig: Rig) -> None:
+    """SIGKILL with a batch in hand that the database has not taken."""
+    rig.wait_until_working()
+    rig.links["database"].stall()
+    time.sleep(_IN_HAND_S)
+    rig.kill_ingest()
+    rig.links["database"].resume(reset=True)
+
+
+def _kill_at_commit(rig: Rig) -> None:
+    """SIGKILL between a commit and all that should follow it."""
+    rig.wait_until_working()
+    rig.links["database"].hold_answer_to(_COMMIT)
+    time.sleep(_IN_HAND_S)
+    rig.kill_ingest()
+    rig.links["database"].resume(reset=True)
+
+
+def _lose_answer(rig: Rig) -> None:
+    """Let the ingest commit and not know it."""
+    rig.wait_until_working()
+    rig.links["database"].hold_answer_to(_COMMIT)
+
+
 CATALOGUE: Final[dict[str, Kind]] = {
     "ingest_killed": Kind(target="ingest", begin=Rig.kill_ingest, end=Rig.start_ingest, lasts_s=(0.0, 1.5)),
+    "ingest_killed_before_commit": Kind(target="ingest", begin=_kill_waiting, end=Rig.start_ingest, whole=_ALL),
+    "ingest_killed_after_commit": Kind(target="ingest", begin=_kill_at_commit, end=Rig.start_ingest, whole=_ALL),
     "ingest_terminated": Kind(target="ingest", begin=Rig.terminate_ingest, end=Rig.start_ingest, lasts_s=(0.0, 0.5)),
     "ingest_frozen": _freeze(Rig.ingest_pids, "ingest"),
     "broker_frozen": _freeze(Rig.broker_pids, "broker"),
@@ -118,6 +152,13 @@ CATALOGUE: Final[dict[str, Kind]] = {
     "backend_killed": Kind(target="postgres", begin=Rig.kill_backend, end=Rig.ensure_postgres, lasts_s=(1, 1)),
     **_link("broker"),
     **_link("database"),
+    "database_commit_unanswered": Kind(
+        target="database link",
+        begin=_lose_answer,
+        end=lambda rig: rig.links["database"].resume(reset=True),
+        lasts_s=(0.5, 1.5),
+        whole=_ALL,
+    ),
 }
 DISK_FULL: Final = "disk_full"
 DISK: Final = Kind(

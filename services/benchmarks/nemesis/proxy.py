@@ -9,7 +9,7 @@ import asyncio
 import socket
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
@@ -32,6 +32,9 @@ class Proxy:
         self._loop = asyncio.new_event_loop()
         self._open_gate = asyncio.Event()
         self._open_gate.set()
+        self._answers = asyncio.Event()
+        self._answers.set()
+        self._awaited: bytes | None = None
         self._listening = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"proxy-{target_port}", daemon=True)
         self._thread.start()
@@ -59,12 +62,18 @@ class Proxy:
         """Pass nothing on and close nothing: both sides believe the other is only silent."""
         self._call(self._open_gate.clear)
 
+    def hold_answer_to(self, words: bytes) -> None:
+        """Pass on until a client has sent these words, and then no answer more: what they did, the client cannot know."""
+        self._call(lambda: setattr(self, "_awaited", words))
+
     def resume(self, *, reset: bool) -> None:
-        """End a stall: what was held back flows on, or what was connected is reset."""
+        """End a stall or a held answer: what was held back flows on, or what was connected is reset."""
 
         def change() -> None:
             if reset:
                 self._close_all(reset=True)
+            self._awaited = None
+            self._answers.set()
             self._open_gate.set()
 
         self._call(change)
@@ -104,7 +113,7 @@ class Proxy:
                 return
             back, onward = await asyncio.open_connection(_LOOPBACK, self._target_port)
             self._writers.add(onward)
-            await asyncio.gather(self._pump(reader, onward), self._pump(back, writer))
+            await asyncio.gather(self._pump(reader, onward, self._listen_for), self._pump(back, writer, self._answer))
         except OSError:
             _close(writer, reset=False)
         finally:
@@ -113,13 +122,24 @@ class Proxy:
                     self._writers.discard(end)
                     end.close()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _listen_for(self, piece: bytes) -> None:
+        if self._awaited is not None and self._awaited in piece:
+            self._awaited = None
+            self._answers.clear()
+
+    async def _answer(self, _: bytes) -> None:
+        await self._answers.wait()
+
+    async def _pump(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, before: Callable[[bytes], Awaitable[None]]
+    ) -> None:
         """Pass pieces on until an end closes; then close the other."""
         with suppress(OSError):
             while piece := await reader.read(_CHUNK):
                 if self._delay_s:
                     await asyncio.sleep(self._delay_s)
                 await self._open_gate.wait()
+                await before(piece)
                 writer.write(piece)
                 await writer.drain()
         await self._open_gate.wait()

@@ -23,6 +23,7 @@ from services.storage.migrate import migrate
 
 STOP_GRACE_S: Final = 10.0
 _PATIENCE_S: Final = 20.0
+_WORKING_S: Final = 5.0
 _RESTART_PAUSE_S: Final = 0.5
 _DISK: Final = "1g"
 
@@ -134,6 +135,16 @@ class Rig:
             began = time.monotonic()
             stop_process(self._ingest, signal.SIGTERM, STOP_GRACE_S)
             self.slow_stops += time.monotonic() - began > STOP_GRACE_S
+
+    def wait_until_working(self) -> None:
+        """Wait until the ingest stores again, though not for long."""
+        deadline = time.monotonic() + _WORKING_S
+        with suppress(UnavailableError), self.connect() as connection:
+            before = nemesis.live_counters(connection)
+            while time.monotonic() < deadline and nemesis.live_counters(connection)[0] <= before[0]:
+                self.supervise()
+                time.sleep(0.05)
+                before = min(before, nemesis.live_counters(connection))  # a new process counts from zero
 
     def ingest_pids(self) -> list[int]:
         """The ingest process, when it runs."""

@@ -148,7 +148,7 @@ def _storm(rig: Rig, kinds: dict[str, Kind], faults: list[Fault], tell: Tell) ->
             _, _, target, end = heapq.heappop(ends)
             end(rig)
             broken.discard(target)
-        due = next((f for f in waiting if f.at_s <= now and kinds[f.name].target not in broken), None)
+        due = next((f for f in waiting if f.at_s <= now and _is_possible(kinds[f.name], broken)), None)
         if due is None:
             rig.supervise()
             time.sleep(_LOOK_S / 2)
@@ -162,6 +162,10 @@ def _storm(rig: Rig, kinds: dict[str, Kind], faults: list[Fault], tell: Tell) ->
             broken.add(kind.target)
             heapq.heappush(ends, (time.monotonic() - began + due.lasts_s, next(number), kind.target, kind.end))
     return done
+
+
+def _is_possible(kind: Kind, broken: set[str]) -> bool:
+    return not broken & {kind.target, *kind.whole}
 
 
 def _drain(rig: Rig, is_done: Callable[[], bool]) -> float:

@@ -67,6 +67,20 @@ def test_a_half_open_connection_ends_in_a_reset(proxy: Proxy, client: socket.soc
         client.recv(20)
 
 
+def test_the_answer_to_certain_words_is_held_back(proxy: Proxy, client: socket.socket) -> None:
+    proxy.hold_answer_to(b"COMMIT")
+    client.sendall(b"BEGIN")
+    assert client.recv(20) == b"BEGIN"
+    client.sendall(b"COMMIT")
+    client.settimeout(0.3)
+    with pytest.raises(TimeoutError):
+        client.recv(20)
+    proxy.resume(reset=True)
+    client.settimeout(2)
+    with pytest.raises(ConnectionResetError):
+        client.recv(20)
+
+
 def test_a_cut_is_orderly_and_a_reset_is_not(proxy: Proxy, client: socket.socket) -> None:
     proxy.cut(reset=False)
     assert client.recv(20) == b""
