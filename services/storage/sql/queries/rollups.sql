@@ -44,7 +44,7 @@ SELECT sensor_id, bucket, hour, count(*)::integer AS rows, count(good)::integer 
     sum(occupancy ORDER BY observed_at) AS occupancy_sum, count(occupancy) AS occupancies
 FROM (
     SELECT t.sensor_id, t.hour, date_bin('15 minutes', r.observed_at, 'epoch') AS bucket, r.observed_at,
-        CASE WHEN r.quality IN (1, 2) THEN true END AS good,
+        CASE WHEN r.quality < 4 THEN true END AS good,
         CASE WHEN r.quality < 4 THEN r.flow_vph::double precision END AS flow,
         CASE WHEN r.quality < 4 THEN r.speed_kmh::double precision END AS speed,
         CASE WHEN r.quality < 4 AND r.speed_kmh IS NOT NULL THEN r.flow_vph::double precision END AS weight,
@@ -81,7 +81,7 @@ SELECT sensor_id, bucket, hour, count(*)::integer AS rows, count(good)::integer 
     max(register) AS last_read
 FROM (
     SELECT t.sensor_id, t.hour, date_bin('15 minutes', r.observed_at, 'epoch') AS bucket, r.observed_at,
-        CASE WHEN r.quality IN (1, 2) THEN true END AS good,
+        CASE WHEN r.quality < 4 THEN true END AS good,
         CASE WHEN r.quality < 4 THEN r.power_kw::double precision END AS power,
         CASE WHEN r.quality < 4 AND r.energy_kwh IS NOT NULL
             THEN ARRAY[extract(epoch FROM r.observed_at)::double precision, r.energy_kwh] END AS register
@@ -110,7 +110,7 @@ SELECT sensor_id, quantity, bucket, hour, count(*)::integer AS rows, count(good)
     sum(value ORDER BY observed_at) AS value_sum, count(value) AS values, min(value) AS lowest, max(value) AS highest
 FROM (
     SELECT t.sensor_id, r.quantity, t.hour, date_bin('15 minutes', r.observed_at, 'epoch') AS bucket, r.observed_at,
-        CASE WHEN r.quality IN (1, 2) THEN true END AS good,
+        CASE WHEN r.quality < 4 THEN true END AS good,
         CASE WHEN r.quality < 4 THEN r.value END AS value
     FROM touched t
     CROSS JOIN LATERAL (
