@@ -37,7 +37,7 @@ def test_decode_needs_a_topic_or_a_dialect_that_exists() -> None:
     nothing, unknown = arterial("decode"), arterial("decode", "--dialect", "nativ")
     assert (nothing.returncode, unknown.returncode) == (1, 1)
     assert b"name the topic with --topic" in nothing.stderr
-    assert b"native, senml, things_stack, fintraffic_tms" in unknown.stderr
+    assert b"native, senml, senml_cbor, things_stack" in unknown.stderr
 
 
 def test_ingest_without_a_broker_says_what_to_do() -> None:
