@@ -24,6 +24,7 @@ log = structlog.get_logger()
 
 FORECAST = "forecast"
 RELEASE = "release"
+SENSOR_HEALTH = "sensor-health"
 _QUEUE = "city"
 _FINISHED_KEPT_HOURS = 24
 _STALLED_AFTER_S = 60
@@ -42,7 +43,7 @@ def timetable(settings: Settings) -> tuple[Job, ...]:
     """All jobs that are due by the clock; a forecast a minute after the quarter, when its last interval has arrived."""
     return (
         Job(name=FORECAST, cron=f"1-59/{settings.forecast_every_minutes} * * * *", do=tasks.forecast),
-        Job(name="sensor-health", cron="*/5 * * * *", do=tasks.judge_sensors),
+        Job(name=SENSOR_HEALTH, cron="*/5 * * * *", do=tasks.judge_sensors),
         Job(name="score", cron="7 * * * *", do=tasks.compare_with_what_happened),
         Job(name=RELEASE, cron="10 * * * *", do=tasks.publish),
         Job(name="destroy-personal", cron="40 * * * *", do=tasks.destroy_personal),
@@ -87,7 +88,7 @@ def run_soon(settings: Settings, *names: str) -> None:
 
     Args:
         settings: the database as role jobs.
-        names: `FORECAST`, `RELEASE`.
+        names: `FORECAST`, `RELEASE`, `SENSOR_HEALTH`.
 
     Raises:
         UnavailableError: the database does not answer.
