@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from services.local_day import day_span, days_between
 from services.settings import Settings
 from services.storage import rollups
 from services.storage.database import Connection, connect
@@ -133,3 +135,35 @@ def test_readings_that_are_not_committed_yet_keep_their_dirty_hour(
     refresh_all(jobs)
 
     assert owner.execute("SELECT rows, flow_vph FROM sensing.traffic_15min").fetchall() == [(2, 200.0)]
+
+
+def test_local_days_of_two_years_hold_every_reading_once(owner: Connection, jobs: Connection) -> None:
+    start, end = datetime(2024, 9, 1, 5, 15, tzinfo=UTC), datetime(2026, 9, 1, 5, 15, tzinfo=UTC)
+    owner.execute(
+        "SELECT sensing.ensure_month(month::date) FROM generate_series(%s, %s, interval '1 month') month",
+        [start.replace(day=1), end],
+    )
+    readings = "generate_series(%s, %s - interval '15 min', interval '15 min') at"
+    owner.execute(
+        "INSERT INTO sensing.energy SELECT 1, at, at, NULL, 1 + extract(epoch FROM at)::bigint / 900 %% 1009, NULL, 1 "  # noqa: S608 - constants of this file
+        f"FROM {readings}",
+        [start, end],
+    )
+    owner.execute(
+        "INSERT INTO sensing.dirty_hour SELECT DISTINCT 'energy', 1, date_trunc('hour', observed_at) FROM sensing.energy"
+    )
+    while rollups.refresh(jobs):
+        pass
+    raw = owner.execute("SELECT count(*), sum(power_kw::float8) FROM sensing.energy").fetchone()
+    for name in ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe"):
+        spans = [day_span(day, ZoneInfo(name)) for day in days_between(start, end, ZoneInfo(name))]
+        days = owner.execute(
+            "SELECT count(*), sum(power_kw::float8) FROM sensing.energy_15min "
+            "JOIN unnest(%s::timestamptz[], %s::timestamptz[]) AS day (first, after) ON bucket >= first AND bucket < after "
+            "GROUP BY first ORDER BY first",
+            [[span[0] for span in spans], [span[1] for span in spans]],
+        ).fetchall()
+        assert (sum(day[0] for day in days), sum(day[1] for day in days)) == raw
+        quarters = {(after - first) // timedelta(minutes=15) for first, after in spans}
+        assert {day[0] for day in days[1:-1]} == quarters
+        assert len(quarters) == 3
