@@ -6,7 +6,7 @@ the `!`, over everything from the `/` on, line ends as sent. The time of a raw t
 (UTC+1) and `S` in summer (UTC+2).
 
 Ten-second loads show how people live, so they are left at the door: both tariffs' registers of energy taken from the
-grid are added up, and one reading a quarter of an hour, what the register grew by from its first telegram to that of
+grid are added up, and one reading a quarter of an hour, by which the register grew from its first telegram to that of
 the next, goes on. The telegrams between are accepted without a row. The quarter in which listening starts is not
 measured, nor are gaps of more than an hour. Energy fed into the grid, gas and the load of the moment are not read.
 """
@@ -28,6 +28,7 @@ from services.errors import InputError
 _QUARTER_US: Final = 900 * SECOND_US
 _MOST_QUARTERS: Final = 4
 _LARGEST_KWH: Final = 1e8
+_MOST_USED_KWH: Final = 1_000
 _CRC: Final = re.compile(rb"!([0-9A-Fa-f]{4})\s*")
 _TIME: Final = re.compile(rb"0-0:1\.0\.0\(([0-9]{12})([WS])\)")
 _REGISTER: Final = re.compile(rb"1-0:1\.8\.([012])\(([0-9]{1,9}(?:\.[0-9]{1,6})?)\*kWh\)")
@@ -78,6 +79,9 @@ def _next(before: _Quarter | None, subject: str, district: str, observed_us: int
     if before.register_kwh is None:
         return _Quarter(observed_us, register)
     used = round(register - before.register_kwh, 6)
+    if used > _MOST_USED_KWH:
+        message = f"the meter's register grew by more than {_MOST_USED_KWH:,} kWh since the last quarter of an hour"
+        raise InputError(message)
     return _Quarter(
         observed_us,
         register,

@@ -50,7 +50,9 @@ def decode(message: Message, window: Window) -> Decoded:
                 observed_us=text_moment(position["tst"], window),
                 lon=number("long", position["long"], low=-180, high=180, why="a longitude lies between -180 and 180"),
                 lat=number("lat", position["lat"], low=-90, high=90, why="a latitude lies between -90 and 90"),
-                speed_kmh=None if speed is None else number("spd", speed, low=0, why="a speed is not negative") * _KMH,
+                speed_kmh=None
+                if speed is None
+                else number("spd", speed, low=0, high=1_000, why="a speed lies between 0 and 1,000 m/s") * _KMH,
             ),
         )
     )
