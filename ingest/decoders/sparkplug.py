@@ -55,6 +55,7 @@ class _Node(msgspec.Struct):
     aliases: dict[int, _Birth]
     names: dict[tuple[str, str], _Birth]
     seq: int | None = None
+    weight: int = 1
 
 
 def decode(message: Message, window: Window, memory: Memory) -> Decoded:
@@ -82,7 +83,7 @@ def decode(message: Message, window: Window, memory: Memory) -> Decoded:
     _count(node, seq, memory)
     if purpose.endswith("BIRTH"):
         _learn(node, device, metrics)
-    memory.keep("sparkplug", f"{group}/{edge}", node, weight=1 + len(node.aliases) + len(node.names))
+    memory.keep("sparkplug", f"{group}/{edge}", node, weight=node.weight)
     status = [SensorStatus(sensor=sensor, kind=Kind.ENVIRONMENT, online=True)] if purpose.endswith("BIRTH") else []
     moments: dict[int, dict[str, float]] = {}
     rejected: list[Rejected] = []
@@ -169,15 +170,16 @@ def _learn(node: _Node, device: str, metrics: list[_Metric]) -> None:
         del node.names[key]
     for alias in [alias for alias, birth in node.aliases.items() if birth.device == device]:
         del node.aliases[alias]
+    if len(node.names) + len(node.aliases) + 2 * len(metrics) > _MOST_KNOWN:
+        reason = f"the births of the edge node have more than {_MOST_KNOWN:,} names and aliases"
+        raise InputError(reason)
     for metric in metrics:
         if metric.name and len(metric.name) <= _LONGEST_NAME:
             birth = _Birth(device, metric.name, metric.datatype, metric.unit)
             node.names[device, metric.name] = birth
             if metric.alias is not None:
                 node.aliases[metric.alias] = birth
-    if len(node.names) + len(node.aliases) > _MOST_KNOWN:
-        reason = f"the edge node has more than {_MOST_KNOWN:,} names and aliases"
-        raise InputError(reason)
+    node.weight = 1 + len(node.aliases) + sum(3 + len(name) // 25 for _, name in node.names)
 
 
 def _read(

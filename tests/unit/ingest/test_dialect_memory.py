@@ -62,3 +62,17 @@ def test_missing_sequence_numbers_of_sparkplug_are_counted_around_the_circle(num
         topic = "spBv1.0/plant/NDATA/edge-1"
         decode(Message(topic=topic, payload=payload, received_us=NOW_US), now_us=NOW_US, memory=memory)
     assert memory.gaps == gaps
+
+
+def test_births_without_end_are_refused_and_take_no_more_space() -> None:
+    memory = Memory()
+    metrics = b"".join(b"\x12\x08\x0a\x06" + b"%06d" % place for place in range(9_000))
+    refused = 0
+    for device in range(12):
+        topic = f"spBv1.0/plant/DBIRTH/edge-1/device-{device}"
+        message = Message(topic=topic, payload=metrics, received_us=NOW_US)
+        refused += bool(decode(message, now_us=NOW_US, memory=memory).rejected)
+    node = memory.recall("sparkplug", "plant/edge-1")
+    assert refused > 0
+    assert len(node.names) <= 100_000
+    assert memory.forgotten == 0
