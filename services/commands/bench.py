@@ -33,6 +33,7 @@ def nemesis(
     seed: Annotated[int, typer.Option(help="Decides every fault, its time and its length.")] = 1,
     per_s: Annotated[float, typer.Option(min=1, help="Messages a second of all devices together.")] = 400,
     broker_kills: Annotated[int, typer.Option(min=0, help="SIGKILLs of the broker, reported apart.")] = 3,
+    peers: Annotated[bool, typer.Option("--peers/--no-peers", help="Whether peers go through the same storm.")] = False,
     keep: Annotated[Path | None, typer.Option(help="A folder that keeps the journal and the logs.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -41,7 +42,9 @@ def nemesis(
     from services.benchmarks.nemesis.table import table
     from services.commands.progress import progress_bar
 
-    plan = Plan(faults=faults, seconds=seconds, seed=seed, per_s=per_s, broker_kills=broker_kills, keep=keep)
+    plan = Plan(
+        faults=faults, seconds=seconds, seed=seed, per_s=per_s, broker_kills=broker_kills, peers=peers, keep=keep
+    )
     with progress_bar("Faults") as tell:
         document = run(plan, tell)
     report(document, table(document), as_json=as_json)

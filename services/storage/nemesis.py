@@ -53,3 +53,19 @@ def ingest_backends(connection: Connection) -> list[int]:
 def terminate_backends(connection: Connection) -> None:
     """End the ingest's connections from the server's side."""
     connection.execute(query("nemesis", "terminate_backends"))
+
+
+def make_peer_table(connection: Connection) -> None:
+    """Make the table that a pipeline other than Arterial fills."""
+    connection.execute(query("nemesis", "make_peer_table"))
+
+
+def peer_rows(connection: Connection) -> int:
+    """How many rows a peer has written."""
+    row = connection.execute(query("nemesis", "peer_rows")).fetchone() or (0,)
+    return int(row[0])
+
+
+def peer_stored(connection: Connection) -> list[tuple[int, float, float, float]]:
+    """What a peer has written: sequence number, flow [veh/h], speed [km/h], occupancy."""
+    return connection.execute(query("nemesis", "peer_stored")).fetchall()

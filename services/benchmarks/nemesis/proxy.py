@@ -114,7 +114,7 @@ class Proxy:
             back, onward = await asyncio.open_connection(_LOOPBACK, self._target_port)
             self._writers.add(onward)
             await asyncio.gather(self._pump(reader, onward, self._listen_for), self._pump(back, writer, self._answer))
-        except OSError:
+        except (OSError, asyncio.CancelledError):  # cancelled by `close` only, which is the end
             _close(writer, reset=False)
         finally:
             for end in (writer, onward):

@@ -13,6 +13,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final, Self
 
+from services.benchmarks.nemesis.peers import Peer
 from services.benchmarks.nemesis.proxy import Proxy
 from services.embedded import Running, free_port, start_broker, start_child, start_postgres, stop_process
 from services.errors import UnavailableError
@@ -31,9 +32,10 @@ _DISK: Final = "1g"
 class Rig:
     """All the processes; entered, they run, and left, they are gone."""
 
-    def __init__(self, folder: Path) -> None:
-        """Everything is kept under this folder."""
+    def __init__(self, folder: Path, peer: Peer | None = None) -> None:
+        """Everything is kept under this folder; with a peer, that is attacked in the place of Arterial's ingest."""
         self.folder = folder
+        self._peer = peer
         self.has_small_disk = False
         self.ingest_starts = 0
         self.slow_stops = 0
@@ -71,6 +73,7 @@ class Rig:
             migrate(self._settings)
             with self.connect() as connection:
                 nemesis.watch_sessions(connection)
+                nemesis.make_peer_table(connection)
             starting.callback(self.kill_ingest)
             starting.callback(self._thaw_all)
             self._closing = starting.pop_all()
@@ -105,10 +108,11 @@ class Rig:
             "ARTERIAL_DATA_DIR": str(self.folder / "ingest"),
             "ARTERIAL_LOG_FORMAT": "json",
         }
+        command = [sys.executable, "-m", "services.cli", "ingest", "--json"]
+        if self._peer is not None:
+            command = self._peer.command(environment["ARTERIAL_MQTT_URL"], database)
         with (self.folder / "ingest.log").open("ab") as log:
-            self._ingest = start_child(
-                [sys.executable, "-m", "services.cli", "ingest", "--json"], log=log, env=environment
-            )
+            self._ingest = start_child(command, log=log, env=environment)
         self.ingest_starts += 1
 
     def supervise(self) -> None:
@@ -140,11 +144,15 @@ class Rig:
         """Wait until the ingest stores again, though not for long."""
         deadline = time.monotonic() + _WORKING_S
         with suppress(UnavailableError), self.connect() as connection:
-            before = nemesis.live_counters(connection)
-            while time.monotonic() < deadline and nemesis.live_counters(connection)[0] <= before[0]:
+            before = self.received(connection)
+            while time.monotonic() < deadline and self.received(connection) <= before:
                 self.supervise()
                 time.sleep(0.05)
-                before = min(before, nemesis.live_counters(connection))  # a new process counts from zero
+                before = min(before, self.received(connection))  # a new process counts from zero
+
+    def received(self, connection: Connection) -> int:
+        """How far it has come: messages that Arterial has received, or rows that a peer has written."""
+        return nemesis.live_counters(connection)[0] if self._peer is None else nemesis.peer_rows(connection)
 
     def ingest_pids(self) -> list[int]:
         """The ingest process, when it runs."""

@@ -17,6 +17,7 @@ from services.benchmarks.nemesis import journal
 from services.benchmarks.nemesis.faults import CATALOGUE, CLOCK, DISK, DISK_FULL, REPEATED, Act, Fault, Kind, schedule
 from services.benchmarks.nemesis.fleet import Fleet
 from services.benchmarks.nemesis.oracle import Judgement, judge
+from services.benchmarks.nemesis.peers import PEERS, judge_peer
 from services.benchmarks.nemesis.rig import Rig
 from services.errors import UnavailableError
 from services.storage import nemesis
@@ -40,6 +41,7 @@ class Plan:
         seed: decides everything that is drawn.
         per_s: messages a second of all devices together.
         broker_kills: SIGKILLs of the broker after the storm, which are reported apart.
+        peers: whether other pipelines go through the same storm.
         keep: where the logs and the journal stay; None for a folder that is removed.
 
     """
@@ -49,6 +51,7 @@ class Plan:
     seed: int = 1
     per_s: float = 400.0
     broker_kills: int = 3
+    peers: bool = False
     keep: Path | None = None
 
 
@@ -82,23 +85,8 @@ def is_clean(report: dict[str, Any]) -> bool:
 
 def _run(plan: Plan, tell: Tell, folder: Path) -> dict[str, Any]:
     with Rig(folder) as rig:
-        rig.start_ingest()
-        _wait_until_stored(rig)
-        with Fleet(
-            rig.broker_port, folder / "storm.journal", prefix="storm", per_s=plan.per_s, seed=plan.seed
-        ) as fleet:
-            kinds = CATALOGUE | {
-                REPEATED: Kind(target="devices", begin=lambda _: fleet.order("repeat")),
-                CLOCK: Kind(target="devices", begin=lambda _: fleet.order("clock")),
-            }
-            skipped = {} if rig.has_small_disk else {DISK_FULL: "only root may mount the small disk it needs"}
-            kinds |= {DISK_FULL: DISK} if rig.has_small_disk else {}
-            faults = schedule(sorted(kinds), kinds, faults=plan.faults, seconds=plan.seconds, seed=plan.seed)
-            began = time.monotonic()
-            by_kind = _storm(rig, kinds, faults, tell)
-            rig.heal()
-            fleet.stop()
-        lasted_s = time.monotonic() - began
+        skipped = {} if rig.has_small_disk else {DISK_FULL: "only root may mount the small disk it needs"}
+        by_kind, lasted_s = _storm_over(rig, plan, tell)
         drained_s = _drain(rig, lambda: not _judgement(rig, folder, "storm").lost)
         rig.terminate_ingest()
         report = {
@@ -113,7 +101,46 @@ def _run(plan: Plan, tell: Tell, folder: Path) -> dict[str, Any]:
         if plan.broker_kills:
             report["broker_killed"] = _forgetful_broker(rig, plan, folder)
             report["doubled"] = len(_judgement(rig, folder, "").doubled)
-        return report | {"ingest_starts": rig.ingest_starts, "slow_stops": rig.slow_stops}
+        report |= {"ingest_starts": rig.ingest_starts, "slow_stops": rig.slow_stops}
+    return report | ({"peers": _peers(plan, tell, folder)} if plan.peers else {})
+
+
+def _peers(plan: Plan, tell: Tell, folder: Path) -> dict[str, Any]:
+    """What the same storm leaves of other pipelines; one that cannot run here is named with the reason."""
+    found: dict[str, Any] = {}
+    for peer in PEERS:
+        missing = peer.missing()
+        if missing is not None:
+            found[peer.name] = {"skipped": missing}
+            continue
+        own = folder / peer.name
+        own.mkdir()
+        with Rig(own, peer) as rig:
+            _storm_over(rig, plan, tell)
+            _drain(rig, lambda: False)
+            with rig.connect() as connection:
+                found[peer.name] = judge_peer(journal.read(own / "storm.journal"), nemesis.peer_stored(connection))
+    return found
+
+
+def _storm_over(rig: Rig, plan: Plan, tell: Tell) -> tuple[Counter[str], float]:
+    """The storm from a healthy start to everything healed and acknowledged: faults by kind, and its length [s]."""
+    rig.start_ingest()
+    _wait_until_stored(rig)
+    with Fleet(
+        rig.broker_port, rig.folder / "storm.journal", prefix="storm", per_s=plan.per_s, seed=plan.seed
+    ) as fleet:
+        kinds = CATALOGUE | {
+            REPEATED: Kind(target="devices", begin=lambda _: fleet.order("repeat")),
+            CLOCK: Kind(target="devices", begin=lambda _: fleet.order("clock")),
+        }
+        kinds |= {DISK_FULL: DISK} if rig.has_small_disk else {}
+        faults = schedule(sorted(kinds), kinds, faults=plan.faults, seconds=plan.seconds, seed=plan.seed)
+        began = time.monotonic()
+        by_kind = _storm(rig, kinds, faults, tell)
+        rig.heal()
+        fleet.stop()
+    return by_kind, time.monotonic() - began
 
 
 def _wait_until_stored(rig: Rig) -> None:
@@ -126,7 +153,7 @@ def _wait_until_stored(rig: Rig) -> None:
     with Fleet(rig.broker_port, rig.folder / "first.journal", prefix=_FIRST, per_s=20, seed=0) as first:
         deadline = time.monotonic() + _START_PATIENCE_S
         with rig.connect() as connection:
-            while not nemesis.stored(connection):
+            while rig.received(connection) == 0:
                 if time.monotonic() > deadline:
                     message = f"the ingest stored nothing: see {rig.folder / 'ingest.log'}"
                     raise UnavailableError(message)
@@ -175,7 +202,7 @@ def _drain(rig: Rig, is_done: Callable[[], bool]) -> float:
     while time.monotonic() < changed + _QUIET_S:
         rig.supervise()
         with rig.connect() as connection:
-            now = nemesis.live_counters(connection)
+            now = rig.received(connection), nemesis.live_counters(connection)[1]
         if now != seen:
             seen, changed = now, time.monotonic()
         elif now[1] == 0 and is_done():

@@ -40,3 +40,8 @@ def table(report: Mapping[str, Any]) -> Iterator[str]:
             f"Reported apart: of {killed['published']:,} messages that a broker acknowledged which was then killed "
             f"{killed['kills']} times with SIGKILL, it forgot {killed['missing']:,}."
         )
+    for name, found in report.get("peers", {}).items():
+        if "skipped" in found:
+            yield f"{name}: skipped, {found['skipped']}"
+        else:
+            yield f"{name} in the same storm: of {found['published']:,} lost {found['lost']:,}, doubled {found['doubled']:,}"

@@ -11,6 +11,7 @@ from services.benchmarks.nemesis import payloads
 from services.benchmarks.nemesis.faults import CATALOGUE, schedule
 from services.benchmarks.nemesis.journal import Entry, Expectation, Journal, JournalWriter, read
 from services.benchmarks.nemesis.oracle import judge
+from services.benchmarks.nemesis.peers import judge_peer
 from services.storage.nemesis import Reading
 
 START = datetime(2026, 11, 22, 8, tzinfo=UTC)
@@ -71,6 +72,16 @@ def test_a_good_message_among_the_dead_letters_is_misplaced() -> None:
 def test_a_row_that_nobody_sent_is_invented_unless_it_is_of_other_devices() -> None:
     found = judge(Journal(), [row(1), row(1, "first-1")], [], prefix="storm")
     assert found.invented == (("storm-1", 1),)
+
+
+def test_a_peer_is_judged_by_the_good_readings_it_lost_or_doubled() -> None:
+    journal = Journal()
+    for seq in (1, 2, 3):
+        journal.acknowledged |= sent(seq).acknowledged
+    journal.acknowledged |= sent(4, poison=True).acknowledged
+    first, second = ((seq, *payloads.values("storm-1", seq)) for seq in (1, 2))
+    found = judge_peer(journal, [first, second, second])
+    assert found == {"published": 3, "stored": 2, "lost": 1, "doubled": 1}
 
 
 def test_a_journal_is_read_as_it_was_written_without_a_line_that_was_cut_off(tmp_path: Path) -> None:

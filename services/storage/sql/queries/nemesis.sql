@@ -51,8 +51,22 @@ SELECT payload FROM sensing.dead_letter;
 
 -- name: ingest_backends
 -- Process numbers of the ingest's connections.
-SELECT pid FROM pg_stat_activity WHERE usename = 'arterial_ingest';
+SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND application_name <> 'arterial-nemesis';
 
 -- name: terminate_backends
 -- End the ingest's connections from the server's side.
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'arterial_ingest';
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND application_name <> 'arterial-nemesis';
+
+-- name: make_peer_table
+-- Where a pipeline that is not Arterial puts the readings: no key, as its users have it.
+CREATE TABLE public.reading (
+    ts text, seq bigint, flow_vph double precision, speed_kmh double precision, occupancy double precision
+);
+
+-- name: peer_rows
+-- How many rows a peer has written.
+SELECT count(*) FROM public.reading;
+
+-- name: peer_stored
+-- What a peer has written.
+SELECT seq, flow_vph, speed_kmh, occupancy FROM public.reading;
