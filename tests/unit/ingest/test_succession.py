@@ -177,11 +177,7 @@ def test_flags_depend_on_the_order_of_readings_not_on_batches(
     whole, parts = Memory(), Memory()
     at_once = flags_of(rows, whole)
     edges = [0, *sorted(cut for cut in cuts if cut < len(said)), len(said)]
-    in_parts = [
-        flag
-        for start, end in pairwise(edges)
-        for flag in flags_of(rows.take(np.arange(start, end)), parts)
-    ]
+    in_parts = [flag for start, end in pairwise(edges) for flag in flags_of(rows.take(np.arange(start, end)), parts)]
 
     assert at_once == in_parts == one_by_one(rows)
     assert whole.lost("traffic") == parts.lost("traffic")
