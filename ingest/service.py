@@ -12,8 +12,8 @@ import structlog
 
 from ingest.batch import Batch
 from ingest.counts import Counts
-from ingest.decoders.catalogue import decode
 from ingest.decoders.memory import Memory
+from ingest.decoding import decode_all
 from ingest.inbox import Inbox, Receipt
 from ingest.persistence import Persistence
 from ingest.pipeline import limits_of
@@ -69,9 +69,7 @@ def _work(settings: Settings, stop: threading.Event, inbox: Inbox, session: Sess
             batch = None
             if messages:
                 now_us = time.time_ns() // 1_000
-                batch = Batch.of(
-                    messages, [decode(message, now_us=now_us, limits=limits, memory=memory) for message in messages]
-                )
+                batch = Batch.of(messages, decode_all(messages, now_us=now_us, limits=limits, memory=memory))
             if running is not None and (batch or stopping or running.done()):
                 if not running.result():
                     return  # not acknowledged: the broker delivers it again
