@@ -166,7 +166,7 @@ class Stream:
             at += 2
         if self._is_5:
             if data[at]:
-                properties, at = _read_length(data, at, stop)
+                properties, at = _whole_length(data, at, stop)
                 at += properties
             else:
                 at += 1
@@ -196,7 +196,7 @@ class Stream:
         elif kind == _SUBACK:
             codes = 2
             if self._is_5:
-                properties, codes = _read_length(content, 2, len(content))
+                properties, codes = _whole_length(content, 2, len(content))
                 codes += properties
             arrived.answers.append(Granted(codes=tuple(content[codes:])))
         elif kind == _DISCONNECT:
@@ -208,7 +208,7 @@ class Stream:
 
 def _server_keepalive(content: bytes) -> int | None:
     """The property Server Keep Alive of a CONNACK [5: 3.2.2.3.14]."""
-    length, at = _read_length(content, 2, len(content))
+    length, at = _whole_length(content, 2, len(content))
     end = at + length
     while at < end:
         name = content[at]
@@ -236,6 +236,15 @@ def _read_length(data: bytes, at: int, end: int) -> tuple[int, int]:
             return length, at + place + 1
     message = "a length of more than four bytes"
     raise MalformedPacketError(message)
+
+
+def _whole_length(data: bytes, at: int, end: int) -> tuple[int, int]:
+    """A variable byte integer inside a whole packet, where none may be cut off."""
+    length, after = _read_length(data, at, end)
+    if not after:
+        message = "a packet that ends inside a length"
+        raise MalformedPacketError(message)
+    return length, after
 
 
 def _length(value: int) -> bytes:

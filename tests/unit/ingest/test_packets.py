@@ -52,6 +52,7 @@ def test_garbage_is_refused_or_waited_for_and_nothing_else(data: bytes, places: 
         (b"\x32\xff\xff\xff\xff\x01", "four bytes"),
         (_packet(0x34, _text("a") + b"\x00\x01"), "QoS 2"),
         (_packet(0x32, b"\x00\xffa"), "shorter"),
+        (_packet(0x32, _text("a") + b"\x00\x01\xff"), "inside a length"),
         (b"\x82\x00", "type 8"),
     ],
 )
