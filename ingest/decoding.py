@@ -15,7 +15,7 @@ import msgspec
 from ingest.decoders import catalogue
 from ingest.decoders.checks import Limits, Window
 from ingest.decoders.memory import Memory
-from ingest.decoders.native import _ENERGY, _TRAFFIC, address
+from ingest.decoders.native import ENERGY, TRAFFIC, address
 from services.domain import Decoded, EnergyReading, Kind, Message, TrafficReading, to_us
 from services.errors import InputError
 
@@ -50,7 +50,7 @@ def _shortly(message: Message, window: Window, most_bytes: int) -> Decoded | Non
         return None
     try:
         if kind == "traffic":
-            traffic = _TRAFFIC.decode(payload)
+            traffic = TRAFFIC.decode(payload)
             ts = traffic.ts
             observed_us = ts * 1_000 if isinstance(ts, int) else to_us(ts)
             flow_vph, speed_kmh, occupancy = traffic.flow_vph, traffic.speed_kmh, traffic.occupancy
@@ -67,7 +67,7 @@ def _shortly(message: Message, window: Window, most_bytes: int) -> Decoded | Non
                 occupancy=occupancy,
             )
         else:
-            energy = _ENERGY.decode(payload)
+            energy = ENERGY.decode(payload)
             ts = energy.ts
             observed_us = ts * 1_000 if isinstance(ts, int) else to_us(ts)
             power_kw, energy_kwh = energy.power_kw, energy.energy_kwh

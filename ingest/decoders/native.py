@@ -94,9 +94,9 @@ class _Household(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     seq: _Seq | None = None
 
 
-_TRAFFIC: Final = msgspec.json.Decoder(_Traffic)
+TRAFFIC: Final = msgspec.json.Decoder(_Traffic)
 _TRAFFIC_BATCH: Final = msgspec.json.Decoder(list[_Traffic])
-_ENERGY: Final = msgspec.json.Decoder(_Energy)
+ENERGY: Final = msgspec.json.Decoder(_Energy)
 _ENERGY_BATCH: Final = msgspec.json.Decoder(list[_Energy])
 _POSITION: Final = msgspec.json.Decoder(_Position)
 _POSITION_BATCH: Final = msgspec.json.Decoder(list[_Position])
@@ -144,7 +144,7 @@ def _clean(kind: Kind, sensor: str, payload: bytes, window: Window) -> Decoded |
     readings: tuple[Reading, ...]
     try:
         if kind is Kind.TRAFFIC:
-            traffic = _TRAFFIC_BATCH.decode(payload) if is_batch else [_TRAFFIC.decode(payload)]
+            traffic = _TRAFFIC_BATCH.decode(payload) if is_batch else [TRAFFIC.decode(payload)]
             if any(item.flow_vph is None and item.speed_kmh is None and item.occupancy is None for item in traffic):
                 return None
             readings = tuple(
@@ -159,7 +159,7 @@ def _clean(kind: Kind, sensor: str, payload: bytes, window: Window) -> Decoded |
                 for item in traffic
             )
         elif kind is Kind.ENERGY:
-            energy = _ENERGY_BATCH.decode(payload) if is_batch else [_ENERGY.decode(payload)]
+            energy = _ENERGY_BATCH.decode(payload) if is_batch else [ENERGY.decode(payload)]
             if any(item.power_kw is None and item.energy_kwh is None for item in energy):
                 return None
             readings = tuple(

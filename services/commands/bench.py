@@ -54,5 +54,16 @@ def nemesis(
 
 @app.command(name="all")
 def everything(*, as_json: AsJson = False) -> None:
-    """Run every measurement there is."""
-    ingest(as_json=as_json)
+    """Run every measurement there is; exit code 1 when the nemesis lost or doubled a message."""
+    from services.benchmarks.nemesis import run as nemesis
+    from services.benchmarks.nemesis.table import table as nemesis_table
+    from services.benchmarks.speed.report import compare
+    from services.benchmarks.speed.report import table as speed_table
+    from services.commands.progress import progress_bar
+
+    speed = compare(200_000, with_peers=True, tell=lambda line: print(line, file=sys.stderr, flush=True))
+    with progress_bar("Faults") as tell:
+        storm = nemesis.run(nemesis.Plan(faults=200, seconds=400, seed=1, per_s=400, broker_kills=3, peers=True), tell)
+    report({"ingest": speed, "nemesis": storm}, [*speed_table(speed), "", *nemesis_table(storm)], as_json=as_json)
+    if not nemesis.is_clean(storm):
+        raise typer.Exit(1)
