@@ -255,7 +255,7 @@ def _releases(owner: Connection, city: Any, now: datetime, rng: np.random.Genera
             "rounding": 5, "ci95": 17.5, "cells": len(rows), "suppressed": sum(row[3] is None for row in rows),
         }  # fmt: skip
         owner.execute(
-            f"INSERT INTO published.release ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})",  # noqa: S608
+            f"INSERT INTO published.release ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})",  # noqa: S608 - names of this file
             list(columns.values()),
         )
         with owner.cursor().copy("COPY published.presence FROM STDIN") as copy:

@@ -40,7 +40,7 @@ def letters(owner: Connection, schema: str = "sensing") -> list[tuple[str, str]]
 
 
 def one(owner: Connection, text: str) -> object:
-    row = owner.execute(text).fetchone()  # type: ignore[arg-type]
+    row = owner.execute(text).fetchone()  # type: ignore[arg-type]  # a constant of this file
     assert row is not None
     return row[0]
 

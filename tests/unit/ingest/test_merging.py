@@ -38,7 +38,7 @@ def slowly(
             contradicting.append(place)
             adds.append(False)
         else:
-            now[key] = tuple(b if a is None else a for a, b in zip(old, given_values, strict=True))  # type: ignore[assignment]
+            now[key] = tuple(b if a is None else a for a, b in zip(old, given_values, strict=True))  # type: ignore[assignment]  # of the same length
             adds.append(now[key] != old)
     return now, adds, contradicting
 
@@ -71,7 +71,7 @@ def test_merging_equals_one_message_after_the_other(items: list[tuple[int, Value
             part.sensor_id.tolist(), part.observed_us.tolist(), part.values.tolist(), strict=True
         ):
             key = sensor * 2 + moment // 1_000_000
-            result[key] = tuple(None if math.isnan(v) else v for v in values)  # type: ignore[assignment]
+            result[key] = tuple(None if math.isnan(v) else v for v in values)  # type: ignore[assignment]  # of the same length
     assert result == now
     assert {int(place) for place in merged.new.message} == {
         place for key, place in first_of.items() if key not in table

@@ -86,7 +86,7 @@ def test_no_protection_is_refused(sensitivity: int, micro_epsilon: int) -> None:
 @pytest.mark.parametrize("value", [math.nan, math.inf, 1.0])
 def test_floating_point_is_refused(value: float) -> None:
     with pytest.raises(TypeError, match="64-bit integers only"):
-        DiscreteLaplace(sensitivity=1, micro_epsilon=1).release(np.array([value]))  # type: ignore[arg-type]
+        DiscreteLaplace(sensitivity=1, micro_epsilon=1).release(np.array([value]))  # type: ignore[arg-type]  # what must be refused
 
 
 def test_extremes_and_shapes_survive() -> None:
