@@ -167,7 +167,7 @@ def file_response(
     chunks = _WRITERS[format_](columns, batches, hidden=hidden, meta=meta or {})
     try:
         first = next(chunks, b"")
-    except BaseException:
+    except BaseException:  # whatever ends the request here, an interrupt too, must give the rows' connection back
         _close(batches)
         raise
     disposition = {"Content-Disposition": f'attachment; filename="{name}.{format_}"'}
