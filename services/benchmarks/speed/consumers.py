@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -26,8 +27,9 @@ FOLDER: Final = Path(".bench")
 PEER_TABLE: Final = "public.reading"
 _COLUMNS: Final = ("seq", "ts", "flow_vph", "speed_kmh", "occupancy")
 _INSERT: Final = "INSERT INTO reading (seq, ts, flow_vph, speed_kmh, occupancy) VALUES ({})"
+_NODE_PACKAGE: Final = f"node-linux-{'arm64' if platform.machine() == 'aarch64' else 'x64'}"
 _PYTHON_PEERS: Final = ("mq-bridge==1.2.0", "pathway==0.33.0")
-_NODE_PEERS: Final = ("node@22.23.3", "node-red@5.0.7", "node-red-contrib-re-postgres@0.1.10")
+_NODE_PEERS: Final = (f"{_NODE_PACKAGE}@22.23.3", "node-red@5.0.7", "node-red-contrib-re-postgres@0.1.10")
 _PATIENCE_S: Final = 900
 
 _MQ_BRIDGE: Final = """\
@@ -144,7 +146,12 @@ def node_red(rig: Rig, client_id: str) -> subprocess.Popen[bytes]:
         (folder / "node_modules").symlink_to(modules)
     for name, text in _node_red_files(rig, client_id).items():
         (folder / name).write_text(text, encoding="utf-8")
-    command = [str(modules / "node" / "bin" / "node"), str(modules / "node-red" / "red.js"), "--userDir", str(folder)]
+    command = [
+        str(modules / _NODE_PACKAGE / "bin" / "node"),
+        str(modules / "node-red" / "red.js"),
+        "--userDir",
+        str(folder),
+    ]
     return _run(command, rig, client_id, _plain_environment())
 
 

@@ -16,13 +16,12 @@ from psycopg import sql
 
 from services.benchmarks.speed import load
 from services.benchmarks.speed.consumers import PEER_TABLE, Consumer, log_of
-from services.benchmarks.speed.rig import WINDOW, Rig, row_count, table_bytes
+from services.benchmarks.speed.rig import WINDOW, Rig, last_commit, row_count, table_bytes
 from services.embedded import stop_process
 from services.errors import UnavailableError
 
 _LOOK_S: Final = 0.02
 _START_S: Final = 90
-_NEARLY: Final = 0.98
 _PAUSE_S: Final = 0.5
 _SILENT_S: Final = 30
 _GRACE_S: Final = 10
@@ -61,7 +60,7 @@ def drain(rig: Rig, consumer: Consumer, packets: Iterator[bytes], *, messages: i
     process = consumer.start(rig, client_id)
     try:
         _wait_for_connection(rig, process, client_id, connections)
-        begun, cpu_s = time.monotonic(), _cpu_s(process)
+        begun, cpu_s = time.time(), _cpu_s(process)
         ended = _wait_for_rows(rig, process, consumer, rows)
         return Drained(
             messages=messages,
@@ -112,20 +111,18 @@ def _wait_for_connection(rig: Rig, process: subprocess.Popen[bytes], client_id: 
 
 
 def _wait_for_rows(rig: Rig, process: subprocess.Popen[bytes], consumer: Consumer, rows: int) -> float:
-    """When the last row was seen; counting costs the server, so it is done where the size says it may be worth it."""
-    size, bytes_per_row = 0, 0.0
-    changed = time.monotonic()
+    """When the last row was committed [s since 1970], by the server's own note; rows are counted when the table rests."""
+    size = 0
+    changed = counted = time.monotonic()
     while True:
         time.sleep(_LOOK_S)
         now, latest = time.monotonic(), table_bytes(rig.database, consumer.table)
         if latest != size:
             size, changed = latest, now
-        elif size > _NEARLY * rows * bytes_per_row or now - changed > _PAUSE_S:  # it grows by pages, and now it rests
-            found = row_count(rig.database, consumer.table)
-            if found >= rows:
-                return time.monotonic()
-            if found:
-                bytes_per_row = min(bytes_per_row or size, size / found)
+        elif now - max(changed, counted) > _PAUSE_S:
+            counted = now
+            if row_count(rig.database, consumer.table) >= rows:
+                return last_commit(rig.database, consumer.table)
         if process.poll() is not None or now - changed > _SILENT_S:
             found = row_count(rig.database, consumer.table)
             message = f"it stopped at {found:,} of {rows:,} rows: {_last_line(log_of(rig, f'bench-{consumer.name}'))}"

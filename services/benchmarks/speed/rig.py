@@ -17,7 +17,7 @@ from typing import Final
 
 from psycopg import sql
 
-from services.embedded import free_port, start_child, start_postgres, stop_process
+from services.embedded import Running, free_port, start_child, start_postgres, stop_process
 from services.errors import ConfigurationError, UnavailableError
 from services.settings import Settings, load_settings
 from services.storage.database import Connection, connect
@@ -68,7 +68,7 @@ def rig() -> Iterator[Rig]:
     with TemporaryDirectory(prefix="arterial-bench-") as name:
         folder = Path(name)
         password = secrets.token_hex(8)
-        database = start_postgres(folder, port=free_port(), password=password)
+        database = _start_noting_commits(folder, password)
         try:
             _trust_loopback(folder)
             mqtt_port = free_port()
@@ -91,6 +91,17 @@ def rig() -> Iterator[Rig]:
                 yield Rig(folder=folder, settings=settings, mqtt_port=mqtt_port, broker_log=log, database=owner)
         finally:
             database.stop()
+
+
+def _start_noting_commits(folder: Path, password: str) -> Running:
+    """A server that keeps the time of each commit, so that nobody has to poll for the last row."""
+    database = start_postgres(folder, port=free_port(), password=password)
+    try:
+        with connect(database.url, application="bench", autocommit=True) as owner:
+            owner.execute("ALTER SYSTEM SET track_commit_timestamp = on")
+    finally:
+        database.stop()
+    return start_postgres(folder, port=free_port(), password=password)
 
 
 def _trust_loopback(folder: Path) -> None:
@@ -146,3 +157,15 @@ def row_count(database: Connection, table: str) -> int:
     """The rows of a table that are visible: committed, and by this server's settings on disk."""
     row = database.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(*table.split(".")))).fetchone()
     return int(row[0]) if row else 0
+
+
+def last_commit(database: Connection, table: str) -> float:
+    """When the last of a table's rows was committed [s since 1970]."""
+    statement = sql.SQL(
+        "SELECT extract(epoch FROM max(pg_xact_commit_timestamp(xmin)))::float8 FROM (SELECT DISTINCT xmin FROM {}) AS t"
+    )
+    row = database.execute(statement.format(sql.Identifier(*table.split(".")))).fetchone()
+    if row is None or row[0] is None:
+        message = f"no commit is known of the rows of {table}"
+        raise UnavailableError(message)
+    return float(row[0])
