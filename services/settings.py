@@ -96,6 +96,24 @@ class Settings(BaseSettings):
     )
     ingest_oldest_days: int = Field(default=3_650, ge=1, description="Timestamps older than this are refused [days].")
 
+    # A copy in InfluxDB
+    influx_url: str | None = Field(
+        default=None,
+        description="An InfluxDB v2 server that gets a copy of what ingest stores, without personal data: "
+        "http://host:8086. Empty: no copy.",
+    )
+    influx_token: SecretStr | None = Field(
+        default=None, description="A token of that server that may write (to import: read) the bucket."
+    )
+    influx_org: str = Field(default="", description="The organisation the bucket belongs to, by name or id.")
+    influx_bucket: str = Field(default="arterial", min_length=1, description="The bucket that gets the copy.")
+    influx_spool_bytes: int = Field(
+        default=1_073_741_824,
+        ge=1_048_576,
+        description="How much each ingest process may keep on disk for that server while it is away; when this is "
+        "full, further rows are left out of the copy, counted and logged [bytes].",
+    )
+
     # The city
     city_name: str = Field(default="Arterial demo city", max_length=80, description="Shown in the dashboard.")
     city_timezone: str = Field(
@@ -177,6 +195,17 @@ class Settings(BaseSettings):
             message = "a URL such as postgresql://user:password@host:5432/arterial or mqtt://host:1883 is needed"
             raise ValueError(message)
         return url
+
+    @field_validator("influx_url")
+    @classmethod
+    def _web_address(cls, url: str | None) -> str | None:
+        if not url:
+            return None
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username is not None:
+            message = "a URL such as http://host:8086 is needed, without a user; the token is a setting of its own"
+            raise ValueError(message)
+        return url.rstrip("/")
 
     @model_validator(mode="after")
     def _window_holds_batches(self) -> Self:

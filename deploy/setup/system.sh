@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Install the system programs the tests use (the broker mosquitto, the browser chromium) where that is allowed.
+# Install the system programs the tests use (the broker mosquitto, the browser chromium, victoria-metrics as a server
+# that takes InfluxDB writes) where that is allowed.
 # Without them those tests are skipped and say so; with CI=true they fail instead.
 set -uo pipefail
 PATH=$PATH:/usr/sbin:/usr/local/sbin
 missing=()
 command -v mosquitto >/dev/null || missing+=(mosquitto)
+command -v victoria-metrics >/dev/null || missing+=(victoria-metrics)
 command -v chromium >/dev/null || missing+=(chromium)
 command -v chromedriver >/dev/null || missing+=(chromium-driver)
 [ ${#missing[@]} -eq 0 ] && exit 0
@@ -27,8 +29,10 @@ export DEBIAN_FRONTEND=noninteractive
 if ! "${elevate[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null; then
     echo "apt-get could not install ${missing[*]}; their tests will be skipped." >&2
 fi
-# A broker started by the package would hold the default port.
-if [[ " ${missing[*]} " == *" mosquitto "* ]] && command -v systemctl >/dev/null; then
-    "${elevate[@]}" systemctl disable --now mosquitto >/dev/null 2>&1 || true
-fi
+# A server started by its package would hold the default port.
+for service in mosquitto victoria-metrics; do
+    if [[ " ${missing[*]} " == *" $service "* ]] && command -v systemctl >/dev/null; then
+        "${elevate[@]}" systemctl disable --now "$service" >/dev/null 2>&1 || true
+    fi
+done
 exit 0
