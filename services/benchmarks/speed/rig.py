@@ -17,6 +17,7 @@ from typing import Final
 
 from psycopg import sql
 
+from services.benchmarks.pipelines import trust_loopback
 from services.embedded import Running, free_port, start_child, start_postgres, stop_process
 from services.errors import ConfigurationError, UnavailableError
 from services.settings import Settings, load_settings
@@ -70,7 +71,7 @@ def rig() -> Iterator[Rig]:
         password = secrets.token_hex(8)
         database = _start_noting_commits(folder, password)
         try:
-            _trust_loopback(folder)
+            trust_loopback(folder / "postgres")
             mqtt_port = free_port()
             settings = load_settings(
                 {
@@ -102,12 +103,6 @@ def _start_noting_commits(folder: Path, password: str) -> Running:
     finally:
         database.stop()
     return start_postgres(folder, port=free_port(), password=password)
-
-
-def _trust_loopback(folder: Path) -> None:
-    """Let peers in whose database drivers are older than SCRAM; the cluster lives for this measurement only."""
-    rules = folder / "postgres" / "pg_hba.conf"
-    rules.write_text("host all all 127.0.0.1/32 trust\n" + rules.read_text(encoding="utf-8"), encoding="utf-8")
 
 
 @contextmanager
