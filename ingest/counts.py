@@ -41,10 +41,14 @@ class Counts:
             rows=self.rows + settled.rows,
         )
 
+    @property
+    def ended(self) -> int:
+        """How many messages are no longer in flight."""
+        return self.stored + self.duplicate + self.dead_lettered + self.spooled
+
     def holds(self) -> bool:
         """Whether every message is accounted for."""
-        ended = self.stored + self.duplicate + self.dead_lettered + self.spooled
-        return self.received == ended + self.in_flight and min(self.in_flight, self.spooled) >= 0
+        return self.received == self.ended + self.in_flight and min(self.in_flight, self.spooled) >= 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -19,6 +19,8 @@ PINGREQ: Final = b"\xc0\x00"
 DISCONNECT: Final = b"\xe0\x00"
 MOST_PACKET_BYTES: Final = 16 * 1024 * 1024
 """A larger packet is a broker without a limit: what ingest holds in memory must be bounded."""
+ASIDE: Final = ("arterial/heartbeat/", "$SYS/")
+"""How the topics begin that are about the path and not about the city: never counted, stored or buried."""
 _TOPICS_KNOWN: Final = 65_536
 _CONNACK, _PUBLISH, _PUBACK, _SUBACK, _PINGRESP, _DISCONNECT = 2, 3, 4, 9, 13, 14
 _SESSION_EXPIRY, _SERVER_KEEPALIVE, _RECEIVE_MAXIMUM, _PACKET_MAXIMUM = 0x11, 0x13, 0x21, 0x27
@@ -45,8 +47,9 @@ class Accepted:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Granted:
-    """The broker's answer to SUBSCRIBE: a code per topic filter, from 0x80 on a refusal."""
+    """The broker's answer to the SUBSCRIBE of this packet identifier: a code per topic filter, from 0x80 on a refusal."""
 
+    mid: int
     codes: tuple[int, ...]
 
 
@@ -62,10 +65,16 @@ Answer = Accepted | Granted | Goodbye
 
 @dataclass(kw_only=True, slots=True)
 class Arrived:
-    """What one piece of the stream held: messages with their packet identifiers (0 at QoS 0), and answers."""
+    """What one piece of the stream held: messages with their packet identifiers (0 at QoS 0), and answers.
+
+    `asides` are messages on topics of the path itself, heartbeats and the broker's own figures: nobody's readings.
+    Their packet identifiers, where they have one, are in `aside_mids`.
+    """
 
     messages: list[Message] = field(default_factory=list)
     mids: list[int] = field(default_factory=list)
+    asides: list[Message] = field(default_factory=list)
+    aside_mids: list[int] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
 
 
@@ -94,14 +103,27 @@ def connect(
 
 def subscribe(topics: Sequence[str], *, is_5: bool) -> bytes:
     """A SUBSCRIBE at QoS 1; in version 5 retained messages come with new subscriptions only [5: 3.8.3.1]."""
-    options = bytes((0x11 if is_5 else 0x01,))
-    body = b"\x00\x01" + (b"\x00" if is_5 else b"")
-    return _packet(0x82, body + b"".join(_text(topic) + options for topic in topics))
+    return _subscribe(topics, 1, 0x11 if is_5 else 0x01, is_5=is_5)
+
+
+def subscribe_aside(topics: Sequence[str], *, mid: int, is_5: bool) -> bytes:
+    """A SUBSCRIBE at QoS 0, for what need not survive a lost connection; retained messages come each time."""
+    return _subscribe(topics, mid, 0x00, is_5=is_5)
+
+
+def _subscribe(topics: Sequence[str], mid: int, options: int, *, is_5: bool) -> bytes:
+    body = mid.to_bytes(2, "big") + (b"\x00" if is_5 else b"")
+    return _packet(0x82, body + b"".join(_text(topic) + bytes((options,)) for topic in topics))
 
 
 def publish(topic: str, payload: bytes, *, mid: int) -> bytes:
     """A PUBLISH at QoS 1 of version 3.1.1 [3.3]."""
     return _packet(0x32, _text(topic) + mid.to_bytes(2, "big") + payload)
+
+
+def publish_once(topic: str, payload: bytes, *, is_5: bool) -> bytes:
+    """A PUBLISH at QoS 0 [3.3], which nobody acknowledges."""
+    return _packet(0x30, _text(topic) + (b"\x00" if is_5 else b"") + payload)
 
 
 def acknowledgements(mids: Sequence[int]) -> bytes:
@@ -176,15 +198,23 @@ class Stream:
         topic = self._topics.get(spelt)
         if topic is None:
             topic = self._learn(spelt)
+            if topic.startswith(ASIDE):
+                arrived.asides.append(Message(topic=topic, payload=data[at:stop], received_us=received_us))
+                if mid:
+                    arrived.aside_mids.append(mid)
+                return
         arrived.messages.append(
             Message(topic=topic, payload=data[at:stop], received_us=received_us, retained=first & 1 == 1)
         )
         arrived.mids.append(mid)
 
     def _learn(self, spelt: bytes) -> str:
-        if len(self._topics) >= _TOPICS_KNOWN:
-            self._topics.clear()
-        topic = self._topics[spelt] = spelt.decode("utf-8", "surrogateescape")
+        """The topic as text, known from now on; those aside stay unknown, so that no other message is asked about it."""
+        topic = spelt.decode("utf-8", "surrogateescape")
+        if not topic.startswith(ASIDE):
+            if len(self._topics) >= _TOPICS_KNOWN:
+                self._topics.clear()
+            self._topics[spelt] = topic
         return topic
 
     def _answer(self, content: bytes, kind: int, arrived: Arrived) -> None:
@@ -198,7 +228,7 @@ class Stream:
             if self._is_5:
                 properties, codes = _whole_length(content, 2, len(content))
                 codes += properties
-            arrived.answers.append(Granted(codes=tuple(content[codes:])))
+            arrived.answers.append(Granted(mid=content[0] << 8 | content[1], codes=tuple(content[codes:])))
         elif kind == _DISCONNECT:
             arrived.answers.append(Goodbye(reason=content[0] if content else 0))
         elif kind not in {_PINGRESP, _PUBACK}:

@@ -19,10 +19,13 @@ from contextlib import suppress
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+import numpy as np
 import structlog
 
-from ingest import packets
+from ingest import broker_figures, packets
 from ingest.inbox import Inbox, Receipt
+from ingest.watch import Watch
+from services.domain import Message
 from services.settings import Settings
 
 _KEEPALIVE_S: Final = 60
@@ -32,6 +35,8 @@ _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 10.0
 _PIECE_BYTES: Final = 256 * 1024
 _PIECES_PER_TURN: Final = 16
+_HEARTBEAT_MID: Final = 2
+_FIGURES_MID: Final = 3
 _TAKEN_OVER: Final = 0x8E
 _REFUSED: Final = 0x80
 _NOT_YET: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -42,8 +47,8 @@ log = structlog.get_logger()
 class Session:
     """A persistent session with the broker; constructing it opens nothing."""
 
-    def __init__(self, settings: Settings, inbox: Inbox) -> None:
-        """Take the broker, the client id and the topic filters from the settings.
+    def __init__(self, settings: Settings, inbox: Inbox, watch: Watch | None = None) -> None:
+        """Take the broker, the client id and the topic filters from the settings; tell `watch` what it sees.
 
         Raises:
             ConfigurationError: no broker is configured.
@@ -53,6 +58,10 @@ class Session:
         self._settings = settings
         self._is_5 = settings.mqtt_protocol == "5"
         self._inbox = inbox
+        self._watch = watch or Watch(settings)
+        self.connections = self.sessions_lost = self.stalls = 0
+        self._unacknowledged = np.full(1 << 16, np.inf)
+        self._hears_heartbeats = False
         self._socket: socket.socket | None = None
         self._stream = packets.Stream(is_5=self._is_5)
         self._outgoing = bytearray()
@@ -60,7 +69,7 @@ class Session:
         self._connected = False
         self._subscribed = False
         self._keepalive_s: float = _KEEPALIVE_S
-        self._begun = self._sent = self._heard = 0.0
+        self._begun = self._sent = self._heard = self._looked = 0.0
         self._pause_s = _FIRST_PAUSE_S
         self._committed: deque[Receipt] = deque()
         self._wake_read: socket.socket | None = None
@@ -83,6 +92,10 @@ class Session:
     def is_connected(self) -> bool:
         """Whether the broker has accepted the connection that is open now."""
         return self._connected
+
+    def oldest_unacknowledged_s(self) -> float:
+        """How long the message that has waited longest waits for its acknowledgement [s]; 0 when none does."""
+        return max(0.0, time.monotonic() - float(self._unacknowledged.min())) if self._connected else 0.0
 
     def acknowledge(self, receipts: Iterable[Receipt]) -> None:
         """Acknowledge committed messages, in order of receipt; receipts of an earlier connection are void."""
@@ -115,7 +128,7 @@ class Session:
                 if not self._end.is_set():
                     reason = str(error) or type(error).__name__
                     log.warning("the connection to the broker is lost", broker=self._where(), reason=reason)
-            self._connected = False
+            self._connected = self._hears_heartbeats = False
             if self._socket is not None:
                 self._socket.close()
                 self._socket = None
@@ -125,6 +138,7 @@ class Session:
     def _connect(self) -> None:
         """Open a connection and ask for the session; the answer comes with what is read later."""
         self._generation += 1
+        self._unacknowledged.fill(np.inf)
         self._stream = packets.Stream(is_5=self._is_5)
         is_tls = self._address.scheme == "mqtts"
         host = self._address.hostname or "localhost"
@@ -174,6 +188,7 @@ class Session:
             message = "the broker has closed it"
             raise ConnectionResetError(message)
         self._keep_alive(reading=not paused)
+        self._look_after(self._watch)
         self._write(self._socket)
 
     def _read(self, connection: socket.socket) -> None:
@@ -194,7 +209,13 @@ class Session:
                 self._hear(answer)
             if arrived.messages:
                 generation = self._generation
+                self._unacknowledged[arrived.mids] = self._heard
+                self._unacknowledged[0] = np.inf  # at QoS 0 nothing is to be acknowledged
                 self._inbox.put(arrived.messages, [Receipt(generation=generation, mid=mid) for mid in arrived.mids])
+            for aside in arrived.asides:
+                self._hear_aside(aside)
+            if arrived.aside_mids:
+                self._outgoing += packets.acknowledgements(arrived.aside_mids)
 
     def _write(self, connection: socket.socket) -> None:
         while self._outgoing:
@@ -222,6 +243,33 @@ class Session:
             message = f"the broker has not answered for {patience:.0f} s"
             raise TimeoutError(message)
 
+    def _look_after(self, watch: Watch) -> None:
+        """Send a heartbeat when one is due, and begin the connection anew when a message was forgotten.
+
+        Raises:
+            ConnectionResetError: the broker shall deliver again what was not acknowledged.
+
+        """
+        if self._hears_heartbeats:
+            beat = watch.heartbeat.beat()
+            if beat is not None:
+                self._outgoing += packets.publish_once(watch.heartbeat.topic, beat, is_5=self._is_5)
+        now = time.monotonic()
+        if now - self._looked >= 1.0:
+            self._looked = now
+            oldest_s = self.oldest_unacknowledged_s()
+            if watch.is_stalled(oldest_s):
+                self.stalls += 1
+                log.error("a message was never acknowledged, though the database is fine", waited_s=round(oldest_s))
+                message = "what was not acknowledged has to be delivered again"
+                raise ConnectionResetError(message)
+
+    def _hear_aside(self, message: Message) -> None:
+        if message.topic == self._watch.heartbeat.topic:
+            self._watch.heartbeat.hear(message.payload, received=self._inbox.received)
+        else:
+            self._watch.broker.hear(message.topic, message.payload)
+
     def _acknowledge_committed(self) -> None:
         """Acknowledge in one go all that was committed since, as far as this connection delivered it."""
         generation, mids = self._generation, []
@@ -230,12 +278,19 @@ class Session:
             if receipt.mid and receipt.generation == generation:
                 mids.append(receipt.mid)
         if mids and self._connected:
+            self._unacknowledged[mids] = np.inf
             self._outgoing += packets.acknowledgements(mids)
 
     def _hear(self, answer: packets.Answer) -> None:
         if isinstance(answer, packets.Accepted):
             self._accepted(answer)
+        elif isinstance(answer, packets.Granted) and answer.mid == _HEARTBEAT_MID:
+            self._hears_heartbeats = bool(answer.codes) and answer.codes[0] < _REFUSED
+            if not self._hears_heartbeats:
+                log.error("the broker refuses the heartbeat's topic", topic=self._watch.heartbeat.topic)
         elif isinstance(answer, packets.Granted):
+            if answer.mid == _FIGURES_MID:
+                return  # a broker without such figures, or that keeps them to itself
             if any(code >= _REFUSED for code in answer.codes):
                 refused = [t for t, c in zip(self._settings.mqtt_topics, answer.codes, strict=False) if c >= _REFUSED]
                 log.error("the broker refuses a subscription", topics=refused)
@@ -254,15 +309,21 @@ class Session:
             message = f"the broker refuses the connection, reason {answer.reason:#04x}: are user and password right?"
             raise ConnectionRefusedError(message)
         self._connected = True
+        self.connections += 1
         self._pause_s = _FIRST_PAUSE_S
         if answer.keepalive_s:
             self._keepalive_s = answer.keepalive_s
         log.info("connected to the broker", session_present=answer.session_present)
         if not answer.session_present and self._subscribed:
+            self.sessions_lost += 1
             log.warning("the broker has lost the session: what it held for this client is gone")
         if not answer.session_present or not self._subscribed:  # once per process, as the filters may have changed
             self._outgoing += packets.subscribe(self._settings.mqtt_topics, is_5=self._is_5)
             self._subscribed = True
+        self._outgoing += packets.subscribe_aside(tuple(broker_figures.TOPICS), mid=_FIGURES_MID, is_5=self._is_5)
+        if self._watch.heartbeat.is_on:
+            own = [self._watch.heartbeat.topic]
+            self._outgoing += packets.subscribe_aside(own, mid=_HEARTBEAT_MID, is_5=self._is_5)
 
     def _leave(self) -> None:
         """Say goodbye and wait until the broker has heard it: closing on unread bytes would take back what was sent."""

@@ -75,8 +75,25 @@ class Settings(BaseSettings):
     mqtt_session_expiry_s: int = Field(
         default=86_400, ge=60, description="How long the broker keeps the session of a disconnected ingest [s]."
     )
+    mqtt_share_group: str | None = Field(
+        default=None,
+        pattern=r"^[^/+#\s]+$",
+        max_length=64,
+        description="Ingest processes on several machines divide the messages among them as members of this group (MQTT 5, "
+        "shared subscriptions). Empty: the processes of this machine are all there are.",
+    )
+    mqtt_share_member: int = Field(
+        default=1,
+        ge=1,
+        le=999,
+        description="The number of this machine's first process in the group. Member 1 also takes what cannot be divided; "
+        "the session of member 3 is the client identifier with -3 behind it.",
+    )
 
     # Ingest
+    ingest_processes: int = Field(
+        default=1, ge=1, le=64, description="How many processes `arterial ingest` runs on this machine."
+    )
     ingest_batch_messages: int = Field(
         default=5_000,
         ge=1,
@@ -95,6 +112,19 @@ class Settings(BaseSettings):
         default=30, ge=1, le=3_650, description="Messages that could not be read are kept this long [days]."
     )
     ingest_oldest_days: int = Field(default=3_650, ge=1, description="Timestamps older than this are refused [days].")
+    ingest_heartbeat_s: int = Field(
+        default=10,
+        ge=0,
+        description="How often a message of ingest's own goes through broker and database, which readiness rests on [s]; "
+        "0 sends none, for a broker on which ingest may only read.",
+    )
+    ingest_metrics_host: str = Field(
+        default="127.0.0.1", description="Address on which ingest answers /metrics, /ready and /live."
+    )
+    ingest_metrics_port: Port | None = Field(
+        default=None,
+        description="Port on which ingest answers /metrics, /ready and /live, without a login. Empty: it does not listen.",
+    )
 
     # A copy in InfluxDB
     influx_url: str | None = Field(
@@ -213,6 +243,16 @@ class Settings(BaseSettings):
             message = (
                 f"mqtt_receive_maximum ({self.mqtt_receive_maximum}) must be at least 4 x ingest_batch_messages "
                 f"({self.ingest_batch_messages}), or each batch waits for its age limit"
+            )
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _groups_speak_version_5(self) -> Self:
+        if self.mqtt_protocol != "5" and (self.ingest_processes > 1 or self.mqtt_share_group is not None):
+            message = (
+                "several ingest processes need MQTT 5, whose shared subscriptions divide the messages among them: set "
+                "ARTERIAL_MQTT_PROTOCOL=5 with a broker that speaks it, or run one process"
             )
             raise ValueError(message)
         return self

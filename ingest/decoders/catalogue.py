@@ -44,6 +44,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
         decode: reads a message, given what is remembered of earlier ones; an InputError rejects it whole.
         description: one line.
         personal: whether it carries personal data; its dead letters are then kept with personal data.
+        whole: those of `topics` that must not be divided among processes: what they carry is retained by the broker, or
+            is read with the help of earlier messages.
 
     """
 
@@ -53,12 +55,18 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     decode: Callable[[Message, Window, Memory], Decoded]
     description: str
     personal: bool = False
+    whole: tuple[str, ...] = ()
 
 
 def _alone(decode: Callable[[Message, Window], Decoded]) -> Callable[[Message, Window, Memory], Decoded]:
     """The decoder of a dialect whose messages need no other."""
     return lambda message, window, _: decode(message, window)
 
+
+_SPARKPLUG: Final = (
+    *(f"spBv1.0/+/{purpose}/+" for purpose in ("NBIRTH", "NDATA", "NDEATH")),
+    *(f"spBv1.0/+/{purpose}/+/+" for purpose in ("DBIRTH", "DDATA", "DDEATH")),
+)
 
 DIALECTS: Final[dict[str, Dialect]] = {
     dialect.name: dialect
@@ -69,6 +77,7 @@ DIALECTS: Final[dict[str, Dialect]] = {
             example="city/v1/traffic/example/telemetry",
             decode=_alone(native.decode),
             description="Arterial's own JSON: one reading, or an array of them",
+            whole=("city/v1/+/+/status", "city/v1/+/+/meta"),
         ),
         Dialect(
             name="senml",
@@ -119,6 +128,7 @@ DIALECTS: Final[dict[str, Dialect]] = {
             example="tele/example/SENSOR",
             decode=_alone(tasmota.decode),
             description="Tasmota plugs and sensors",
+            whole=("tele/+/LWT",),
         ),
         Dialect(
             name="zigbee2mqtt",
@@ -126,6 +136,7 @@ DIALECTS: Final[dict[str, Dialect]] = {
             example="zigbee2mqtt/example",
             decode=_alone(zigbee2mqtt.decode),
             description="Zigbee devices behind Zigbee2MQTT",
+            whole=("zigbee2mqtt/+/availability",),
         ),
         Dialect(
             name="esphome",
@@ -133,6 +144,7 @@ DIALECTS: Final[dict[str, Dialect]] = {
             example="esphome/example/sensor/temperature/state",
             decode=_alone(esphome.decode),
             description="ESPHome nodes whose topic prefix is esphome/<node>",
+            whole=("esphome/+/status",),
         ),
         Dialect(
             name="sentilo",
@@ -172,13 +184,11 @@ DIALECTS: Final[dict[str, Dialect]] = {
         ),
         Dialect(
             name="sparkplug",
-            topics=(
-                *(f"spBv1.0/+/{purpose}/+" for purpose in ("NBIRTH", "NDATA", "NDEATH")),
-                *(f"spBv1.0/+/{purpose}/+/+" for purpose in ("DBIRTH", "DDATA", "DDEATH")),
-            ),
+            topics=_SPARKPLUG,
             example="spBv1.0/group/DDATA/edge/device",
             decode=sparkplug.decode,
             description="Sparkplug B, with the aliases of its births",
+            whole=_SPARKPLUG,
         ),
         Dialect(
             name="shelly",
@@ -186,6 +196,7 @@ DIALECTS: Final[dict[str, Dialect]] = {
             example="shellyproem50-example/events/rpc",
             decode=shelly.decode,
             description="Shelly devices of generation 2 and later, frames laid over the last status",
+            whole=("+/events/rpc",),
         ),
         Dialect(
             name="dsmr",
@@ -194,6 +205,7 @@ DIALECTS: Final[dict[str, Dialect]] = {
             decode=dsmr.decode,
             description="Household meters (DSMR, P1), quarter-hours only, personal",
             personal=True,
+            whole=("dsmr/+/+/json", "dsmr/+/+/raw"),
         ),
     )
 }
@@ -230,6 +242,8 @@ def decode(
     if dialect is not None and dialect not in DIALECTS:
         reason = f"there is no dialect {dialect!r}: choose one of {', '.join(DIALECTS)}"
         raise InputError(reason)
+    if memory is not None:
+        memory.heard[_heading(message.topic, dialect)] += 1
     if len(message.payload) > limits.max_payload_bytes:
         return _rejected(f"the payload is {len(message.payload):,} bytes, the limit is {limits.max_payload_bytes:,}")
     name = dialect or route(message.topic)
@@ -250,6 +264,12 @@ def route(topic: str) -> str | None:
         if any(matches(topic, topic_filter) for topic_filter in dialect.topics):
             return dialect.name
     return None
+
+
+@lru_cache(maxsize=65_536)
+def _heading(topic: str, dialect: str | None) -> str:
+    """Under which name a message is counted: what may be personal is not told apart."""
+    return "personal" if is_personal(topic) else dialect or route(topic) or "none"
 
 
 def is_personal(topic: str) -> bool:

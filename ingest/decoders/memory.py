@@ -7,7 +7,7 @@ from the next birth, full status or telegram.
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import Any
 
 
@@ -17,12 +17,14 @@ class Memory:
     Attributes:
         gaps: messages that sequence numbers show were sent and never seen.
         forgotten: values given up for want of space.
+        heard: messages by dialect; those that may be personal count as `personal`, those of no dialect as `none`.
 
     """
 
     def __init__(self, most: int = 1_000_000) -> None:
         self.gaps = 0
         self.forgotten = 0
+        self.heard: Counter[str] = Counter()
         self._most = most
         self._weight = 0
         self._kept: OrderedDict[tuple[str, str], tuple[Any, int]] = OrderedDict()

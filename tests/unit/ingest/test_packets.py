@@ -71,11 +71,11 @@ def test_answers_of_both_versions_are_understood() -> None:
     )
     assert five.answers == [
         Accepted(session_present=True, reason=0, keepalive_s=15),
-        Granted(codes=(1, 0x87)),
+        Granted(mid=1, codes=(1, 0x87)),
         Goodbye(reason=0x8E),
     ]
     three = Stream(is_5=False).feed(b"\x20\x02\x00\x05" + b"\x90\x03\x00\x01\x80")
-    assert three.answers == [Accepted(session_present=False, reason=5, keepalive_s=None), Granted(codes=(0x80,))]
+    assert three.answers == [Accepted(session_present=False, reason=5, keepalive_s=None), Granted(mid=1, codes=(0x80,))]
 
 
 def test_a_topic_that_is_not_utf_8_keeps_its_bytes() -> None:
