@@ -65,6 +65,34 @@ def test_case(folder: Path) -> None:
     assert refusals(decoded) == (error.read_text(encoding="utf-8").splitlines() if error.exists() else [])
 
 
+class Watched(Memory):
+    """Notes that it was asked."""
+
+    asked = False
+
+    def recall(self, dialect: str, key: str) -> object:
+        self.asked = True
+        return super().recall(dialect, key)
+
+    def keep(self, dialect: str, key: str, value: object, weight: int = 1) -> None:
+        self.asked = True
+        super().keep(dialect, key, value, weight)
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: f"{folder.parent.name}/{folder.name}")
+def test_what_is_read_by_memory_is_kept_whole_in_a_group(folder: Path) -> None:
+    memory, message = Watched(), message_of(folder)
+    decode(message, now_us=NOW_US, memory=memory)
+    name = route(message.topic)
+    if memory.asked and name is not None:
+        assert any(matches(message.topic, topic_filter) for topic_filter in DIALECTS[name].whole)
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_what_is_kept_whole_is_a_topic_filter_of_the_dialect(name: str) -> None:
+    assert set(DIALECTS[name].whole) <= set(DIALECTS[name].topics)
+
+
 @pytest.mark.parametrize("name", DIALECTS)
 def test_every_dialect_has_a_case_that_works_and_one_that_does_not(name: str) -> None:
     folders = [folder for folder in FOLDERS if folder.parent.name == name]

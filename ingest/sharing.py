@@ -1,0 +1,128 @@
+"""Code concerned with how a group of processes divides the topics: which messages any member may take, which only one. Pure.
+
+A broker gives each message of a shared subscription to one member of the group [MQTT 5: 4.8.2], and nothing that is
+retained. So what is retained, and what means nothing without the messages before it, is subscribed to plainly by member 1
+alone. The filters never overlap, as a broker delivers once for each that matches: a configured filter that would reach
+both kinds is replaced by the filters of the dialects it reaches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from ingest.decoders.catalogue import DIALECTS
+from services.settings import Settings
+
+_FIRST: Final = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Subscriptions:
+    """What a session subscribes to.
+
+    Attributes:
+        plain: topic filters of which it takes every message.
+        shared: topic filters, `$share/<group>/` included, of which it takes its part.
+        stale: filters of another division of the same topics, which an older session may still hold.
+
+    """
+
+    plain: tuple[str, ...]
+    shared: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
+
+
+def subscriptions(settings: Settings) -> Subscriptions:
+    """What the process with these settings subscribes to: everything, or its part as a member of a group."""
+    group = settings.mqtt_share_group
+    whole, parted = divide(settings.mqtt_topics)
+    if group is None:
+        former = [*whole, *_shared(parted, settings.mqtt_client_id)]
+        plain = tuple(dict.fromkeys(settings.mqtt_topics))
+        shared: tuple[str, ...] = ()
+    else:
+        former = [*settings.mqtt_topics, *whole]
+        plain = whole if settings.mqtt_share_member == _FIRST else ()
+        shared = _shared(parted, group)
+    held = {*plain, *shared}
+    return Subscriptions(
+        plain=plain, shared=shared, stale=tuple(dict.fromkeys(one for one in former if one not in held))
+    )
+
+
+def divide(topics: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Divide topic filters into those that one process must take whole and those that a group can share.
+
+    No topic matches one of each. A filter is left as it is where all it reaches is of one kind.
+    """
+    whole: list[str] = []
+    shared: list[str] = []
+    for topic_filter in topics:
+        reached = _reached(topic_filter)
+        if not any(is_whole for _, is_whole in reached):
+            shared.append(topic_filter)
+        elif any(is_whole and part == topic_filter for part, is_whole in reached):
+            whole.append(topic_filter)
+        else:
+            for part, is_whole in reached:
+                (whole if is_whole else shared).append(part)
+    whole = _without_covered(whole)
+    moved = True
+    while moved:  # what is shared and meets what must stay whole stays whole with it
+        meeting = [one for one in shared if any(intersection(one, other) for other in whole)]
+        moved = bool(meeting)
+        shared = [one for one in shared if one not in meeting]
+        whole = _without_covered([*whole, *meeting])
+    return tuple(whole), tuple(_without_covered(shared))
+
+
+def intersection(one: str, other: str) -> str | None:
+    """The topic filter of all topics that both filters match; None where there are none."""
+    first, second = one.split("/"), other.split("/")
+    if any(a[0] in {"+", "#"} and b[0].startswith("$") for a, b in ((first, second), (second, first))):
+        return None  # wildcards do not match topics of the broker itself
+    levels: list[str] = []
+    for place in range(max(len(first), len(second))):
+        a = first[place] if place < len(first) else None
+        b = second[place] if place < len(second) else None
+        if a == "#":
+            return "/".join([*levels, *second[place:]])
+        if b == "#":
+            return "/".join([*levels, *first[place:]])
+        if a is None or b is None or (a != b and "+" not in {a, b}):
+            return None
+        levels.append(b if a == "+" else a)
+    return "/".join(levels)
+
+
+def _reached(topic_filter: str) -> list[tuple[str, bool]]:
+    """The filters of dialects as far as this filter reaches them, and whether each must stay whole.
+
+    A dialect does not count where one before it in the catalogue reads the same topics.
+    """
+    found = []
+    earlier: list[str] = []
+    for dialect in DIALECTS.values():
+        for route in dialect.topics:
+            part = intersection(topic_filter, route)
+            if part is not None and not any(_covers(one, part) for one in earlier):
+                found.append((part, route in dialect.whole))
+        earlier += dialect.topics
+    return found
+
+
+def _without_covered(filters: list[str]) -> list[str]:
+    """Filters of which none is contained in another."""
+    distinct = list(dict.fromkeys(filters))
+    return [one for one in distinct if not any(one != other and _covers(other, one) for other in distinct)]
+
+
+def _covers(wide: str, narrow: str) -> bool:
+    """Whether every topic that `narrow` matches is matched by `wide`."""
+    return intersection(wide, narrow) == narrow
+
+
+def _shared(filters: Iterable[str], group: str) -> tuple[str, ...]:
+    return tuple(f"$share/{group}/{one}" for one in filters)

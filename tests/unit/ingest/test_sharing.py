@@ -1,0 +1,122 @@
+"""A group divides the topics so that no message is lost, none comes twice, and what belongs together stays together."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.decoders.catalogue import DIALECTS, matches, route
+from ingest.sharing import Subscriptions, divide, intersection, subscriptions
+from services.errors import ConfigurationError
+from services.settings import load_settings
+
+LEVELS = st.sampled_from(["a", "b", ""])
+TOPICS = st.lists(LEVELS, min_size=1, max_size=4).map("/".join)
+FILTERS = st.builds(
+    lambda levels, end: "/".join([*levels, *end]),
+    st.lists(st.sampled_from(["a", "b", "", "+"]), min_size=1, max_size=3),
+    st.sampled_from([[], ["#"]]),
+)
+EXAMPLES = [dialect.example for dialect in DIALECTS.values()]
+CONFIGURED = st.lists(
+    st.sampled_from(
+        [
+            "#",
+            "city/v1/#",
+            "city/v1/+/+/telemetry",
+            "city/v1/traffic/+/#",
+            "+/events/rpc",
+            "tms-v2/#",
+            "tele/+/SENSOR",
+            "tele/#",
+            "spBv1.0/#",
+            "spBv1.0/+/DDATA/#",
+            "dsmr/#",
+            "v3/+/devices/+/up",
+            "+/+/devices/#",
+            "mine/#",
+            "zigbee2mqtt/#",
+            "esphome/#",
+            "telraam/+",
+        ]
+    ),
+    min_size=1,
+    max_size=6,
+)
+MORE_TOPICS = [
+    *EXAMPLES,
+    "city/v1/traffic/a/meta",
+    "city/v1/traffic/a/status",
+    "tele/a/LWT",
+    "zigbee2mqtt/a/availability",
+    "spBv1.0/g/NBIRTH/e",
+    "tms-v2/events/rpc",
+]
+
+
+@given(FILTERS, FILTERS, TOPICS)
+def test_an_intersection_matches_what_both_match(one: str, other: str, topic: str) -> None:
+    both = intersection(one, other)
+    assert (both is not None and matches(topic, both)) == (matches(topic, one) and matches(topic, other))
+
+
+@given(CONFIGURED)
+def test_every_topic_of_a_dialect_comes_once_and_whole_ones_to_one_process(configured: list[str]) -> None:
+    whole, shared = divide(configured)
+    for topic in MORE_TOPICS:
+        plain = [one for one in whole if matches(topic, one)]
+        parted = [one for one in shared if matches(topic, one)]
+        wanted = any(matches(topic, one) for one in configured)
+        assert (len(plain) + len(parted) >= 1) == wanted
+        assert not (plain and parted)
+        name = route(topic)
+        if wanted and name and any(matches(topic, one) for one in DIALECTS[name].whole):
+            assert plain
+
+
+def test_the_default_topics_of_a_group() -> None:
+    whole, shared = divide(load_settings().mqtt_topics)
+    assert whole == ("city/v1/+/+/status", "city/v1/+/+/meta")
+    assert shared == (
+        "city/v1/+/+/telemetry",
+        "city/v1/+/+/senml",
+        "city/v1/+/+/senml-cbor",
+        "v3/+/devices/+/up",
+        "tms-v2/#",
+    )
+
+
+def test_alone_a_process_subscribes_to_what_is_configured_and_leaves_a_former_group() -> None:
+    found = subscriptions(load_settings({"mqtt_topics": ("city/v1/#",)}))
+    assert (found.plain, found.shared) == (("city/v1/#",), ())
+    assert "$share/arterial-ingest/city/v1/+/+/telemetry" in found.stale
+    assert "city/v1/+/+/meta" in found.stale
+
+
+def test_the_first_of_a_group_takes_what_cannot_be_divided_and_the_others_their_part() -> None:
+    chosen = {"mqtt_topics": ("city/v1/+/+/telemetry", "spBv1.0/+/DDATA/#"), "mqtt_share_group": "g"}
+    shared = ("$share/g/city/v1/+/+/telemetry",)
+    first, second = (subscriptions(load_settings({**chosen, "mqtt_share_member": member})) for member in (1, 2))
+    assert first == Subscriptions(
+        plain=("spBv1.0/+/DDATA/+/+",), shared=shared, stale=("city/v1/+/+/telemetry", "spBv1.0/+/DDATA/#")
+    )
+    assert (second.plain, second.shared) == ((), shared)
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"mqtt_protocol": "3.1.1", "ingest_processes": 2},
+        {"mqtt_protocol": "3.1.1", "mqtt_share_group": "g"},
+    ],
+)
+def test_a_group_needs_mqtt_5(chosen: dict[str, object]) -> None:
+    with pytest.raises(ConfigurationError, match="shared subscriptions divide the messages"):
+        load_settings(chosen)
+
+
+@pytest.mark.parametrize("group", ["a/b", "a+", "#", ""])
+def test_a_name_that_no_broker_takes_is_refused(group: str) -> None:
+    with pytest.raises(ConfigurationError, match="ARTERIAL_MQTT_SHARE_GROUP"):
+        load_settings({"mqtt_share_group": group})
