@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal
 
 import numpy as np
 import psycopg
 
-from ingest import binary_copy
-from ingest.batch import Batch, Items, kind_of
+from ingest import binary_copy, registers
+from ingest.batch import Batch
 from ingest.counts import Counts, Settled
 from ingest.decoders.catalogue import is_personal
 from ingest.directory import Directory
 from ingest.merging import Merged, Stored, merge
 from ingest.personal_rows import household_rows, position_rows
-from ingest.rows import VALUE_COLUMNS, Rows, energy_rows, quantity_rows, traffic_rows
+from ingest.rows import VALUE_COLUMNS, Integers, Rows, TableName
 from ingest.succession import Learned, Memory, judge
-from services.domain import EnergyReading, Kind, Message, QuantityReading, TrafficReading, from_us
+from ingest.watch import Watch
+from services.domain import from_us
 from services.settings import Settings
 from services.storage import personal_intake, readings
 from services.storage.database import Connection
 
-R = TypeVar("R", TrafficReading, EnergyReading, QuantityReading)
 _STAY_CAREFUL: Final = 32
 _ATTEMPTS: Final = 3
 _REASONS_SHOWN: Final = 5
@@ -35,10 +36,13 @@ class Writer:
     careful way looks it up first and merges; it stays in use for the next batches, as repeats come in runs.
     """
 
-    def __init__(self, settings: Settings, connection: Connection, *, client_id: str | None = None) -> None:
+    def __init__(
+        self, settings: Settings, connection: Connection, *, client_id: str | None = None, watch: Watch | None = None
+    ) -> None:
         """The connection must be in autocommit mode; with a client id the counters are kept in its session row."""
         self._connection = connection
         self._client_id = client_id
+        self._watch = watch
         self._directory = Directory(settings)
         self._largest_letter = settings.ingest_max_payload_bytes
         self._careful: dict[str, int] = {}
@@ -66,6 +70,7 @@ class Writer:
             psycopg.Error: nothing of the batch was written.
 
         """
+        begun = time.monotonic()
         self._directory.learn_sensors(self._connection, batch.sensors())
         tables = self._tables(batch)
         for rows in tables:
@@ -78,21 +83,27 @@ class Writer:
             self._write_personal(batch, "household", households)
             self._describe(batch)
             self._bury(batch)
-            settled = Settled.of(batch.fates(), sum(batch.fresh_rows))
+            settled = batch.settled()
             counts = self.counts.receiving(received - self.counts.received).settling(settled)
-            self._save(counts)
+            beat = self._save(counts)
         for news in learned:
             self.memory.learn(news)
         self.counts = counts
+        if self._watch is not None:
+            self._watch.committed(beat, batch, time.monotonic() - begun)
         return settled
 
     def heartbeat(self, received: int) -> None:
         """Write the counters although nothing was settled."""
         counts = self.counts.receiving(received - self.counts.received)
-        self._save(counts)
+        beat = self._save(counts)
         self.counts = counts
+        if self._watch is not None:
+            self._watch.committed(beat)
 
-    def _save(self, counts: Counts) -> None:
+    def _save(self, counts: Counts) -> int | None:
+        """Write the counters, and the heartbeat that goes with them; its number, to be told when it is committed."""
+        beat = None if self._watch is None else self._watch.beat_for(counts)
         if self._client_id is not None:
             columns = {
                 "received": counts.received,
@@ -102,45 +113,45 @@ class Writer:
                 "spooled": counts.spooled,
                 "in_flight": counts.in_flight,
             }
-            readings.count_session(self._connection, self._client_id, columns)
+            readings.count_session(self._connection, self._client_id, columns, beats=beat is not None)
+        return beat
 
     def _tables(self, batch: Batch) -> list[Rows]:
         """The rows of each observation table; readings of a sensor that is of another kind are rejected."""
         found = []
-        if batch.traffic.items:
-            found.append(traffic_rows(*self._numbered(batch, batch.traffic, Kind.TRAFFIC)))
-        if batch.energy.items:
-            found.append(energy_rows(*self._numbered(batch, batch.energy, Kind.ENERGY)))
-        if batch.quantities.items:
-            found.append(quantity_rows(*self._numbered(batch, batch.quantities, None)))
+        for table in batch.tables:
+            numbers = [self._directory.ids(kind).get(code, -1) for code, kind in table.sensors]
+            for sensor in [sensor for sensor, number in enumerate(numbers) if number < 0]:
+                for place in table.messages_about(sensor):
+                    batch.reject(place, self._directory.conflict(*table.sensors[sensor]))
+            found.append(table.numbered(np.array(numbers, dtype=np.int64)))
         return [rows for rows in found if len(rows)]
-
-    def _numbered(
-        self, batch: Batch, lane: Items[R], kind: Kind | None
-    ) -> tuple[list[R], list[int], list[int], list[int]]:
-        """Readings, sensor numbers, places of the messages and times of receipt, place by place."""
-        items, places = lane.items, lane.message
-        kinds = [kind_of(item) for item in items] if kind is None else [kind] * len(items)
-        ids = [self._directory.ids(kind).get(item.sensor, -1) for kind, item in zip(kinds, items, strict=True)]
-        if -1 in ids:
-            for place, item, of_kind, number in zip(places, items, kinds, ids, strict=True):
-                if number == -1:
-                    batch.reject(place, self._directory.conflict(item.sensor, of_kind))
-            keep = [index for index, number in enumerate(ids) if number != -1]
-            items, places, ids = [items[i] for i in keep], [places[i] for i in keep], [ids[i] for i in keep]
-        return items, ids, places, _received(batch.messages, items, places)
 
     def _write_table(self, batch: Batch, rows: Rows) -> Learned:
         """Write rows, and return what is to be remembered of them when they are committed."""
         merged, learned = self._merged_into_table(rows)
         if len(merged.completed) and rows.table != "observation":
             readings.complete(self._connection, rows.table, _completions(merged.completed))
-        for place in rows.message[merged.adds].tolist():
-            batch.fresh_rows[place] += 1
+        np.add.at(batch.fresh_rows, rows.message[merged.adds], 1)
         for place, reason in merged.contradictions:
             batch.reject(place, reason)
-        self._mark_dirty(merged)
+        for written in (merged.new, merged.completed):
+            if len(written):
+                self._mark_dirty(written.table, *written.hours())
+        if rows.table == "energy":
+            self._derive_power(merged)
         return learned
+
+    def _derive_power(self, merged: Merged) -> None:
+        """Give power to the registers of meters that report none."""
+        for written, is_register in (
+            (merged.new, np.isnan(merged.new.values[:, 0]) & ~np.isnan(merged.new.values[:, 1])),
+            (merged.completed, ~np.isnan(merged.completed.values[:, 1])),
+        ):
+            if is_register.any():
+                sensors, hours = registers.derive(self._connection, written.take(is_register))
+                if len(sensors):
+                    self._mark_dirty("energy", sensors, hours)
 
     def _merged_into_table(self, rows: Rows) -> tuple[Merged, Learned]:
         """Copy the new rows; on a key that is there already, look up and merge, again if another process was quicker."""
@@ -180,16 +191,13 @@ class Writer:
         values = np.array([row[1:] for row in found], dtype=np.float64).reshape(len(found), rows.values.shape[1])
         return Stored(places=firsts[[row[0] for row in found]], values=values)
 
-    def _mark_dirty(self, merged: Merged) -> None:
-        for rows in (merged.new, merged.completed):
-            if len(rows):
-                sensors, hours = rows.hours()
-                columns: list[binary_copy.Column | binary_copy.TextColumn] = [
-                    binary_copy.TextColumn(values=np.zeros(len(hours), dtype=np.int32), texts=(rows.table,)),
-                    binary_copy.Column(values=sensors, wire=">i4"),
-                    binary_copy.moments(hours),
-                ]
-                readings.copy(self._connection, "dirty_hour", binary_copy.blocks(columns))
+    def _mark_dirty(self, table: TableName, sensors: Integers, hours: Integers) -> None:
+        columns: list[binary_copy.Column | binary_copy.TextColumn] = [
+            binary_copy.TextColumn(values=np.zeros(len(hours), dtype=np.int32), texts=(table,)),
+            binary_copy.Column(values=sensors, wire=">i4"),
+            binary_copy.moments(hours),
+        ]
+        readings.copy(self._connection, "dirty_hour", binary_copy.blocks(columns))
 
     def _write_personal(
         self, batch: Batch, what: Literal["position", "household"], rows: list[tuple[int, dict[str, object]]]
@@ -221,6 +229,7 @@ class Writer:
                     "free_flow_kmh": meta.free_flow_kmh,
                     "capacity_vph": meta.capacity_vph,
                     "limit_kw": meta.limit_kw,
+                    "register_kwh": meta.register_kwh,
                     "step_seconds": meta.step_seconds,
                 }
             )
@@ -283,15 +292,3 @@ def _sentence(reasons: list[str]) -> str:
 def _storable(text: str) -> str:
     """Text as PostgreSQL takes it: bytes that were not UTF-8, and NUL, are written out."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").replace("\0", "\\x00")
-
-
-def _received(messages: Sequence[Message], items: Sequence[R], places: Sequence[int]) -> list[int]:
-    """When each reading was received [µs]: with its message, or in history when it would have been live."""
-    received = []
-    for item, place in zip(items, places, strict=True):
-        message = messages[place]
-        if message.delay_us is None:
-            received.append(message.received_us)
-        else:
-            received.append(min(message.received_us, item.observed_us + message.delay_us))
-    return received

@@ -84,7 +84,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class TrafficReading(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What a traffic detector measured over the interval that ended at `observed_us`."""
+    """What a traffic detector measured over the interval that starts at `observed_us`."""
 
     sensor: str
     observed_us: int
@@ -95,7 +95,10 @@ class TrafficReading(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class EnergyReading(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Mean power over the interval that ended at `observed_us`, and the register at its end where the meter has one."""
+    """Mean power over the interval that starts at `observed_us`, and the register where the meter has one.
+
+    Beside a power it is the register at the interval's end; alone it is what the meter showed at `observed_us`.
+    """
 
     sensor: str
     observed_us: int
@@ -151,6 +154,7 @@ class SensorMeta(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     free_flow_kmh: float | None = None
     capacity_vph: float | None = None
     limit_kw: float | None = None
+    register_kwh: float | None = None
     step_seconds: int | None = None
 
 

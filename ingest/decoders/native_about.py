@@ -55,6 +55,7 @@ def meta(kind: Kind, sensor: str, payload: bytes) -> SensorMeta:
         ("free_flow_kmh", 1e-30, 3.4e38, "it is above 0"),
         ("capacity_vph", 1e-30, 3.4e38, "it is above 0"),
         ("limit_kw", 1e-30, 3.4e38, "it is above 0"),
+        ("register_kwh", 1e-30, 3.4e38, "it is above 0"),
     ):
         if fields.get(name) is not None:
             values[name] = number(name, fields[name], low=low, high=high, why=why)

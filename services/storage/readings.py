@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from services.storage.database import Connection
@@ -23,9 +23,19 @@ def start_session(connection: Connection, client_id: str) -> None:
     connection.execute(query("ingest", "start_session"), {"client_id": client_id})
 
 
-def count_session(connection: Connection, client_id: str, counts: Mapping[str, int]) -> None:
-    """Write the counters of a session: received, stored, duplicate, dead_lettered, spooled, in_flight."""
-    connection.execute(query("ingest", "count_session"), {"client_id": client_id, **counts})
+def count_session(
+    connection: Connection, client_id: str, counts: Mapping[str, int], *, beats: bool = False
+) -> None:
+    """Write the counters of a session: received, stored, duplicate, dead_lettered, spooled, in_flight.
+
+    Args:
+        connection: of role ingest.
+        client_id: whose session.
+        counts: the counters by name.
+        beats: whether a heartbeat has come the whole way with them.
+
+    """
+    connection.execute(query("ingest", "count_session"), {"client_id": client_id, "beats": beats, **counts})
 
 
 def register_sensors(connection: Connection, kinds: Mapping[str, str]) -> None:
@@ -80,6 +90,29 @@ def complete(connection: Connection, table: Literal["traffic", "energy"], rows: 
     """Fill in columns that are NULL in rows that exist."""
     with connection.cursor() as cursor:
         cursor.executemany(query("ingest", f"complete_{table}"), rows)
+
+
+def register_steps(
+    connection: Connection, sensors: Sequence[int], moments_us: Sequence[int], longest: timedelta
+) -> list[tuple[Any, ...]]:
+    """The registers without a reported power that rows under these keys touch, each with the next one.
+
+    Sensors are locked against other transactions that do the same, until this one ends.
+
+    Returns:
+        sensor, stamp [µs], power as stored [kW], register [kWh], stamp of the next [µs], next register [kWh], width of
+        the register [kWh], receipt of the next; None where there is none. By sensor and stamp.
+
+    """
+    keys = {"sensors": list(sensors), "moments": list(moments_us), "longest": longest}
+    connection.execute(query("ingest", "lock_registers"), keys)
+    return connection.execute(query("ingest", "register_steps"), keys).fetchall()
+
+
+def set_register_power(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Keep or take back power from registers: sensor_id, observed_at, power_kw, received_at."""
+    with connection.cursor() as cursor:
+        cursor.executemany(query("ingest", "set_register_power"), rows)
 
 
 def describe_sensors(connection: Connection, descriptions: Sequence[Mapping[str, Any]]) -> None:

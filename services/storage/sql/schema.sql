@@ -348,11 +348,14 @@ CREATE TABLE sensing.energy (
     power_kw real,
     energy_kwh double precision,
     quality smallint NOT NULL,
+    power_from_register boolean,
     CONSTRAINT energy_energy_kwh_check CHECK (((energy_kwh > '-Infinity'::double precision) AND (energy_kwh < 'Infinity'::double precision))),
     CONSTRAINT energy_power_kw_check CHECK (((power_kw > '-Infinity'::real) AND (power_kw < 'Infinity'::real))),
     CONSTRAINT energy_quality_check CHECK ((quality = ANY (ARRAY[1, 2, 3, 4, 9])))
 )
 PARTITION BY RANGE (observed_at);
+
+COMMENT ON COLUMN sensing.energy.power_from_register IS 'Whether the power was worked out from this register and the next one, and not reported.';
 
 CREATE TABLE sensing.energy_15min (
     sensor_id integer NOT NULL,
@@ -387,8 +390,11 @@ CREATE TABLE sensing.ingest_session (
     duplicate bigint DEFAULT 0 NOT NULL,
     dead_lettered bigint DEFAULT 0 NOT NULL,
     spooled bigint DEFAULT 0 NOT NULL,
-    in_flight bigint DEFAULT 0 NOT NULL
+    in_flight bigint DEFAULT 0 NOT NULL,
+    heartbeat_at timestamp with time zone
 );
+
+COMMENT ON COLUMN sensing.ingest_session.heartbeat_at IS 'When a heartbeat last came back from the broker and was committed behind every message before it.';
 
 CREATE TABLE sensing.layer (
     name text NOT NULL,
@@ -452,6 +458,7 @@ CREATE TABLE sensing.sensor (
     online boolean,
     status_at timestamp with time zone,
     registered_at timestamp with time zone DEFAULT now() NOT NULL,
+    register_kwh double precision,
     CONSTRAINT sensor_capacity_vph_check CHECK ((capacity_vph > (0)::double precision)),
     CONSTRAINT sensor_code_check CHECK (((length(code) >= 1) AND (length(code) <= 128))),
     CONSTRAINT sensor_free_flow_kmh_check CHECK ((free_flow_kmh > (0)::double precision)),
@@ -460,6 +467,7 @@ CREATE TABLE sensing.sensor (
     CONSTRAINT sensor_limit_kw_check CHECK ((limit_kw > (0)::double precision)),
     CONSTRAINT sensor_lon_check CHECK (((lon >= ('-180'::integer)::double precision) AND (lon <= (180)::double precision))),
     CONSTRAINT sensor_name_check CHECK ((length(name) <= 200)),
+    CONSTRAINT sensor_register_kwh_check CHECK (((register_kwh > (0)::double precision) AND (register_kwh < 'Infinity'::double precision))),
     CONSTRAINT sensor_road_check CHECK ((length(road) <= 200)),
     CONSTRAINT sensor_step_seconds_check CHECK (((step_seconds >= 1) AND (step_seconds <= 86400))),
     CONSTRAINT sensor_unit_check CHECK ((length(unit) <= 40))
@@ -469,16 +477,33 @@ COMMENT ON COLUMN sensing.sensor.step_seconds IS 'Usual time between two reading
 
 COMMENT ON COLUMN sensing.sensor.described IS 'Whether its meta message has arrived; until then only its readings are known.';
 
+COMMENT ON COLUMN sensing.sensor.register_kwh IS 'Where the meter''s register starts again from zero [kWh], as its meta message says.';
+
 CREATE TABLE sensing.sensor_health (
     sensor_id integer NOT NULL,
     judged_at timestamp with time zone NOT NULL,
     diagnosis text NOT NULL,
     since timestamp with time zone NOT NULL,
     detail text NOT NULL,
+    heard_at timestamp with time zone,
+    expected_at timestamp with time zone,
+    missing_since timestamp with time zone,
+    skipped integer DEFAULT 0 NOT NULL,
+    delay_s double precision,
     CONSTRAINT sensor_health_diagnosis_check CHECK ((diagnosis = ANY (ARRAY['ok'::text, 'no_data'::text, 'insufficient_data'::text, 'card_off'::text, 'high_value'::text, 'intermittent'::text, 'constant'::text, 'clock_skew'::text])))
 );
 
 COMMENT ON COLUMN sensing.sensor_health.since IS 'When this diagnosis was first made without another in between.';
+
+COMMENT ON COLUMN sensing.sensor_health.heard_at IS 'When its newest reading was received.';
+
+COMMENT ON COLUMN sensing.sensor_health.expected_at IS 'When the next reading is due: one step after the newest was received.';
+
+COMMENT ON COLUMN sensing.sensor_health.missing_since IS 'When a reading was due that had not come when the sensor was judged, with a tolerance; NULL when none is missing.';
+
+COMMENT ON COLUMN sensing.sensor_health.skipped IS 'Sequence numbers that are missing among the readings of the last hours.';
+
+COMMENT ON COLUMN sensing.sensor_health.delay_s IS 'Least time from a stamp to its receipt [s]; below zero its clock is ahead.';
 
 ALTER TABLE sensing.sensor ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME sensing.sensor_id_seq

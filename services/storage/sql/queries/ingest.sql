@@ -6,12 +6,13 @@ SELECT pg_try_advisory_lock(hashtextextended('arterial-ingest:' || %(client_id)s
 -- Begin counting anew: what an earlier process did not acknowledge is delivered again.
 INSERT INTO sensing.ingest_session (client_id, started_at, seen_at) VALUES (%(client_id)s, now(), now())
 ON CONFLICT (client_id) DO UPDATE SET started_at = now(), seen_at = now(), received = 0, stored = 0, duplicate = 0,
-    dead_lettered = 0, spooled = 0, in_flight = 0;
+    dead_lettered = 0, spooled = 0, in_flight = 0, heartbeat_at = NULL;
 
 -- name: count_session
 -- Write the counters of a session, in the transaction of the batch they count.
 UPDATE sensing.ingest_session SET seen_at = now(), received = %(received)s, stored = %(stored)s,
-    duplicate = %(duplicate)s, dead_lettered = %(dead_lettered)s, spooled = %(spooled)s, in_flight = %(in_flight)s
+    duplicate = %(duplicate)s, dead_lettered = %(dead_lettered)s, spooled = %(spooled)s, in_flight = %(in_flight)s,
+    heartbeat_at = CASE WHEN %(beats)s THEN now() ELSE heartbeat_at END
 WHERE client_id = %(client_id)s;
 
 -- name: register_sensors
@@ -58,8 +59,8 @@ JOIN sensing.traffic t ON t.sensor_id = k.sensor_id
     AND t.observed_at = timestamptz 'epoch' + k.observed_us * interval '1 microsecond';
 
 -- name: existing_energy
--- What is stored under the given keys; `item` is the place of the key in the arrays, counted from 0.
-SELECT k.item - 1, t.power_kw::float8, t.energy_kwh
+-- What was reported under the given keys; `item` is the place of the key in the arrays, counted from 0.
+SELECT k.item - 1, CASE WHEN t.power_from_register IS NOT TRUE THEN t.power_kw::float8 END, t.energy_kwh
 FROM unnest(%(sensors)s::int[], %(moments)s::bigint[]) WITH ORDINALITY AS k (sensor_id, observed_us, item)
 JOIN sensing.energy t ON t.sensor_id = k.sensor_id
     AND t.observed_at = timestamptz 'epoch' + k.observed_us * interval '1 microsecond';
@@ -80,9 +81,54 @@ UPDATE sensing.traffic SET flow_vph = coalesce(flow_vph, %(flow_vph)s), speed_km
 WHERE sensor_id = %(sensor_id)s AND observed_at = %(observed_at)s;
 
 -- name: complete_energy
--- Fill in what an earlier message about the same moment left open.
-UPDATE sensing.energy SET power_kw = coalesce(power_kw, %(power_kw)s), energy_kwh = coalesce(energy_kwh, %(energy_kwh)s),
+-- Fill in what an earlier message about the same moment left open; a reported power goes before one from registers.
+UPDATE sensing.energy SET
+    power_kw = CASE WHEN power_from_register THEN coalesce(%(power_kw)s, power_kw) ELSE coalesce(power_kw, %(power_kw)s) END,
+    power_from_register = power_from_register AND %(power_kw)s::real IS NULL,
+    energy_kwh = coalesce(energy_kwh, %(energy_kwh)s),
     received_at = greatest(received_at, %(received_at)s), quality = %(quality)s
+WHERE sensor_id = %(sensor_id)s AND observed_at = %(observed_at)s;
+
+-- name: lock_registers
+-- One transaction at a time works out power for a sensor: it sees the registers that the others have committed.
+SELECT pg_advisory_xact_lock(hashtext('sensing.energy.power_from_register'), part)
+FROM (SELECT DISTINCT sensor_id %% 256 AS part FROM unnest(%(sensors)s::int[]) AS k (sensor_id) ORDER BY 1) parts;
+
+-- name: register_steps
+-- The registers without a reported power under the given keys, those last before them, and of each the next one.
+WITH given AS (
+    SELECT sensor_id, timestamptz 'epoch' + observed_us * interval '1 microsecond' AS at
+    FROM unnest(%(sensors)s::int[], %(moments)s::bigint[]) AS k (sensor_id, observed_us)
+), starts AS (
+    SELECT sensor_id, at FROM given
+    UNION
+    SELECT given.sensor_id, before.observed_at
+    FROM given
+    CROSS JOIN LATERAL (
+        SELECT observed_at FROM sensing.energy
+        WHERE sensor_id = given.sensor_id AND observed_at < given.at AND observed_at >= given.at - %(longest)s
+            AND energy_kwh IS NOT NULL AND (power_kw IS NULL OR power_from_register)
+        ORDER BY observed_at DESC LIMIT 1
+    ) before
+)
+SELECT e.sensor_id, (extract(epoch FROM e.observed_at) * 1000000)::bigint, e.power_kw::float8, e.energy_kwh,
+    (extract(epoch FROM after.observed_at) * 1000000)::bigint, after.energy_kwh, s.register_kwh, after.received_at
+FROM starts
+JOIN sensing.energy e ON e.sensor_id = starts.sensor_id AND e.observed_at = starts.at
+JOIN sensing.sensor s ON s.id = e.sensor_id
+LEFT JOIN LATERAL (
+    SELECT observed_at, energy_kwh, received_at FROM sensing.energy
+    WHERE sensor_id = e.sensor_id AND observed_at > e.observed_at AND observed_at <= e.observed_at + %(longest)s
+        AND energy_kwh IS NOT NULL AND (power_kw IS NULL OR power_from_register)
+    ORDER BY observed_at LIMIT 1
+) after ON true
+WHERE e.energy_kwh IS NOT NULL AND (e.power_kw IS NULL OR e.power_from_register)
+ORDER BY 1, 2;
+
+-- name: set_register_power
+-- Keep the power from a register to the next, known since the next was received; NULL takes it back.
+UPDATE sensing.energy SET power_kw = %(power_kw)s, power_from_register = %(power_kw)s::real IS NOT NULL,
+    received_at = greatest(received_at, %(received_at)s)
 WHERE sensor_id = %(sensor_id)s AND observed_at = %(observed_at)s;
 
 -- name: describe_sensor
@@ -92,7 +138,7 @@ UPDATE sensing.sensor SET
     unit = coalesce(%(unit)s, unit), district_id = coalesce(%(district_id)s::smallint, district_id),
     road = coalesce(%(road)s, road), free_flow_kmh = coalesce(%(free_flow_kmh)s, free_flow_kmh),
     capacity_vph = coalesce(%(capacity_vph)s, capacity_vph), limit_kw = coalesce(%(limit_kw)s, limit_kw),
-    step_seconds = coalesce(%(step_seconds)s, step_seconds), described = true
+    register_kwh = coalesce(%(register_kwh)s, register_kwh), step_seconds = coalesce(%(step_seconds)s, step_seconds), described = true
 WHERE id = %(sensor_id)s;
 
 -- name: note_status

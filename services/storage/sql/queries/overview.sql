@@ -35,7 +35,13 @@ LEFT JOIN LATERAL (
     ORDER BY observed_at DESC LIMIT 1
 ) t ON true
 LEFT JOIN LATERAL (
-    SELECT observed_at, power_kw FROM sensing.energy
+    SELECT observed_at, coalesce(power_kw, (
+        SELECT before.power_kw FROM sensing.energy before
+        WHERE before.sensor_id = s.id AND before.observed_at < newest.observed_at
+            AND before.observed_at >= newest.observed_at - interval '2 hours' AND before.power_from_register
+        ORDER BY before.observed_at DESC LIMIT 1
+    )) AS power_kw -- the newest register has no power before the next one
+    FROM sensing.energy newest
     WHERE s.kind = 'energy' AND sensor_id = s.id AND observed_at <= %(now)s AND quality <= 3
     ORDER BY observed_at DESC LIMIT 1
 ) e ON true
