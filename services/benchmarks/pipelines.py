@@ -168,6 +168,10 @@ def _node_red_files(way: Way) -> dict[str, str]:
     database = {"hostname": parts.hostname, "port": str(parts.port), "db": parts.path[1:], "ssl": False}
     source = {"topic": way.topics, "qos": "1", "datatype": "json", "broker": "broker"}
     function = f"msg.queryParameters = msg.payload; msg.payload = '{insert}'; return msg;"
+    if way.is_careful:
+        function = (
+            f"for (const name of {json.dumps(COLUMNS)}) {{ if (!(name in msg.payload)) return null; }} {function}"
+        )
     flow = [
         {"id": "tab", "type": "tab", "label": "bench"},
         {"id": "broker", "type": "mqtt-broker", **broker},

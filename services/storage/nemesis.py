@@ -60,6 +60,11 @@ def make_peer_table(connection: Connection) -> None:
     connection.execute(query("nemesis", "make_peer_table"))
 
 
+def read_rules_again(connection: Connection) -> None:
+    """Let the server read its rules of access again."""
+    connection.execute(query("nemesis", "read_rules_again"))
+
+
 def peer_rows(connection: Connection) -> int:
     """How many rows a peer has written."""
     row = connection.execute(query("nemesis", "peer_rows")).fetchone() or (0,)

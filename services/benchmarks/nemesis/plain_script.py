@@ -28,7 +28,7 @@ def main(broker: str, topics: str, database: str, insert: str) -> None:
     def on_message(_: Client, __: Any, message: MQTTMessage) -> None:
         try:
             said = json.loads(message.payload)
-            waiting.put((said["ts"], said["seq"], said["flow_vph"], said["speed_kmh"], said["occupancy"]))
+            waiting.put((said["seq"], said["ts"], said["flow_vph"], said["speed_kmh"], said["occupancy"]))
         except (ValueError, KeyError, TypeError, RecursionError):
             return
 

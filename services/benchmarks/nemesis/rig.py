@@ -13,8 +13,9 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final, Self
 
-from services.benchmarks.nemesis.peers import Peer
+from services.benchmarks.nemesis.peers import TOPICS, Peer
 from services.benchmarks.nemesis.proxy import Proxy
+from services.benchmarks.pipelines import Way, trust_loopback
 from services.embedded import Running, free_port, start_broker, start_child, start_postgres, stop_process
 from services.errors import UnavailableError
 from services.settings import load_settings
@@ -27,6 +28,7 @@ _PATIENCE_S: Final = 20.0
 _WORKING_S: Final = 5.0
 _RESTART_PAUSE_S: Final = 0.5
 _DISK: Final = "1g"
+_WINDOW: Final = 20_000
 
 
 class Rig:
@@ -74,6 +76,9 @@ class Rig:
             with self.connect() as connection:
                 nemesis.watch_sessions(connection)
                 nemesis.make_peer_table(connection)
+                if self._peer is not None:
+                    trust_loopback(self._database_folder / "postgres")
+                    nemesis.read_rules_again(connection)
             starting.callback(self.kill_ingest)
             starting.callback(self._thaw_all)
             self._closing = starting.pop_all()
@@ -110,10 +115,22 @@ class Rig:
         }
         command = [sys.executable, "-m", "services.cli", "ingest", "--json"]
         if self._peer is not None:
-            command = self._peer.command(environment["ARTERIAL_MQTT_URL"], database)
+            command = self._peer.command(self._way(self._peer.name, database))
         with (self.folder / "ingest.log").open("ab") as log:
             self._ingest = start_child(command, log=log, env=environment)
         self.ingest_starts += 1
+
+    def _way(self, name: str, database: str) -> Way:
+        return Way(
+            broker_port=self.links["broker"].port,
+            topics=TOPICS,
+            client_id=name,
+            window=_WINDOW,
+            database=database,
+            stamps="text",
+            folder=self.folder,
+            is_careful=True,
+        )
 
     def supervise(self) -> None:
         """Start the ingest again when it has ended unasked, as the service manager of a city does."""

@@ -24,7 +24,7 @@ from services.storage import nemesis
 
 _FIRST: Final = "nemesis-first"
 _LOOK_S: Final = 0.1
-_START_PATIENCE_S: Final = 30.0
+_START_PATIENCE_S: Final = 60.0
 _QUIET_S: Final = 20.0
 _EXAMPLES: Final = 10
 
@@ -109,17 +109,18 @@ def _peers(plan: Plan, tell: Tell, folder: Path) -> dict[str, Any]:
     """What the same storm leaves of other pipelines; one that cannot run here is named with the reason."""
     found: dict[str, Any] = {}
     for peer in PEERS:
-        missing = peer.missing()
-        if missing is not None:
-            found[peer.name] = {"skipped": missing}
-            continue
         own = folder / peer.name
         own.mkdir()
-        with Rig(own, peer) as rig:
-            _storm_over(rig, plan, tell)
-            _drain(rig, lambda: False)
-            with rig.connect() as connection:
-                found[peer.name] = judge_peer(journal.read(own / "storm.journal"), nemesis.peer_stored(connection))
+        try:
+            with Rig(own, peer) as rig:
+                by_kind, _ = _storm_over(rig, plan, tell)
+                _drain(rig, lambda: False)
+                with rig.connect() as connection:
+                    judged = judge_peer(journal.read(own / "storm.journal"), nemesis.peer_stored(connection))
+        except UnavailableError as error:
+            found[peer.name] = {"skipped": str(error)}
+        else:
+            found[peer.name] = {"faults": by_kind.total(), "starts": rig.ingest_starts, **judged}
     return found
 
 

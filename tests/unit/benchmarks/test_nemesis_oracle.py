@@ -79,9 +79,10 @@ def test_a_peer_is_judged_by_the_good_readings_it_lost_or_doubled() -> None:
     for seq in (1, 2, 3):
         journal.acknowledged |= sent(seq).acknowledged
     journal.acknowledged |= sent(4, poison=True).acknowledged
+    journal.publishes = 5
     first, second = ((seq, *payloads.values("storm-1", seq)) for seq in (1, 2))
-    found = judge_peer(journal, [first, second, second])
-    assert found == {"published": 3, "stored": 2, "lost": 1, "doubled": 1}
+    found = judge_peer(journal, [first, second, second, second])
+    assert found == {"published": 3, "stored": 2, "lost": 1, "doubled": 2, "repeated": 1}
 
 
 def test_a_journal_is_read_as_it_was_written_without_a_line_that_was_cut_off(tmp_path: Path) -> None:

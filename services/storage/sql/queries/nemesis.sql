@@ -58,10 +58,15 @@ SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND appli
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND application_name <> 'arterial-nemesis';
 
 -- name: make_peer_table
--- Where a pipeline that is not Arterial puts the readings: no key, as its users have it.
+-- Where a pipeline that is not Arterial puts the readings: no key, as its users have it; Pathway adds two columns.
 CREATE TABLE public.reading (
-    ts text, seq bigint, flow_vph double precision, speed_kmh double precision, occupancy double precision
+    seq bigint, ts text, flow_vph double precision, speed_kmh double precision, occupancy double precision,
+    "time" bigint, diff bigint
 );
+
+-- name: read_rules_again
+-- Let the server read pg_hba.conf again.
+SELECT pg_reload_conf();
 
 -- name: peer_rows
 -- How many rows a peer has written.
