@@ -17,13 +17,17 @@ from services.domain import Message
 
 PINGREQ: Final = b"\xc0\x00"
 DISCONNECT: Final = b"\xe0\x00"
+END_SESSION: Final = b"\xe0\x07\x00\x05\x11\x00\x00\x00\x00"
+"""A DISCONNECT of version 5 that ends the session too: its expiry becomes zero [5: 3.14.2.2.2]."""
+SHARE: Final = "$share/"
+"""How the filter of a shared subscription begins; the name of the group follows [5: 4.8.2]."""
 MOST_PACKET_BYTES: Final = 16 * 1024 * 1024
 """A larger packet is a broker without a limit: what ingest holds in memory must be bounded."""
 ASIDE: Final = ("arterial/heartbeat/", "$SYS/")
 """How the topics begin that are about the path and not about the city: never counted, stored or buried."""
 _TOPICS_KNOWN: Final = 65_536
-_CONNACK, _PUBLISH, _PUBACK, _SUBACK, _PINGRESP, _DISCONNECT = 2, 3, 4, 9, 13, 14
-_SESSION_EXPIRY, _SERVER_KEEPALIVE, _RECEIVE_MAXIMUM, _PACKET_MAXIMUM = 0x11, 0x13, 0x21, 0x27
+_CONNACK, _PUBLISH, _PUBACK, _SUBACK, _UNSUBACK, _PINGRESP, _DISCONNECT = 2, 3, 4, 9, 11, 13, 14
+_SESSION_EXPIRY, _SERVER_KEEPALIVE, _RECEIVE_MAXIMUM, _PACKET_MAXIMUM, _SHARES = 0x11, 0x13, 0x21, 0x27, 0x2A
 _PROPERTY_BYTES: Final = {
     **dict.fromkeys((0x01, 0x17, 0x19, 0x24, 0x25, 0x28, 0x29, 0x2A), 1),
     **dict.fromkeys((0x13, 0x21, 0x22, 0x23), 2),
@@ -38,11 +42,15 @@ class MalformedPacketError(ValueError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Accepted:
-    """The broker's answer to CONNECT: `reason` 0 is success; a keepalive of its own replaces the client's [s]."""
+    """The broker's answer to CONNECT: `reason` 0 is success; a keepalive of its own replaces the client's [s].
+
+    `shares` tells whether it knows shared subscriptions; a broker of version 3.1.1 does not say.
+    """
 
     session_present: bool
     reason: int
     keepalive_s: int | None
+    shares: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,13 +62,20 @@ class Granted:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Released:
+    """The broker's answer to UNSUBSCRIBE: a code per topic filter, in version 5 zero where there was a subscription."""
+
+    codes: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Goodbye:
     """The broker ends the connection, and in version 5 says why."""
 
     reason: int
 
 
-Answer = Accepted | Granted | Goodbye
+Answer = Accepted | Granted | Released | Goodbye
 
 
 @dataclass(kw_only=True, slots=True)
@@ -102,8 +117,16 @@ def connect(
 
 
 def subscribe(topics: Sequence[str], *, is_5: bool) -> bytes:
-    """A SUBSCRIBE at QoS 1; in version 5 retained messages come with new subscriptions only [5: 3.8.3.1]."""
+    """A SUBSCRIBE at QoS 1; in version 5 retained messages come with new subscriptions only [5: 3.8.3.1].
+
+    With shared ones they never come, as the standard has it; some brokers would send them to every member.
+    """
     return _subscribe(topics, 1, 0x11 if is_5 else 0x01, is_5=is_5)
+
+
+def unsubscribe(topics: Sequence[str], *, mid: int) -> bytes:
+    """An UNSUBSCRIBE of version 5 [5: 3.10]."""
+    return _packet(0xA2, mid.to_bytes(2, "big") + b"\x00" + b"".join(map(_text, topics)))
 
 
 def subscribe_aside(topics: Sequence[str], *, mid: int, is_5: bool) -> bytes:
@@ -113,7 +136,8 @@ def subscribe_aside(topics: Sequence[str], *, mid: int, is_5: bool) -> bytes:
 
 def _subscribe(topics: Sequence[str], mid: int, options: int, *, is_5: bool) -> bytes:
     body = mid.to_bytes(2, "big") + (b"\x00" if is_5 else b"")
-    return _packet(0x82, body + b"".join(_text(topic) + bytes((options,)) for topic in topics))
+    filters = [_text(topic) + bytes((0x21 if topic.startswith(SHARE) else options,)) for topic in topics]
+    return _packet(0x82, body + b"".join(filters))
 
 
 def publish(topic: str, payload: bytes, *, mid: int) -> bytes:
@@ -219,16 +243,22 @@ class Stream:
 
     def _answer(self, content: bytes, kind: int, arrived: Arrived) -> None:
         if kind == _CONNACK:
-            keepalive_s = _server_keepalive(content) if self._is_5 and content[1] == 0 else None
+            said = _properties(content) if self._is_5 and content[1] == 0 else {}
             arrived.answers.append(
-                Accepted(session_present=content[0] & 1 == 1, reason=content[1], keepalive_s=keepalive_s)
+                Accepted(
+                    session_present=content[0] & 1 == 1,
+                    reason=content[1],
+                    keepalive_s=said.get(_SERVER_KEEPALIVE),
+                    shares=said.get(_SHARES, 1) == 1,
+                )
             )
-        elif kind == _SUBACK:
+        elif kind in {_SUBACK, _UNSUBACK}:
             codes = 2
             if self._is_5:
                 properties, codes = _whole_length(content, 2, len(content))
                 codes += properties
-            arrived.answers.append(Granted(mid=content[0] << 8 | content[1], codes=tuple(content[codes:])))
+            mid, found = content[0] << 8 | content[1], tuple(content[codes:])
+            arrived.answers.append(Granted(mid=mid, codes=found) if kind == _SUBACK else Released(codes=found))
         elif kind == _DISCONNECT:
             arrived.answers.append(Goodbye(reason=content[0] if content else 0))
         elif kind not in {_PINGRESP, _PUBACK}:
@@ -236,22 +266,25 @@ class Stream:
             raise MalformedPacketError(message)
 
 
-def _server_keepalive(content: bytes) -> int | None:
-    """The property Server Keep Alive of a CONNACK [5: 3.2.2.3.14]."""
+def _properties(content: bytes) -> dict[int, int]:
+    """The properties of a CONNACK that are numbers [5: 3.2.2.3]."""
+    found = {}
     length, at = _whole_length(content, 2, len(content))
     end = at + length
     while at < end:
         name = content[at]
         at += 1
-        if name == _SERVER_KEEPALIVE:
-            return content[at] << 8 | content[at + 1]
         size = _PROPERTY_BYTES.get(name)
         if size is None:
             for _ in range(2 if name == 0x26 else 1):  # a user property is a pair of texts
                 at += 2 + (content[at] << 8 | content[at + 1])
         else:
+            if at + size > len(content):
+                message = "a property that ends behind its packet"
+                raise MalformedPacketError(message)
+            found[name] = int.from_bytes(content[at : at + size], "big")
             at += size
-    return None
+    return found
 
 
 def _read_length(data: bytes, at: int, end: int) -> tuple[int, int]:

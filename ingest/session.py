@@ -24,8 +24,10 @@ import structlog
 
 from ingest import broker_figures, packets
 from ingest.inbox import Inbox, Receipt
+from ingest.sharing import subscriptions
 from ingest.watch import Watch
 from services.domain import Message
+from services.errors import ConfigurationError
 from services.settings import Settings
 
 _KEEPALIVE_S: Final = 60
@@ -37,6 +39,10 @@ _PIECE_BYTES: Final = 256 * 1024
 _PIECES_PER_TURN: Final = 16
 _HEARTBEAT_MID: Final = 2
 _FIGURES_MID: Final = 3
+_STALE_MID: Final = 4
+_QUIET_S: Final = 3.0
+_NOT_SHARED: Final = 0x9E
+_THERE_WAS_NONE: Final = 0x11
 _TAKEN_OVER: Final = 0x8E
 _REFUSED: Final = 0x80
 _NOT_YET: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -47,8 +53,10 @@ log = structlog.get_logger()
 class Session:
     """A persistent session with the broker; constructing it opens nothing."""
 
-    def __init__(self, settings: Settings, inbox: Inbox, watch: Watch | None = None) -> None:
+    def __init__(self, settings: Settings, inbox: Inbox, watch: Watch | None = None, *, retiring: bool = False) -> None:
         """Take the broker, the client id and the topic filters from the settings; tell `watch` what it sees.
+
+        A session that is retiring leaves its group, takes what the broker still holds for it, and ends for good.
 
         Raises:
             ConfigurationError: no broker is configured.
@@ -57,6 +65,10 @@ class Session:
         self._address = urlsplit(settings.broker_url())
         self._settings = settings
         self._is_5 = settings.mqtt_protocol == "5"
+        self._topics = subscriptions(settings)
+        self._retiring = retiring
+        self._left_group = self._session_was_present = False
+        self.failure: ConfigurationError | None = None
         self._inbox = inbox
         self._watch = watch or Watch(settings)
         self.connections = self.sessions_lost = self.stalls = 0
@@ -69,7 +81,7 @@ class Session:
         self._connected = False
         self._subscribed = False
         self._keepalive_s: float = _KEEPALIVE_S
-        self._begun = self._sent = self._heard = self._looked = 0.0
+        self._begun = self._sent = self._heard = self._looked = self._delivered = 0.0
         self._pause_s = _FIRST_PAUSE_S
         self._committed: deque[Receipt] = deque()
         self._wake_read: socket.socket | None = None
@@ -92,6 +104,11 @@ class Session:
     def is_connected(self) -> bool:
         """Whether the broker has accepted the connection that is open now."""
         return self._connected
+
+    def has_retired(self) -> bool:
+        """Whether a retiring session has left its group and the broker has nothing more for it."""
+        idle = self._left_group and self._connected and bool(np.isinf(self._unacknowledged).all())
+        return idle and time.monotonic() - self._delivered > _QUIET_S
 
     def oldest_unacknowledged_s(self) -> float:
         """How long the message that has waited longest waits for its acknowledgement [s]; 0 when none does."""
@@ -209,6 +226,7 @@ class Session:
                 self._hear(answer)
             if arrived.messages:
                 generation = self._generation
+                self._delivered = self._heard
                 self._unacknowledged[arrived.mids] = self._heard
                 self._unacknowledged[0] = np.inf  # at QoS 0 nothing is to be acknowledged
                 self._inbox.put(arrived.messages, [Receipt(generation=generation, mid=mid) for mid in arrived.mids])
@@ -291,9 +309,16 @@ class Session:
         elif isinstance(answer, packets.Granted):
             if answer.mid == _FIGURES_MID:
                 return  # a broker without such figures, or that keeps them to itself
+            if _NOT_SHARED in answer.codes:
+                self._refuse_to_share()
             if any(code >= _REFUSED for code in answer.codes):
-                refused = [t for t, c in zip(self._settings.mqtt_topics, answer.codes, strict=False) if c >= _REFUSED]
+                wanted = (*self._topics.plain, *self._topics.shared)
+                refused = [t for t, c in zip(wanted, answer.codes, strict=False) if c >= _REFUSED]
                 log.error("the broker refuses a subscription", topics=refused)
+            elif self._is_5 and self._session_was_present:  # not before: what is published now must find a subscription
+                self._outgoing += packets.unsubscribe(self._topics.stale, mid=_STALE_MID)
+        elif isinstance(answer, packets.Released):
+            self._released(answer)
         else:
             if answer.reason == _TAKEN_OVER:
                 self._end.set()  # coming back would only start a quarrel
@@ -313,24 +338,62 @@ class Session:
         self._pause_s = _FIRST_PAUSE_S
         if answer.keepalive_s:
             self._keepalive_s = answer.keepalive_s
+        self._session_was_present = answer.session_present
         log.info("connected to the broker", session_present=answer.session_present)
         if not answer.session_present and self._subscribed:
             self.sessions_lost += 1
             log.warning("the broker has lost the session: what it held for this client is gone")
+        if self._retiring:
+            self._outgoing += packets.unsubscribe(self._all_filters(), mid=_STALE_MID)
+            return
+        if self._topics.shared and not answer.shares:
+            self._refuse_to_share()
         if not answer.session_present or not self._subscribed:  # once per process, as the filters may have changed
-            self._outgoing += packets.subscribe(self._settings.mqtt_topics, is_5=self._is_5)
+            self._outgoing += packets.subscribe((*self._topics.plain, *self._topics.shared), is_5=self._is_5)
             self._subscribed = True
         self._outgoing += packets.subscribe_aside(tuple(broker_figures.TOPICS), mid=_FIGURES_MID, is_5=self._is_5)
         if self._watch.heartbeat.is_on:
             own = [self._watch.heartbeat.topic]
             self._outgoing += packets.subscribe_aside(own, mid=_HEARTBEAT_MID, is_5=self._is_5)
 
+    def _released(self, answer: packets.Released) -> None:
+        """Go on when this session was of the group; another's is left as it is.
+
+        Raises:
+            ConnectionAbortedError: it was not; the thread ends.
+
+        """
+        if not self._retiring or self._left_group:
+            return
+        if self._session_was_present and all(code == _THERE_WAS_NONE for code in answer.codes):
+            self._fail(
+                f"the session {self._settings.mqtt_client_id!r} holds none of the subscriptions of the group "
+                f"{self._settings.mqtt_share_group!r} and is left as it is; to take what the broker may hold for it, start "
+                "as many processes as before"
+            )
+        self._left_group = True
+        self._delivered = time.monotonic()
+
+    def _refuse_to_share(self) -> None:
+        self._fail(
+            f"the broker at {self._where()} knows no shared subscriptions, by which several ingest processes divide the "
+            "messages: set ARTERIAL_INGEST_PROCESSES=1 and no ARTERIAL_MQTT_SHARE_GROUP, or take another broker"
+        )
+
+    def _fail(self, reason: str) -> None:
+        self.failure = ConfigurationError(reason)
+        self._end.set()
+        raise ConnectionAbortedError(reason)
+
+    def _all_filters(self) -> tuple[str, ...]:
+        return (*self._topics.shared, *self._topics.plain, *self._topics.stale)
+
     def _leave(self) -> None:
         """Say goodbye and wait until the broker has heard it: closing on unread bytes would take back what was sent."""
         if self._socket is None or not self._connected:
             return
         self._acknowledge_committed()
-        self._outgoing += packets.DISCONNECT
+        self._outgoing += packets.END_SESSION if self._retiring and self.has_retired() else packets.DISCONNECT
         self._socket.settimeout(1.0)
         self._socket.sendall(self._outgoing)
         deadline = time.monotonic() + 1.0

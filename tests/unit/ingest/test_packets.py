@@ -85,3 +85,17 @@ def test_a_topic_that_is_not_utf_8_keeps_its_bytes() -> None:
 
 def test_acknowledgements_are_in_order() -> None:
     assert packets.acknowledgements([1, 65_535, 258]) == b"\x40\x02\x00\x01\x40\x02\xff\xff\x40\x02\x01\x02"
+
+
+def test_shared_subscriptions_ask_for_nothing_retained_and_plain_ones_for_what_is_new() -> None:
+    packet = packets.subscribe(["a/+", "$share/g/b"], is_5=True)
+    assert packet == b"\x82\x16\x00\x01\x00" + _text("a/+") + b"\x11" + _text("$share/g/b") + b"\x21"
+
+
+def test_what_a_broker_says_about_groups_is_understood() -> None:
+    arrived = Stream(is_5=True).feed(_packet(0x20, b"\x00\x00\x02\x2a\x00") + _packet(0xB0, b"\x00\x04\x00\x00\x11"))
+    assert arrived.answers == [
+        Accepted(session_present=False, reason=0, keepalive_s=None, shares=False),
+        packets.Released(codes=(0, 0x11)),
+    ]
+    assert packets.unsubscribe(["a", "b"], mid=4) == b"\xa2\x09\x00\x04\x00\x00\x01a\x00\x01b"
