@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
-from ingest.counts import Fate
+import numpy as np
+import numpy.typing as npt
+
+from ingest.counts import Settled
+from ingest.rows import Arrivals, Rows, energy_rows, quantity_rows, traffic_rows
 from services.domain import (
     Decoded,
     EnergyReading,
@@ -21,19 +25,7 @@ from services.domain import (
 )
 
 T = TypeVar("T")
-
-
-FixedItem = TrafficReading | EnergyReading | QuantityReading | SensorMeta | SensorStatus
-"""What speaks of a fixed sensor."""
-
-
-def kind_of(item: FixedItem) -> Kind:
-    """The kind of sensor that an item speaks of."""
-    if isinstance(item, TrafficReading):
-        return Kind.TRAFFIC
-    if isinstance(item, EnergyReading):
-        return Kind.ENERGY
-    return item.kind
+K = TypeVar("K", str, tuple[str, Kind])
 
 
 @dataclass(kw_only=True, slots=True)
@@ -49,6 +41,24 @@ class Items(Generic[T]):
         self.message.append(message)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """Rows of one observation table before their sensors have numbers: `rows.sensor_id` holds places in `sensors`."""
+
+    rows: Rows
+    sensors: Sequence[tuple[str, Kind]]
+
+    def numbered(self, numbers: npt.NDArray[np.int64]) -> Rows:
+        """The rows with the numbers of their sensors, given sensor by sensor; those of a negative one are left out."""
+        rows = replace(self.rows, sensor_id=numbers[self.rows.sensor_id])
+        return rows if (numbers >= 0).all() else rows.take(rows.sensor_id >= 0)
+
+    def messages_about(self, sensor: int) -> list[int]:
+        """The places of the messages that speak of a sensor, by its place in `sensors`."""
+        places: list[int] = self.rows.message[self.rows.sensor_id == sensor].tolist()
+        return places
+
+
 @dataclass(kw_only=True, slots=True)
 class Batch:
     """The messages of one transaction and all they said.
@@ -56,31 +66,31 @@ class Batch:
     Attributes:
         messages: in order of receipt.
         decoded: what each said, in the same order.
+        tables: the readings of fixed sensors, as rows.
         reasons: why a message becomes a dead letter, by its place.
-        fresh_rows: how many new rows a message brought, by its place.
+        fresh_rows: how many new rows each message brought [messages].
 
     """
 
     messages: Sequence[Message]
     decoded: Sequence[Decoded]
-    traffic: Items[TrafficReading] = field(default_factory=Items)
-    energy: Items[EnergyReading] = field(default_factory=Items)
-    quantities: Items[QuantityReading] = field(default_factory=Items)
+    fresh_rows: npt.NDArray[np.int64]
+    tables: list[Table] = field(default_factory=list)
     positions: Items[PositionReading] = field(default_factory=Items)
     households: Items[HouseholdReading] = field(default_factory=Items)
     meta: Items[SensorMeta] = field(default_factory=Items)
     status: Items[SensorStatus] = field(default_factory=Items)
     reasons: dict[int, list[str]] = field(default_factory=dict)
-    fresh_rows: list[int] = field(default_factory=list)
 
     @classmethod
     def of(cls, messages: Sequence[Message], decoded: Sequence[Decoded]) -> Batch:
         """Sort what the messages said."""
-        batch = cls(messages=messages, decoded=decoded, fresh_rows=[0] * len(messages))
+        batch = cls(messages=messages, decoded=decoded, fresh_rows=np.zeros(len(messages), dtype=np.int64))
+        traffic, energy, quantities = Items[TrafficReading](), Items[EnergyReading](), Items[QuantityReading]()
         lanes: dict[type, Items[Any]] = {
-            TrafficReading: batch.traffic,
-            EnergyReading: batch.energy,
-            QuantityReading: batch.quantities,
+            TrafficReading: traffic,
+            EnergyReading: energy,
+            QuantityReading: quantities,
             PositionReading: batch.positions,
             HouseholdReading: batch.households,
         }
@@ -89,14 +99,21 @@ class Batch:
                 lane = lanes[type(reading)]
                 lane.items.append(reading)
                 lane.message.append(place)
-            for meta in said.meta:
-                batch.meta.add(meta, place)
-            for status in said.status:
-                batch.status.add(status, place)
-            for rejected in said.rejected:
-                batch.reject(
-                    place, rejected.reason if rejected.item is None else f"item {rejected.item}: {rejected.reason}"
-                )
+            if said.meta or said.status or said.rejected:
+                batch._add_rest(place, said)
+        arrivals = Arrivals.of(messages)
+        if traffic.items:
+            codes, sensors = _places([reading.sensor for reading in traffic.items])
+            rows = traffic_rows(traffic.items, sensors, traffic.message, arrivals)
+            batch.tables.append(Table(rows=rows, sensors=[(code, Kind.TRAFFIC) for code in codes]))
+        if energy.items:
+            codes, sensors = _places([reading.sensor for reading in energy.items])
+            rows = energy_rows(energy.items, sensors, energy.message, arrivals)
+            batch.tables.append(Table(rows=rows, sensors=[(code, Kind.ENERGY) for code in codes]))
+        if quantities.items:
+            pairs, sensors = _places([(reading.sensor, reading.kind) for reading in quantities.items])
+            rows = quantity_rows(quantities.items, sensors, quantities.message, arrivals)
+            batch.tables.append(Table(rows=rows, sensors=pairs))
         return batch
 
     def reject(self, place: int, reason: str) -> None:
@@ -104,21 +121,43 @@ class Batch:
         self.reasons.setdefault(place, []).append(reason)
 
     def sensors(self) -> dict[str, Kind]:
-        """Every sensor the batch speaks of, with the kind it first has."""
+        """Every fixed sensor the batch speaks of, with the kind it first has."""
         found: dict[str, Kind] = {}
-        lanes = (self.traffic.items, self.energy.items, self.quantities.items, self.meta.items, self.status.items)
-        for items in lanes:
-            for code, kind in {(item.sensor, kind_of(item)) for item in items}:
+        for table in self.tables:
+            for code, kind in table.sensors:
                 found.setdefault(code, kind)
+        for meta in self.meta.items:
+            found.setdefault(meta.sensor, meta.kind)
+        for status in self.status.items:
+            found.setdefault(status.sensor, status.kind)
         return found
 
-    def fates(self) -> list[Fate]:
-        """Where each message ended, once all is written."""
-        return [self._fate(place) for place in range(len(self.messages))]
+    def settled(self) -> Settled:
+        """Where the messages ended, once all is written."""
+        stored = self.fresh_rows > 0
+        for place in np.flatnonzero(~stored).tolist():
+            stored[place] = not self.decoded[place].readings  # what describes a sensor has no rows
+        stored[list(self.reasons)] = False
+        dead_lettered, count = len(self.reasons), int(stored.sum())
+        return Settled(
+            stored=count,
+            duplicate=len(self.messages) - count - dead_lettered,
+            dead_lettered=dead_lettered,
+            rows=int(self.fresh_rows.sum()),
+        )
 
-    def _fate(self, place: int) -> Fate:
-        if place in self.reasons:
-            return Fate.DEAD_LETTERED
-        if self.fresh_rows[place] or not self.decoded[place].readings:  # what describes a sensor has no rows
-            return Fate.STORED
-        return Fate.DUPLICATE
+    def _add_rest(self, place: int, said: Decoded) -> None:
+        """Take in what a message said besides readings."""
+        for meta in said.meta:
+            self.meta.add(meta, place)
+        for status in said.status:
+            self.status.add(status, place)
+        for rejected in said.rejected:
+            self.reject(place, rejected.reason if rejected.item is None else f"item {rejected.item}: {rejected.reason}")
+
+
+def _places(sensors: Sequence[K]) -> tuple[list[K], list[int]]:
+    """The distinct sensors, and of each reading the place of its sensor among them."""
+    known: dict[K, int] = {}
+    places = [known.setdefault(sensor, len(known)) for sensor in sensors]
+    return list(known), places

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -10,11 +11,12 @@ import numpy.typing as npt
 
 from ingest import quality
 from ingest.binary_copy import Column, TextColumn, moments
-from services.domain import EnergyReading, QuantityReading, TrafficReading
+from services.domain import EnergyReading, Message, QuantityReading, TrafficReading
 
 TableName = Literal["traffic", "energy", "observation"]
 Integers = npt.NDArray[np.int64]
 HOUR_US: Final = 3_600_000_000
+_NEVER_US: Final = 1 << 62
 
 VALUE_COLUMNS: Final[dict[TableName, dict[str, str]]] = {
     "traffic": {"flow_vph": ">f4", "speed_kmh": ">f4", "occupancy": ">f4"},
@@ -124,7 +126,33 @@ class Rows:
         return found
 
 
-def traffic_rows(readings: list[TrafficReading], ids: list[int], message: list[int], received: list[int]) -> Rows:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Arrivals:
+    """When the messages of a batch arrived [µs since 1970 UTC, messages], and how late history's readings would have been."""
+
+    received_us: Integers
+    delay_us: Integers | None
+
+    @classmethod
+    def of(cls, messages: Sequence[Message]) -> Arrivals:
+        """Of these messages."""
+        received_us = np.array([message.received_us for message in messages], dtype=np.int64)
+        delays = [message.delay_us for message in messages]
+        if delays.count(None) == len(delays):
+            return cls(received_us=received_us, delay_us=None)
+        late = [_NEVER_US if delay is None else delay for delay in delays]
+        return cls(received_us=received_us, delay_us=np.array(late, dtype=np.int64))
+
+    def of_readings(self, message: Integers, observed_us: Integers) -> Integers:
+        """When each reading arrived [µs]: with its message, or in history when it would have been live."""
+        received_us: Integers = self.received_us[message]
+        if self.delay_us is None:
+            return received_us
+        earliest: Integers = np.minimum(received_us, observed_us + self.delay_us[message])
+        return earliest
+
+
+def traffic_rows(readings: list[TrafficReading], sensors: list[int], message: list[int], arrivals: Arrivals) -> Rows:
     """Rows of `sensing.traffic`; the lists belong together place by place."""
     values = np.array(
         [
@@ -134,22 +162,23 @@ def traffic_rows(readings: list[TrafficReading], ids: list[int], message: list[i
         ],
         dtype=np.float64,
     )
-    return _wide("traffic", readings, ids, message, received, values)
+    return _wide("traffic", readings, sensors, message, arrivals, values)
 
 
-def energy_rows(readings: list[EnergyReading], ids: list[int], message: list[int], received: list[int]) -> Rows:
+def energy_rows(readings: list[EnergyReading], sensors: list[int], message: list[int], arrivals: Arrivals) -> Rows:
     """Rows of `sensing.energy`; the lists belong together place by place."""
     values = np.array(
         [[reading.power_kw for reading in readings], [reading.energy_kwh for reading in readings]], dtype=np.float64
     )
-    return _wide("energy", readings, ids, message, received, values)
+    return _wide("energy", readings, sensors, message, arrivals, values)
 
 
-def quantity_rows(readings: list[QuantityReading], ids: list[int], message: list[int], received: list[int]) -> Rows:
+def quantity_rows(readings: list[QuantityReading], sensors: list[int], message: list[int], arrivals: Arrivals) -> Rows:
     """Rows of `sensing.observation`; the lists belong together place by place."""
     names = tuple(dict.fromkeys(reading.quantity for reading in readings))
     place = {name: index for index, name in enumerate(names)}
-    rows = _wide("observation", readings, ids, message, received, np.array([[reading.value for reading in readings]]))
+    values = np.array([[reading.value for reading in readings]])
+    rows = _wide("observation", readings, sensors, message, arrivals, values)
     return replace(
         rows, quantities=names, quantity=np.array([place[reading.quantity] for reading in readings], dtype=np.int32)
     )
@@ -158,21 +187,23 @@ def quantity_rows(readings: list[QuantityReading], ids: list[int], message: list
 def _wide(
     table: TableName,
     readings: list[TrafficReading] | list[EnergyReading] | list[QuantityReading],
-    ids: list[int],
+    sensors: list[int],
     message: list[int],
-    received: list[int],
+    arrivals: Arrivals,
     values: npt.NDArray[np.float64],
 ) -> Rows:
     for place, wire in enumerate(VALUE_COLUMNS[table].values()):
         values[place] = values[place].astype(wire)
+    places = np.array(message, dtype=np.int64)
+    observed_us = np.array([reading.observed_us for reading in readings], dtype=np.int64)
     return Rows(
         table=table,
-        message=np.array(message, dtype=np.int64),
-        sensor_id=np.array(ids, dtype=np.int64),
+        message=places,
+        sensor_id=np.array(sensors, dtype=np.int64),
         quantity=np.zeros(len(readings), dtype=np.int32),
         quantities=("",),
-        observed_us=np.array([reading.observed_us for reading in readings], dtype=np.int64),
-        received_us=np.array(received, dtype=np.int64),
+        observed_us=observed_us,
+        received_us=arrivals.of_readings(places, observed_us),
         seq=np.array([-1 if reading.seq is None else reading.seq for reading in readings], dtype=np.int64),
         values=np.ascontiguousarray(values.T),
     )

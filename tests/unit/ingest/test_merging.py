@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.merging import Stored, merge
-from ingest.rows import Rows, quantity_rows, traffic_rows
+from ingest.rows import Arrivals, Rows, quantity_rows, traffic_rows
 from services.domain import QuantityReading, TrafficReading
 
+ARRIVALS = Arrivals(received_us=np.full(14, 7), delay_us=None)
 Values = tuple[float | None, float | None, float | None]
 
 
@@ -22,7 +23,7 @@ def rows_of(items: list[tuple[int, Values]]) -> Rows:
         )
         for key, v in items
     ]
-    return traffic_rows(readings, [key // 2 for key, _ in items], list(range(len(items))), [7] * len(items))
+    return traffic_rows(readings, [key // 2 for key, _ in items], list(range(len(items))), ARRIVALS)
 
 
 def slowly(
@@ -89,7 +90,7 @@ def test_a_contradiction_names_both_values() -> None:
 
 def test_equal_quantities_of_one_moment_are_told_apart_by_name() -> None:
     readings = [QuantityReading(sensor="a", observed_us=0, quantity=name, value=1.0) for name in ("a", "b", "a")]
-    merged = merge(quantity_rows(readings, [1, 1, 1], [0, 1, 2], [0, 0, 0]))
+    merged = merge(quantity_rows(readings, [1, 1, 1], [0, 1, 2], ARRIVALS))
     assert merged.adds.tolist() == [True, True, False]
 
 

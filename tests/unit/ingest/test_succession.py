@@ -12,13 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest import succession
-from ingest.rows import Rows, energy_rows, quantity_rows, traffic_rows
+from ingest.rows import Arrivals, Rows, energy_rows, quantity_rows, traffic_rows
 from ingest.succession import Memory, judge
 from services.domain import EnergyReading, Flag, QuantityReading, TrafficReading
 
 NAN = math.nan
 MINUTE = 60_000_000
 START = 1_795_000_000_000_000
+
+
+def at(received: Sequence[int]) -> Arrivals:
+    return Arrivals(received_us=np.array(received), delay_us=None)
 
 
 def traffic(
@@ -44,7 +48,7 @@ def traffic(
         for place, minute in enumerate(minutes)
     ]
     received = [reading.observed_us + round(late_s * 1e6) for reading in readings]
-    return traffic_rows(readings, [1] * n if sensor is None else list(sensor), list(range(n)), received)
+    return traffic_rows(readings, [1] * n if sensor is None else list(sensor), list(range(n)), at(received))
 
 
 def flags_of(rows: Rows, memory: Memory | None = None) -> list[int]:
@@ -79,7 +83,7 @@ def test_an_empty_road_is_not_stuck() -> None:
     readings = [
         TrafficReading(sensor="x", observed_us=START + 5 * k * MINUTE, flow_vph=0, occupancy=0) for k in range(n)
     ]
-    rows = traffic_rows(readings, [1] * n, list(range(n)), [reading.observed_us for reading in readings])
+    rows = traffic_rows(readings, [1] * n, list(range(n)), at([reading.observed_us for reading in readings]))
     assert flags_of(rows) == [1] * n
 
 
@@ -94,7 +98,7 @@ def test_a_register_that_runs_backwards_and_a_power_that_stands_for_a_day() -> N
         )
         for k in range(n)
     ]
-    rows = energy_rows(readings, [1] * n, list(range(n)), [reading.observed_us for reading in readings])
+    rows = energy_rows(readings, [1] * n, list(range(n)), at([reading.observed_us for reading in readings]))
     assert flags_of(rows) == [1] * 96 + [3, 3, 1, 3]
 
 
@@ -112,7 +116,7 @@ def test_each_quantity_has_a_series_and_a_pace_of_its_own() -> None:
         QuantityReading(sensor="x", observed_us=START + minute * MINUTE, quantity=name, value=value)
         for name, minute, value in said
     ]
-    rows = quantity_rows(readings, [1] * len(said), list(range(len(said))), [START] * len(said))
+    rows = quantity_rows(readings, [1] * len(said), list(range(len(said))), at([START] * len(said)))
     assert flags_of(rows) == [1, 1, 3, 1, 1, 2, 2]
 
 
