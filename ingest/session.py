@@ -39,6 +39,7 @@ _PIECE_BYTES: Final = 256 * 1024
 _PIECES_PER_TURN: Final = 16
 _HEARTBEAT_MID: Final = 2
 _FIGURES_MID: Final = 3
+_FIGURES_TRIES: Final = 3
 _STALE_MID: Final = 4
 _QUIET_S: Final = 3.0
 _NOT_SHARED: Final = 0x9E
@@ -74,6 +75,8 @@ class Session:
         self.connections = self.sessions_lost = self.stalls = 0
         self._unacknowledged = np.full(1 << 16, np.inf)
         self._hears_heartbeats = False
+        self._figures_tries = _FIGURES_TRIES if self._is_5 else 0  # rumqttd, spoken to in 3.1.1, hangs up on who asks
+        self._waits_for_figures = False
         self._socket: socket.socket | None = None
         self._stream = packets.Stream(is_5=self._is_5)
         self._outgoing = bytearray()
@@ -145,7 +148,11 @@ class Session:
                 if not self._end.is_set():
                     reason = str(error) or type(error).__name__
                     log.warning("the connection to the broker is lost", broker=self._where(), reason=reason)
-            self._connected = self._hears_heartbeats = False
+            if self._waits_for_figures and not self._end.is_set():
+                self._figures_tries -= 1
+                if not self._figures_tries:
+                    log.warning("the broker hangs up when asked for $SYS: it is not asked again", broker=self._where())
+            self._connected = self._hears_heartbeats = self._waits_for_figures = False
             if self._socket is not None:
                 self._socket.close()
                 self._socket = None
@@ -308,7 +315,9 @@ class Session:
                 log.error("the broker refuses the heartbeat's topic", topic=self._watch.heartbeat.topic)
         elif isinstance(answer, packets.Granted):
             if answer.mid == _FIGURES_MID:
-                return  # a broker without such figures, or that keeps them to itself
+                self._waits_for_figures = False
+                self._figures_tries = _FIGURES_TRIES
+                return  # a refusal says that there are none to be had
             if _NOT_SHARED in answer.codes:
                 self._refuse_to_share()
             if any(code >= _REFUSED for code in answer.codes):
@@ -351,7 +360,9 @@ class Session:
         if not answer.session_present or not self._subscribed:  # once per process, as the filters may have changed
             self._outgoing += packets.subscribe((*self._topics.plain, *self._topics.shared), is_5=self._is_5)
             self._subscribed = True
-        self._outgoing += packets.subscribe_aside(tuple(broker_figures.TOPICS), mid=_FIGURES_MID, is_5=self._is_5)
+        if self._figures_tries:
+            self._waits_for_figures = True
+            self._outgoing += packets.subscribe_aside(tuple(broker_figures.TOPICS), mid=_FIGURES_MID, is_5=self._is_5)
         if self._watch.heartbeat.is_on:
             own = [self._watch.heartbeat.topic]
             self._outgoing += packets.subscribe_aside(own, mid=_HEARTBEAT_MID, is_5=self._is_5)
