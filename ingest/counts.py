@@ -25,20 +25,31 @@ class Counts:
     spooled: int = 0
     in_flight: int = 0
     rows: int = 0
+    drained: int = 0
+    """Of those at their end, how many got there by way of the spool."""
+
+    def taking_in(self, received: int, spooled: int) -> Counts:
+        """When so many have arrived in all, and so many of them were put into the spool."""
+        waiting = spooled - self.drained
+        in_flight = received - (self.stored + self.duplicate + self.dead_lettered) - waiting
+        return replace(self, received=received, spooled=waiting, in_flight=in_flight)
 
     def receiving(self, messages: int) -> Counts:
         """After `messages` more have arrived."""
         return replace(self, received=self.received + messages, in_flight=self.in_flight + messages)
 
-    def settling(self, settled: Settled) -> Counts:
-        """After some of the messages in flight have found their end."""
+    def settling(self, settled: Settled, *, drained: bool = False) -> Counts:
+        """After some of the messages in flight, or of those in the spool, have found their end."""
+        from_spool = settled.messages if drained else 0
         return replace(
             self,
             stored=self.stored + settled.stored,
             duplicate=self.duplicate + settled.duplicate,
             dead_lettered=self.dead_lettered + settled.dead_lettered,
-            in_flight=self.in_flight - settled.messages,
+            spooled=self.spooled - from_spool,
+            in_flight=self.in_flight - (settled.messages - from_spool),
             rows=self.rows + settled.rows,
+            drained=self.drained + from_spool,
         )
 
     @property

@@ -130,6 +130,11 @@ class Spool:
         """Up to where it is consumed."""
         return self._head
 
+    @property
+    def tail(self) -> int:
+        """The ordinal the next record will have."""
+        return self._next
+
     def append(self, records: Sequence[bytes]) -> Position:
         """Put records on the disk behind all others, all or none, with one fsync.
 
@@ -173,7 +178,7 @@ class Spool:
         with self._lock:
             at = begin = self._head if start is None else start
             while (found := self._frame(at)) is not None:
-                segment, head = found
+                segment, head, _ = found
                 taken = head.end - head.body
                 if at != begin and (len(records) + len(head.entries) > most or size + taken > most_bytes):
                     break
@@ -217,7 +222,7 @@ class Spool:
                 self._path(segment).unlink(missing_ok=True)
 
     def erase(self, choose: Callable[[list[bytes | Lost]], Iterable[int] | None], start: Position | None) -> Position:
-        """Overwrite chosen records with zeros, from a position on.
+        """Overwrite chosen records with zeros, from a position on, and what cannot be read between them.
 
         Args:
             choose: is given the records of one frame after the other and returns the places of those to erase, or None
@@ -237,10 +242,12 @@ class Spool:
                 found = self._frame(at)
                 if found is None:
                     return at
-                segment, head = found
+                segment, head, unreadable = found
                 chosen = choose(self._records(segment, head))
                 if chosen is None:
                     return at
+                for older, offset, size in unreadable:
+                    self._overwrite(older, [(offset, size)])
                 self._overwrite(segment, [head.places()[place] for place in chosen])
                 start = Position(ordinal=head.after, segment=segment, offset=head.end)
 
@@ -251,16 +258,24 @@ class Spool:
                 path.unlink(missing_ok=True)
                 log.warning("damaged bytes of the spool are removed", file=path.name)
 
-    def _frame(self, at: Position) -> tuple[int, Head] | None:
-        """The first readable frame at a position or behind it, and its segment; what is passed over is set aside."""
+    def _frame(self, at: Position) -> tuple[int, Head, list[tuple[int, int, int]]] | None:
+        """The first readable frame at a position or behind it.
+
+        Returns:
+            Its segment, its head, and segment, offset and size [bytes] of what is passed over, which is set aside; None
+            when there is no such frame.
+
+        """
+        unreadable = []
         for segment in [segment for segment in self._sizes if segment >= at.segment]:
             offset = at.offset if segment == at.segment else 0
             head = self._head_at(segment, offset, at.ordinal)
-            size = self._sizes[segment]
-            if offset < size and (head is None or head.offset > offset):
-                self._set_aside(segment, offset, (size if head is None else head.offset) - offset)
+            end = self._sizes[segment] if head is None else head.offset
+            if offset < end:
+                self._set_aside(segment, offset, end - offset)
+                unreadable.append((segment, offset, end - offset))
             if head is not None:
-                return segment, head
+                return segment, head, unreadable
         return None
 
     def _head_at(self, segment: int, offset: int, ordinal: int) -> Head | None:
@@ -297,23 +312,27 @@ class Spool:
             return
         file = os.open(self._path(segment), os.O_RDWR | os.O_CLOEXEC)
         try:
+            before = os.fstat(file)
             for offset, size in places:
                 _write(file, [bytes(size)], offset)
+            os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))  # the age of what is left
             os.fdatasync(file)
         finally:
             os.close(file)
 
     def _set_aside(self, segment: int, offset: int, size: int) -> None:
-        """Keep bytes that cannot be read as records in a file of their own."""
+        """Keep bytes that cannot be read as records in a file of their own, as old as the segment."""
         path = self._folder / f"{segment:020d}-{offset}{_DAMAGED}"
+        starts = range(offset, offset + size, _PIECE_BYTES)
+        pieces = (self._bytes_at(segment, start, min(_PIECE_BYTES, offset + size - start)) for start in starts)
         if path.exists():
             return
         try:
+            age = self._path(segment).stat()
             file = os.open(path, _CREATE, 0o600)
             try:
-                for start in range(offset, offset + size, _PIECE_BYTES):
-                    piece = self._bytes_at(segment, start, min(_PIECE_BYTES, offset + size - start))
-                    _write(file, [piece], start - offset)
+                _write(file, pieces, 0)
+                os.utime(file, ns=(age.st_atime_ns, age.st_mtime_ns))
                 os.fdatasync(file)
             finally:
                 os.close(file)

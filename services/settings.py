@@ -102,6 +102,18 @@ class Settings(BaseSettings):
     ingest_batch_age_s: float = Field(
         default=0.2, gt=0, le=10, description="Longest time a message waits for others before it is written [s]."
     )
+    ingest_patience_s: float = Field(
+        default=2.0,
+        gt=0,
+        le=60,
+        description="When the database has not taken a batch for this long, messages go to the spool until it is back [s].",
+    )
+    ingest_spool_bytes: int = Field(
+        default=2_147_483_648,
+        ge=0,
+        description="Most that may wait on disk, in DATA_DIR/spool, while the database is away; beyond that, and with 0, "
+        "messages stay unacknowledged at the broker [bytes].",
+    )
     ingest_max_payload_bytes: int = Field(
         default=262_144, ge=1_024, description="Larger payloads become dead letters [bytes]."
     )
@@ -184,7 +196,8 @@ class Settings(BaseSettings):
 
     # Running
     data_dir: Path = Field(
-        default=Path(".arterial"), description="Where the embedded database and broker keep their data."
+        default=Path(".arterial"),
+        description="Where the embedded database and broker, and the spool of ingest, keep their data.",
     )
     log_format: Literal["auto", "console", "json"] = Field(
         default="auto",
