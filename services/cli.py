@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import typer
 
-from services.commands import bench, doctor, forecast, ingest, migrate, privacy, serve, simulate, up, worker
+from services.commands import bench, doctor, forecast, influx, ingest, migrate, privacy, serve, simulate, up, worker
 from services.errors import ArterialError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.command()(simulate.simulate)
 app.command()(simulate.replay)
 app.command()(ingest.ingest)
 app.command()(ingest.decode)
+app.add_typer(influx.app, name="influx")
 app.command()(worker.worker)
 app.command()(serve.serve)
 app.command()(worker.reconcile)

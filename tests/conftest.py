@@ -125,6 +125,15 @@ def require_mosquitto() -> str:
     return str(program)
 
 
+@pytest.fixture(scope="session")
+def require_victoria() -> str:
+    """The path of victoria-metrics, for tests that need a server which takes InfluxDB writes."""
+    program = shutil.which("victoria-metrics")
+    if program is None:
+        missing("victoria-metrics", "`apt-get install victoria-metrics`")
+    return str(program)
+
+
 @pytest.fixture(params=["iotcore", pytest.param("mosquitto", marks=pytest.mark.mosquitto)])
 def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Running, str]]:
     """Each broker Arterial embeds, with the MQTT version to speak."""
