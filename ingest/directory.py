@@ -25,6 +25,7 @@ class Directory:
         self._retention = settings.personal_retention
         self._ids: dict[str, dict[str, int]] = {}
         self._kinds: dict[str, str] = {}
+        self._codes: dict[int, str] = {}
         self._months: set[str] = set()
         self._districts: dict[str, int] = {}
         self._keys: dict[tuple[personal_intake.Purpose, date], bytes] = {}
@@ -33,6 +34,7 @@ class Directory:
         """Look everything up again: the database may have been restored or tidied in between."""
         self._ids.clear()
         self._kinds.clear()
+        self._codes.clear()
         self._months.clear()
         self._districts.clear()
         self._keys.clear()
@@ -45,10 +47,15 @@ class Directory:
             for code, kind, number in readings.find_sensors(connection, unknown):
                 self._kinds[code] = kind
                 self._ids.setdefault(kind, {})[code] = number
+                self._codes[number] = code
 
     def ids(self, kind: Kind) -> dict[str, int]:
         """Number of each known sensor of a kind by its code."""
         return self._ids.get(kind, {})
+
+    def code(self, number: int) -> str:
+        """The code of a sensor whose number is known."""
+        return self._codes[number]
 
     def conflict(self, code: str, kind: Kind) -> str:
         """Why a sensor has no number under this kind."""

@@ -85,7 +85,7 @@ def derive(connection: Connection, touched: Rows) -> tuple[Integers, Integers]:
         touched: rows of table `energy` that were written or completed.
 
     Returns:
-        Sensors and hours [µs since 1970 UTC] of the rows whose power changed.
+        Sensors and times [µs since 1970 UTC] of the rows whose power changed.
 
     """
     steps = readings.register_steps(connection, touched.sensor_id.tolist(), touched.observed_us.tolist(), LONGEST)
@@ -114,4 +114,4 @@ def derive(connection: Connection, touched: Rows) -> tuple[Integers, Integers]:
     ]
     if rows:
         readings.set_register_power(connection, rows)
-    return sensors[changed], start_us[changed] // HOUR_US * HOUR_US
+    return sensors[changed], start_us[changed]

@@ -10,12 +10,14 @@ import psycopg
 
 from ingest import binary_copy, registers
 from ingest.batch import Batch
+from ingest.committed import Committed, Follower
 from ingest.counts import Counts, Settled
 from ingest.decoders.catalogue import is_personal
 from ingest.directory import Directory
 from ingest.merging import Merged, Stored, merge
 from ingest.personal_rows import household_rows, position_rows
-from ingest.rows import VALUE_COLUMNS, Integers, Rows, TableName
+from ingest.quality import Flags
+from ingest.rows import HOUR_US, VALUE_COLUMNS, Integers, Rows, TableName
 from ingest.succession import Learned, Memory, judge
 from ingest.watch import Watch
 from services.domain import from_us
@@ -26,6 +28,7 @@ from services.storage.database import Connection
 _STAY_CAREFUL: Final = 32
 _ATTEMPTS: Final = 3
 _REASONS_SHOWN: Final = 5
+_NO_KEYS: Final = np.empty((0, 2), dtype=np.int64)
 
 
 class Writer:
@@ -36,12 +39,20 @@ class Writer:
     """
 
     def __init__(
-        self, settings: Settings, connection: Connection, *, client_id: str | None = None, watch: Watch | None = None
+        self,
+        settings: Settings,
+        connection: Connection,
+        *,
+        client_id: str | None = None,
+        watch: Watch | None = None,
+        follower: Follower | None = None,
     ) -> None:
         """The connection must be in autocommit mode; with a client id the counters are kept in its session row."""
         self._connection = connection
         self._client_id = client_id
         self._watch = watch
+        self._follower = follower
+        self._committed: list[Committed] = []
         self._directory = Directory(settings)
         self._largest_letter = settings.ingest_max_payload_bytes
         self._careful: dict[str, int] = {}
@@ -58,12 +69,14 @@ class Writer:
         self._directory.forget()
         self.memory.forget()
 
-    def write(self, batch: Batch, received: int) -> Settled:
+    def write(self, batch: Batch, received: int, spooled: int = 0, *, drained: bool = False) -> Settled:
         """Write a batch and commit.
 
         Args:
             batch: the messages; its reasons are completed.
             received: all messages of the session so far, for the counters.
+            spooled: how many of them were put into the spool.
+            drained: whether this batch comes from there.
 
         Raises:
             psycopg.Error: nothing of the batch was written.
@@ -76,6 +89,7 @@ class Writer:
             self._directory.ensure_months(self._connection, rows.months())
         positions = position_rows(self._connection, self._directory, batch)
         households = household_rows(self._connection, self._directory, batch)
+        self._committed = []
         with self._connection.transaction():
             learned = [self._write_table(batch, rows) for rows in tables]
             self._write_personal(batch, "position", positions)
@@ -83,18 +97,20 @@ class Writer:
             self._describe(batch)
             self._bury(batch)
             settled = batch.settled()
-            counts = self.counts.receiving(received - self.counts.received).settling(settled)
+            counts = self.counts.taking_in(received, spooled).settling(settled, drained=drained)
             beat = self._save(counts)
         for news in learned:
             self.memory.learn(news)
         self.counts = counts
+        if self._follower is not None:
+            self._follower.keep(self._committed, self._directory.code)
         if self._watch is not None:
             self._watch.committed(beat, batch, time.monotonic() - begun)
         return settled
 
-    def heartbeat(self, received: int) -> None:
+    def heartbeat(self, received: int, spooled: int = 0) -> None:
         """Write the counters although nothing was settled."""
-        counts = self.counts.receiving(received - self.counts.received)
+        counts = self.counts.taking_in(received, spooled)
         beat = self._save(counts)
         self.counts = counts
         if self._watch is not None:
@@ -128,7 +144,7 @@ class Writer:
 
     def _write_table(self, batch: Batch, rows: Rows) -> Learned:
         """Write rows, and return what is to be remembered of them when they are committed."""
-        merged, learned = self._merged_into_table(rows)
+        merged, flags, learned = self._merged_into_table(rows)
         if len(merged.completed) and rows.table != "observation":
             readings.complete(self._connection, rows.table, _completions(merged.completed))
         np.add.at(batch.fresh_rows, rows.message[merged.adds], 1)
@@ -137,23 +153,32 @@ class Writer:
         for written in (merged.new, merged.completed):
             if len(written):
                 self._mark_dirty(written.table, *written.hours())
-        if rows.table == "energy":
-            self._derive_power(merged)
+        also = self._derive_power(merged) if rows.table == "energy" else _NO_KEYS
+        if self._follower is not None:
+            self._committed.append(Committed(rows=rows, new=merged.new, flags=flags, also=also))
         return learned
 
-    def _derive_power(self, merged: Merged) -> None:
-        """Give power to the registers of meters that report none."""
+    def _derive_power(self, merged: Merged) -> Integers:
+        """Give power to the registers of meters that report none; sensor and time of the rows that changed [k × 2]."""
+        changed = [_NO_KEYS]
         for written, is_register in (
             (merged.new, np.isnan(merged.new.values[:, 0]) & ~np.isnan(merged.new.values[:, 1])),
             (merged.completed, ~np.isnan(merged.completed.values[:, 1])),
         ):
             if is_register.any():
-                sensors, hours = registers.derive(self._connection, written.take(is_register))
+                sensors, moments = registers.derive(self._connection, written.take(is_register))
                 if len(sensors):
-                    self._mark_dirty("energy", sensors, hours)
+                    self._mark_dirty("energy", sensors, moments // HOUR_US * HOUR_US)
+                    changed.append(np.column_stack((sensors, moments)))
+        return np.concatenate(changed)
 
-    def _merged_into_table(self, rows: Rows) -> tuple[Merged, Learned]:
-        """Copy the new rows; on a key that is there already, look up and merge, again if another process was quicker."""
+    def _merged_into_table(self, rows: Rows) -> tuple[Merged, Flags, Learned]:
+        """Copy the new rows; on a key that is there already, look up and merge, again if another process was quicker.
+
+        Returns:
+            What was merged, the quality of each new row, and what is to be remembered.
+
+        """
         careful = self._careful.get(rows.table, 0)
         for attempt in range(_ATTEMPTS):
             look_up = careful > 0 or attempt > 0
@@ -172,7 +197,7 @@ class Writer:
             else:
                 break
         self._careful[rows.table] = max(0, careful - 1)
-        return merged, learned
+        return merged, flags, learned
 
     def _stored(self, rows: Rows) -> Stored:
         """What the table holds under the keys of these rows."""
