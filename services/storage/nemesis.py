@@ -7,8 +7,8 @@ from datetime import datetime
 from services.storage.database import Connection
 from services.storage.queries import query
 
-Reading = tuple[str, int, datetime, float, float, float]
-"""Device, sequence number, `observed_at`, flow [veh/h], speed [km/h], occupancy."""
+Reading = tuple[str, int | None, datetime, float, float, float]
+"""Device, sequence number where its message had one, `observed_at`, flow [veh/h], speed [km/h], occupancy."""
 
 
 def watch_sessions(connection: Connection) -> None:

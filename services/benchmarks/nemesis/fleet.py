@@ -17,10 +17,24 @@ _PATIENCE_S: Final = 60.0
 class Fleet:
     """Devices that publish from entry until `stop`."""
 
-    def __init__(self, port: int, journal: Path, *, prefix: str, per_s: float, seed: int) -> None:
-        """Devices are named `<prefix>-<number>` and publish to the broker at this port, together so many a second."""
+    def __init__(
+        self, port: int, journal: Path, *, prefix: str, per_s: float, seed: int, batches: bool = False
+    ) -> None:
+        """Devices are named `<prefix>-<number>` and publish to the broker at this port, together so many a second.
+
+        With batches some of their messages are arrays and SenML packs of several readings.
+        """
         self.journal = journal
-        self._arguments = [port, journal, prefix, _DEVICES, per_s, seed, _PATIENCE_S]
+        self._arguments = [
+            port,
+            journal,
+            prefix,
+            _DEVICES,
+            per_s,
+            seed,
+            _PATIENCE_S,
+            "batches" if batches else "single",
+        ]
         self._log = journal.with_suffix(".log")
 
     def __enter__(self) -> Self:

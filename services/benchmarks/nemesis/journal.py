@@ -1,6 +1,7 @@
-"""Code concerned with the devices' own record: a line before a message leaves, a synced line after its PUBACK.
+"""Code concerned with the devices' own record: lines before a message leaves, synced lines after its PUBACK.
 
-Lines are `sent|acked device seq kind sha256`; the kind says what must become of the message.
+A line is `sent|acked device seq message kind sha256` and stands for one reading: `message` is the number of the first
+reading of the same message, the kind says what must become of it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Self
 
 
 class Expectation(StrEnum):
-    """What must become of a message."""
+    """What must become of a reading."""
 
     STORED = "stored"
     DEAD_LETTERED = "dead_lettered"
@@ -22,16 +23,20 @@ class Expectation(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """One message by its identity and the fingerprint of its payload."""
+    """One reading by its identity and its fingerprint, in the message that began with reading `message`.
+
+    The fingerprint is that of the reading alone, or for what must be dead-lettered that of the whole payload.
+    """
 
     device: str
     seq: int
+    message: int
     expectation: Expectation
     sha256: str
 
     def line(self, what: str) -> str:
         """The entry as a line of the journal."""
-        return f"{what} {self.device} {self.seq} {self.expectation} {self.sha256}\n"
+        return f"{what} {self.device} {self.seq} {self.message} {self.expectation} {self.sha256}\n"
 
 
 class JournalWriter:
@@ -47,9 +52,9 @@ class JournalWriter:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def sent(self, entry: Entry) -> None:
-        """Note that a message is about to leave."""
-        self._file.write(entry.line("sent"))
+    def sent(self, entries: Iterable[Entry]) -> None:
+        """Note that a message of these is about to leave."""
+        self._file.writelines(entry.line("sent") for entry in entries)
 
     def acknowledged(self, entries: Iterable[Entry]) -> None:
         """Note that the broker has acknowledged these, and wait until the disk has it."""
@@ -63,9 +68,9 @@ class Journal:
     """What a journal says.
 
     Attributes:
-        sent: every message that left, by device and sequence number.
+        sent: every reading that left, by device and sequence number.
         acknowledged: those the broker acknowledged.
-        publishes: acknowledgements, repeated messages included.
+        publishes: acknowledgements of messages, repeated ones included.
 
     """
 
@@ -80,11 +85,17 @@ def read(path: Path) -> Journal:
     for line in path.read_text(encoding="ascii").splitlines(keepends=True):
         if not line.endswith("\n"):
             break
-        what, device, seq, expectation, sha256 = line.split()
-        entry = Entry(device=device, seq=int(seq), expectation=Expectation(expectation), sha256=sha256)
+        what, device, seq, message, expectation, sha256 = line.split()
+        entry = Entry(
+            device=device,
+            seq=int(seq),
+            message=int(message),
+            expectation=Expectation(expectation),
+            sha256=sha256,
+        )
         if what == "sent":
             journal.sent[device, entry.seq] = entry
         else:
             journal.acknowledged[device, entry.seq] = entry
-            journal.publishes += 1
+            journal.publishes += entry.seq == entry.message
     return journal

@@ -15,18 +15,19 @@ Identity = tuple[str, int]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Judgement:
-    """What became of the messages of a journal; identities are device and sequence number.
+    """What became of the readings of a journal; identities are device and sequence number.
 
     Attributes:
-        published: messages the broker acknowledged, each counted once.
-        publishes: acknowledgements, of repeated messages too.
-        stored: of them in the table, with the content that was sent.
-        dead_lettered: of them among the dead letters.
+        published: readings the broker acknowledged, each counted once.
+        publishes: acknowledgements of messages, repeated ones too.
+        stored: of the readings in the table, with the content that was sent.
+        dead_lettered: of the readings among the dead letters.
         lost: acknowledged, and neither stored nor dead-lettered.
         doubled: stored more than once.
         altered: stored with another content than was sent.
         misplaced: good ones among the dead letters, or bad ones in the table.
         invented: stored, but never sent.
+        messages: how many messages are in the table with all they said.
 
     """
 
@@ -39,6 +40,7 @@ class Judgement:
     altered: tuple[Identity, ...]
     misplaced: tuple[Identity, ...]
     invented: tuple[Identity, ...]
+    messages: int
 
 
 def judge(journal: Journal, rows: Iterable[Reading], letters: Iterable[bytes], *, prefix: str) -> Judgement:
@@ -46,21 +48,26 @@ def judge(journal: Journal, rows: Iterable[Reading], letters: Iterable[bytes], *
 
     Args:
         journal: what the devices sent and what the broker acknowledged.
-        rows: every reading of the database.
+        rows: every reading of the database; one without a number is known by its fingerprint.
         letters: payload of every dead letter.
         prefix: how the names of this journal's devices begin; other devices are left out.
 
     """
     held: Counter[Identity] = Counter()
     content: dict[Identity, str] = {}
+    known = {entry.sha256: identity for identity, entry in journal.sent.items()}
     for device, seq, observed_at, flow, speed, occupancy in rows:
         if device.startswith(prefix):
-            held[device, seq] += 1
-            payload = payloads.reading(seq, observed_at, (flow, speed, occupancy))
-            content[device, seq] = payloads.fingerprint(payload)
+            number = payloads.UNNUMBERED if seq is None else seq
+            mark = payloads.fingerprint(payloads.reading(number, observed_at, (flow, speed, occupancy)))
+            identity = (device, seq) if seq is not None else known.get(mark, (device, number))
+            held[identity] += 1
+            content[identity] = mark
     buried = {payloads.fingerprint(letter) for letter in letters}
     is_buried = {identity: entry.sha256 in buried for identity, entry in journal.sent.items()}
     is_stored = {identity: content.get(identity) == entry.sha256 for identity, entry in journal.sent.items()}
+    refused = {(e.device, e.message) for e in journal.sent.values() if e.expectation is Expectation.DEAD_LETTERED}
+    whole = {(i[0], journal.sent[i].message) for i in held if i in journal.sent}
     return Judgement(
         published=len(journal.acknowledged),
         publishes=journal.publishes,
@@ -76,4 +83,5 @@ def judge(journal: Journal, rows: Iterable[Reading], letters: Iterable[bytes], *
             or (i in held and entry.expectation is Expectation.DEAD_LETTERED)
         ),
         invented=tuple(i for i in held if i not in journal.sent),
+        messages=len(whole - refused),
     )

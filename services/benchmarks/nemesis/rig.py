@@ -38,6 +38,7 @@ class Rig:
         """Everything is kept under this folder; with a peer, that is attacked in the place of Arterial's ingest."""
         self.folder = folder
         self._peer = peer
+        self.is_ours = peer is None
         self.has_small_disk = False
         self.ingest_starts = 0
         self.slow_stops = 0

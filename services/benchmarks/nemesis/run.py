@@ -129,7 +129,12 @@ def _storm_over(rig: Rig, plan: Plan, tell: Tell) -> tuple[Counter[str], float]:
     rig.start_ingest()
     _wait_until_stored(rig)
     with Fleet(
-        rig.broker_port, rig.folder / "storm.journal", prefix="storm", per_s=plan.per_s, seed=plan.seed
+        rig.broker_port,
+        rig.folder / "storm.journal",
+        prefix="storm",
+        per_s=plan.per_s,
+        seed=plan.seed,
+        batches=rig.is_ours,
     ) as fleet:
         kinds = CATALOGUE | {
             REPEATED: Kind(target="devices", begin=lambda _: fleet.order("repeat")),
@@ -228,7 +233,8 @@ def _verdict(rig: Rig, folder: Path) -> dict[str, Any]:
     with rig.connect() as connection:
         counters = nemesis.counters(connection)
         unanswered, violations = nemesis.watched(connection)
-        rows, letters = len(nemesis.stored(connection)), len(nemesis.dead_letters(connection))
+        letters = len(nemesis.dead_letters(connection))
+    messages = _judgement(rig, folder, "").messages
     settled = counters["stored"] + counters["duplicate"] + counters["dead_lettered"]
     broken = {
         "lost": found.lost,
@@ -245,10 +251,10 @@ def _verdict(rig: Rig, folder: Path) -> dict[str, Any]:
         **{name: len(identities) for name, identities in broken.items()},
         "examples": {name: list(identities[:_EXAMPLES]) for name, identities in broken.items() if identities},
         "equation_violations": violations,
-        "counters_agree": rows == counters["stored"] + unanswered
+        "counters_agree": messages == counters["stored"] + unanswered
         and letters >= counters["dead_lettered"]
         and min(settled, counters["received"]) >= found.publishes,
-        "counters": counters | {"rows": rows, "letters": letters, "commits_without_answer": unanswered},
+        "counters": counters | {"messages": messages, "letters": letters, "commits_without_answer": unanswered},
     }
 
 

@@ -29,7 +29,7 @@ def sent(seq: int, *, acknowledged: bool = True, poison: bool = False) -> Journa
         else payloads.reading(seq, observed_at, (content[0], content[1], content[2]))
     )
     expectation = Expectation.DEAD_LETTERED if poison else Expectation.STORED
-    entry = Entry(device=device, seq=seq, expectation=expectation, sha256=payloads.fingerprint(payload))
+    entry = Entry(device=device, seq=seq, message=seq, expectation=expectation, sha256=payloads.fingerprint(payload))
     key = (device, seq)
     return Journal(sent={key: entry}, acknowledged={key: entry} if acknowledged else {}, publishes=1)
 
@@ -89,7 +89,7 @@ def test_a_journal_is_read_as_it_was_written_without_a_line_that_was_cut_off(tmp
     path = tmp_path / "storm.journal"
     entry = sent(1).sent["storm-1", 1]
     with JournalWriter(path) as journal:
-        journal.sent(entry)
+        journal.sent([entry])
         journal.acknowledged([entry, entry])
     with path.open("a") as file:
         file.write("acked storm-1 2 sto")
