@@ -175,12 +175,16 @@ class Rejected(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Decoded(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """All that one message said. A message with any `rejected` item is also kept whole as a dead letter."""
+    """All that one message said. A message with any `rejected` item is also kept whole as a dead letter.
+
+    `personal` says that it carries personal data although its topic does not tell.
+    """
 
     readings: tuple[Reading, ...] = ()
     meta: tuple[SensorMeta, ...] = ()
     status: tuple[SensorStatus, ...] = ()
     rejected: tuple[Rejected, ...] = ()
+    personal: bool = False
 
 
 def to_us(moment: datetime) -> int:

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -29,6 +29,22 @@ from services.errors import ConfigurationError
 PREFIX = "ARTERIAL_"
 Role = Literal["ingest", "jobs", "api"]
 Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Route(BaseModel):
+    """A rule of the operator: which dialect reads the messages of some topics, and under which names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    topic: str = Field(description="An MQTT topic filter.")
+    dialect: str = Field(description="A name of docs/dialects.md.")
+    read_as: str | None = Field(
+        default=None,
+        description="The topic, in the dialect's form, that messages are read as: {1} is the level of the first +, {#} "
+        "what # stands for. Empty: their own.",
+    )
+    names: dict[str, str] = Field(default={}, description="Other names for columns and quantities.")
+    units: dict[str, str] = Field(default={}, description="The units columns and quantities come in.")
 
 
 class Settings(BaseSettings):
@@ -116,6 +132,16 @@ class Settings(BaseSettings):
     )
     ingest_max_payload_bytes: int = Field(
         default=262_144, ge=1_024, description="Larger payloads become dead letters [bytes]."
+    )
+    ingest_routes: tuple[Route, ...] = Field(
+        default=(),
+        description="Rules that say which dialect reads which topics, as a JSON list of objects with topic, dialect and, "
+        "where needed, read_as, names and units; the first that matches counts. See docs/dialects.md.",
+    )
+    ingest_recognise: bool = Field(
+        default=True,
+        description="Whether a message whose topic no rule and no dialect has is read when its payload fits exactly one "
+        "dialect; it is then logged and counted.",
     )
     ingest_future_tolerance_s: int = Field(
         default=300, ge=0, description="Timestamps further ahead of the server's clock are refused [s]."

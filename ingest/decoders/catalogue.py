@@ -17,6 +17,7 @@ from ingest.decoders import (
     native,
     ngsi,
     ocpi,
+    recognition,
     senml,
     senml_cbor,
     sensorthings,
@@ -30,6 +31,7 @@ from ingest.decoders import (
 )
 from ingest.decoders.checks import Limits, Window, shown
 from ingest.decoders.memory import Memory
+from ingest.decoders.recognition import Signature
 from services.domain import PERSONAL_KINDS, Decoded, Message, Rejected
 from services.errors import InputError
 
@@ -44,6 +46,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
         decode: reads a message, given what is remembered of earlier ones; an InputError rejects it whole.
         description: one line.
         personal: whether it carries personal data; its dead letters are then kept with personal data.
+        signature: how its payloads are known where no topic tells the dialect; None where they could be anything.
         whole: those of `topics` that must not be divided among processes: what they carry is retained by the broker, or
             is read with the help of earlier messages.
 
@@ -55,6 +58,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     decode: Callable[[Message, Window, Memory], Decoded]
     description: str
     personal: bool = False
+    signature: Signature | None = None
     whole: tuple[str, ...] = ()
 
 
@@ -77,6 +81,7 @@ DIALECTS: Final[dict[str, Dialect]] = {
             example="city/v1/traffic/example/telemetry",
             decode=_alone(native.decode),
             description="Arterial's own JSON: one reading, or an array of them",
+            signature=recognition.NATIVE,
             whole=("city/v1/+/+/status", "city/v1/+/+/meta"),
         ),
         Dialect(
@@ -85,6 +90,7 @@ DIALECTS: Final[dict[str, Dialect]] = {
             example="city/v1/environment/example/senml",
             decode=_alone(senml.decode),
             description="Sensor Measurement Lists (RFC 8428) in JSON",
+            signature=recognition.SENML,
         ),
         Dialect(
             name="senml_cbor",
@@ -92,6 +98,7 @@ DIALECTS: Final[dict[str, Dialect]] = {
             example="city/v1/environment/example/senml-cbor",
             decode=_alone(senml_cbor.decode),
             description="Sensor Measurement Lists (RFC 8428) in CBOR",
+            signature=recognition.SENML_CBOR,
         ),
         Dialect(
             name="things_stack",
@@ -99,6 +106,7 @@ DIALECTS: Final[dict[str, Dialect]] = {
             example="v3/application@tenant/devices/example/up",
             decode=_alone(things_stack.decode),
             description="LoRaWAN uplinks of The Things Stack v3, with decoded_payload",
+            signature=recognition.THINGS_STACK,
         ),
         Dialect(
             name="chirpstack",
@@ -106,6 +114,7 @@ DIALECTS: Final[dict[str, Dialect]] = {
             example="application/1/device/0101010101010101/event/up",
             decode=_alone(chirpstack.decode),
             description="LoRaWAN uplinks of ChirpStack 4 and 3, decoded by their codec",
+            signature=recognition.CHIRPSTACK,
         ),
         Dialect(
             name="fintraffic_tms",
@@ -120,6 +129,7 @@ DIALECTS: Final[dict[str, Dialect]] = {
             example="/hfp/v2/journey/ongoing/vp/bus/0012/01825/4400/1/Vantaankoski/09:12/1334126/4/60;24/28/58/42",
             decode=_alone(hsl_hfp.decode),
             description="Helsinki's vehicle positions (HSL, HFP 2), personal",
+            signature=recognition.HSL_HFP,
             personal=True,
         ),
         Dialect(
@@ -128,6 +138,7 @@ DIALECTS: Final[dict[str, Dialect]] = {
             example="tele/example/SENSOR",
             decode=_alone(tasmota.decode),
             description="Tasmota plugs and sensors",
+            signature=recognition.TASMOTA,
             whole=("tele/+/LWT",),
         ),
         Dialect(
@@ -136,6 +147,7 @@ DIALECTS: Final[dict[str, Dialect]] = {
             example="zigbee2mqtt/example",
             decode=_alone(zigbee2mqtt.decode),
             description="Zigbee devices behind Zigbee2MQTT",
+            signature=recognition.ZIGBEE2MQTT,
             whole=("zigbee2mqtt/+/availability",),
         ),
         Dialect(
@@ -152,6 +164,7 @@ DIALECTS: Final[dict[str, Dialect]] = {
             example="sentilo/data/example",
             decode=_alone(sentilo.decode),
             description="Sentilo's publication body, values as text",
+            signature=recognition.SENTILO,
         ),
         Dialect(
             name="sensorthings",
@@ -159,6 +172,7 @@ DIALECTS: Final[dict[str, Dialect]] = {
             example="v1.1/Datastreams(1)/Observations",
             decode=_alone(sensorthings.decode),
             description="OGC SensorThings API over MQTT",
+            signature=recognition.SENSORTHINGS,
         ),
         Dialect(
             name="ngsi",
@@ -166,6 +180,7 @@ DIALECTS: Final[dict[str, Dialect]] = {
             example="ngsi-ld/example",
             decode=_alone(ngsi.decode),
             description="NGSI-LD and NGSI-v2 TrafficFlowObserved and ThreePhaseAcMeasurement",
+            signature=recognition.NGSI,
         ),
         Dialect(
             name="telraam",
@@ -173,6 +188,7 @@ DIALECTS: Final[dict[str, Dialect]] = {
             example="telraam/9000001844",
             decode=_alone(telraam.decode),
             description="Telraam's traffic reports, counted by citizens",
+            signature=recognition.TELRAAM,
         ),
         Dialect(
             name="ocpi",
@@ -180,6 +196,7 @@ DIALECTS: Final[dict[str, Dialect]] = {
             example="ocpi/2.2.1/sessions/NL/STK/101",
             decode=_alone(ocpi.decode),
             description="Sessions of charging points (OCPI 2.2), the token dropped at the door",
+            signature=recognition.OCPI,
             personal=True,
         ),
         Dialect(
@@ -196,6 +213,7 @@ DIALECTS: Final[dict[str, Dialect]] = {
             example="shellyproem50-example/events/rpc",
             decode=shelly.decode,
             description="Shelly devices of generation 2 and later, frames laid over the last status",
+            signature=recognition.SHELLY,
             whole=("+/events/rpc",),
         ),
         Dialect(
@@ -204,6 +222,7 @@ DIALECTS: Final[dict[str, Dialect]] = {
             example="dsmr/district/meter/json",
             decode=dsmr.decode,
             description="Household meters (DSMR, P1), quarter-hours only, personal",
+            signature=recognition.DSMR,
             personal=True,
             whole=("dsmr/+/+/json", "dsmr/+/+/raw"),
         ),
@@ -248,7 +267,9 @@ def decode(
         return _rejected(f"the payload is {len(message.payload):,} bytes, the limit is {limits.max_payload_bytes:,}")
     name = dialect or route(message.topic)
     if name is None:
-        return _rejected(_no_dialect(message.topic))
+        return _rejected(no_dialect(message.topic))
+    if dialect is not None and not reads(dialect, message.topic):
+        return _rejected(f"the topic {shown(message.topic)} is not one of {name}: {', '.join(DIALECTS[name].topics)}")
     try:
         return DIALECTS[name].decode(message, Window.of(limits, now_us), Memory() if memory is None else memory)
     except InputError as refusal:
@@ -258,7 +279,7 @@ def decode(
 @lru_cache(maxsize=65_536)
 def route(topic: str) -> str | None:
     """The name of the dialect whose topic filter matches, or None; the topic decides, never the content."""
-    if not _is_utf8(topic):
+    if not is_utf8(topic):
         return None
     for dialect in DIALECTS.values():
         if any(matches(topic, topic_filter) for topic_filter in dialect.topics):
@@ -270,6 +291,12 @@ def route(topic: str) -> str | None:
 def _heading(topic: str, dialect: str | None) -> str:
     """Under which name a message is counted: what may be personal is not told apart."""
     return "personal" if is_personal(topic) else dialect or route(topic) or "none"
+
+
+@lru_cache(maxsize=65_536)
+def reads(dialect: str, topic: str) -> bool:
+    """Whether a topic is one of a dialect's own, from whose levels it takes names."""
+    return any(matches(topic, topic_filter) for topic_filter in DIALECTS[dialect].topics)
 
 
 def is_personal(topic: str) -> bool:
@@ -286,13 +313,15 @@ def matches(topic: str, topic_filter: str) -> bool:
     return len(levels) == len(wanted) and all(w in {"+", level} for level, w in zip(levels, wanted, strict=True))
 
 
-def _no_dialect(topic: str) -> str:
-    if not _is_utf8(topic):
+def no_dialect(topic: str) -> str:
+    """Why a topic has no dialect, in a sentence."""
+    if not is_utf8(topic):
         return "the topic is not valid UTF-8"
     return f"no dialect is configured for topic {shown(topic)}"
 
 
-def _is_utf8(topic: str) -> bool:
+def is_utf8(topic: str) -> bool:
+    """Whether a topic was valid UTF-8; other bytes arrive as surrogates."""
     return topic.isascii() or not any("\ud800" <= character <= "\udfff" for character in topic)
 
 

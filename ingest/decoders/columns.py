@@ -19,7 +19,7 @@ _TRAFFIC: Final = {
 }
 _ENERGY: Final = ("power_kw", "energy_kwh")
 # The ending of a quantity in the unit stored, and what the unit sent is divided by.
-_UNITS: Final = {
+UNITS: Final = {
     "W": ("kw", 1000.0),
     "kW": ("kw", 1.0),
     "MW": ("kw", 1e-3),
@@ -72,7 +72,7 @@ def with_unit(name: str, unit: object, value: float) -> tuple[str, float]:
     """
     quantity = quantity_name(name)
     if isinstance(unit, str) and unit:
-        suffix, divisor = _UNITS.get(unit, (quantity_name(unit), 1.0))
+        suffix, divisor = UNITS.get(unit, (quantity_name(unit), 1.0))
         value /= divisor
         if suffix and quantity != suffix and not quantity.endswith(f"_{suffix}"):
             quantity = f"{quantity}_{suffix}"[:63]
