@@ -52,6 +52,32 @@ def subscriptions(settings: Settings) -> Subscriptions:
     )
 
 
+def as_member(settings: Settings, number: int) -> Settings:
+    """The settings of one process of a group; alone in its process, with a client identifier of its own.
+
+    Member 1 keeps the plain client identifier, so that a process that worked alone and becomes the first of a group (or
+    the other way round) goes on with its session and with what the broker holds for it.
+    """
+    name, port = settings.mqtt_client_id, settings.ingest_metrics_port
+    return settings.model_copy(
+        update={
+            "ingest_processes": 1,
+            "mqtt_share_group": settings.mqtt_share_group or name,
+            "mqtt_share_member": number,
+            "mqtt_client_id": name if number == _FIRST else f"{name}-{number}",
+            "ingest_metrics_port": None if port is None else port + number - settings.mqtt_share_member,
+        }
+    )
+
+
+def number_of(client_id: str, name: str) -> int | None:
+    """Which member of the group of `name` a client identifier belongs to; None when it is another's."""
+    if client_id == name:
+        return _FIRST
+    number = client_id.removeprefix(f"{name}-")
+    return int(number) if number != client_id and number.isdecimal() and int(number) > _FIRST else None
+
+
 def divide(topics: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Divide topic filters into those that one process must take whole and those that a group can share.
 

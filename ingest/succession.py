@@ -3,7 +3,9 @@
 A series is a sensor's readings, or those of one of its quantities. Readings are looked at in the order of their receipt, each
 beside the newest before it; one that is not newer, or bad by its own values, is judged by its values alone and is not
 remembered. So the flags depend on the order of the readings, not on how they were cut into batches. What is remembered
-belongs to one process: of several that share a subscription each sees its own part, and counts the others' as lost.
+belongs to one process. Of several that share a subscription each sees a part of a sensor's readings: it counts none as
+lost and takes no value for stuck, as the readings between are another's; whether a sensor is stuck or loses readings is then
+told by its health alone, which looks at what is stored. A jump is judged beside the newest reading it has seen.
 """
 
 from __future__ import annotations
@@ -81,7 +83,9 @@ class Learned:
 class Memory:
     """The newest reading of each series, bounded; changed by `learn` only, after the rows have been committed."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, partial: bool = False) -> None:
+        """With `partial` other processes receive readings of the same sensors."""
+        self.partial = partial
         self._tables: dict[TableName, Learned] = {}
         self._quantities: dict[str, int] = {}
 
@@ -162,7 +166,7 @@ def judge(rows: Rows, memory: Memory) -> tuple[quality.Flags, Learned]:
     _meet(news, rows.received_us[order], observed, starts, series)
     order, series = order[chain], series[chain]
     if len(order):
-        doubted = _follow(news, rows, order, series, flags[order])
+        doubted = _follow(news, rows, order, series, flags[order], partial=memory.partial)
         flags[doubted] = np.where(flags[doubted] < Flag.SUSPECT, Flag.SUSPECT, flags[doubted])
     return flags, news
 
@@ -193,7 +197,9 @@ def _meet(news: Learned, received: Integers, observed: Integers, starts: Integer
     news.day[:] = newest
 
 
-def _follow(news: Learned, rows: Rows, order: Integers, series: Integers, flags: quality.Flags) -> Integers:
+def _follow(
+    news: Learned, rows: Rows, order: Integers, series: Integers, flags: quality.Flags, *, partial: bool
+) -> Integers:
     """Compare each row with the one before it, bring `news` up to date, and return the places of the doubtful rows."""
     observed, values, seq = rows.observed_us[order], rows.values[order], rows.seq[order]
     values[flags >= Flag.BAD] = np.nan  # nothing is compared with a bad value
@@ -206,10 +212,10 @@ def _follow(news: Learned, rows: Rows, order: Integers, series: Integers, flags:
     begun = np.where(equal & first, news.equal_since_us[series], observed)
     anchors = np.where(~equal | first, np.arange(len(order)), 0)
     since = begun[np.maximum.accumulate(anchors)]
-    stuck = equal & (observed - since >= STUCK_US[rows.table])
+    stuck = equal & (observed - since >= STUCK_US[rows.table]) & (not partial)
     jump = near & _jumps(rows, order, values - previous, gap)
     skipped = seq - _shifted(seq, first, news.seq[earlier]) - 1
-    skipped[(seq <= skipped) | (skipped < 0) | (skipped > MOST_LOST)] = 0
+    skipped[(seq <= skipped) | (skipped < 0) | (skipped > MOST_LOST) | partial] = 0
     news.lost[:] += np.bincount(series, weights=skipped, minlength=len(news.keys)).astype(np.int64)
     last = np.concatenate((first[1:], [True]))
     for known, found in (

@@ -85,13 +85,17 @@ def start_child(
     env: dict[str, str] | None = None,
     user: str | None = None,
     folder: Path | None = None,
+    output: IO[bytes] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a child in its own session, so that Ctrl-C reaches only its parent, that dies when its parent dies."""
+    """Start a child in its own session, so that Ctrl-C reaches only its parent, that dies when its parent dies.
+
+    What it says goes into `log`, its standard output into `output` where that is given.
+    """
     return subprocess.Popen(
         arguments,
         stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=subprocess.STDOUT,
+        stdout=output or log,
+        stderr=log,
         env=env,
         cwd=folder,
         **_identity(user),

@@ -12,20 +12,50 @@ import typer
 from services.commands.output import AsJson, report
 
 
-def ingest(*, as_json: AsJson = False) -> None:
+def ingest(
+    *,
+    processes: Annotated[
+        int | None,
+        typer.Option(min=1, max=64, help="How many processes divide the messages; by default as configured."),
+    ] = None,
+    retire: Annotated[
+        bool,
+        typer.Option("--retire", help="Leave the group for good: take what the broker holds for this member, end."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Receive readings from the broker and store them until stopped by Ctrl-C or SIGTERM."""
     from dataclasses import asdict
 
     from ingest import service
+    from ingest.sharing import as_member
+    from services import ingest_group
+    from services.errors import ConfigurationError
     from services.logging import configure_logging
     from services.settings import load_settings
 
-    settings = load_settings()
-    configure_logging(settings, "ingest")
+    settings = load_settings({} if processes is None else {"ingest_processes": processes})
+    if retire and settings.mqtt_share_group is None:
+        message = (
+            "a member of a group retires: set ARTERIAL_MQTT_SHARE_GROUP and ARTERIAL_MQTT_SHARE_MEMBER to say which"
+        )
+        raise ConfigurationError(message)
+    alone = settings.ingest_processes == 1
+    if alone and settings.mqtt_share_group is not None:
+        settings = as_member(settings, settings.mqtt_share_member)
+    configure_logging(settings, "ingest" if alone else "ingest-group")
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
-    counts = service.run(settings, stop)
+    leaving = ingest_group.leftovers(settings)
+    if alone:
+        if leaving:
+            ingest_group.run(settings, stop, staying=[], leaving=leaving)
+        counts = service.run(settings, stop, retiring=retire)
+        if retire and not stop.is_set():
+            ingest_group.forget(settings, settings.mqtt_client_id)
+    else:
+        counts = ingest_group.run(settings, stop, staying=ingest_group.members(settings), leaving=leaving)
     line = (
         f"Received {counts.received:,} messages: {counts.stored:,} stored, {counts.duplicate:,} duplicates, "
         f"{counts.dead_lettered:,} dead letters, {counts.in_flight:,} left to the broker."

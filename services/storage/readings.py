@@ -23,6 +23,17 @@ def start_session(connection: Connection, client_id: str) -> None:
     connection.execute(query("ingest", "start_session"), {"client_id": client_id})
 
 
+def recent_sessions(connection: Connection, seconds: int) -> list[str]:
+    """The client identifiers of sessions that were seen within so many seconds."""
+    rows = connection.execute(query("ingest", "recent_sessions"), {"seconds": seconds}).fetchall()
+    return [str(row[0]) for row in rows]
+
+
+def forget_session(connection: Connection, client_id: str) -> None:
+    """Take away the counters of a session that has ended for good."""
+    connection.execute(query("ingest", "forget_session"), {"client_id": client_id})
+
+
 def count_session(
     connection: Connection, client_id: str, counts: Mapping[str, int], *, beats: bool = False
 ) -> None:

@@ -815,7 +815,7 @@ GRANT SELECT ON TABLE sensing.energy_15min TO arterial_api;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE sensing.energy_hour TO arterial_jobs;
 GRANT SELECT ON TABLE sensing.energy_hour TO arterial_api;
 
-GRANT SELECT,INSERT,UPDATE ON TABLE sensing.ingest_session TO arterial_ingest;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE sensing.ingest_session TO arterial_ingest;
 GRANT SELECT ON TABLE sensing.ingest_session TO arterial_jobs;
 GRANT SELECT ON TABLE sensing.ingest_session TO arterial_api;
 

@@ -208,3 +208,12 @@ def one_by_one(rows: Rows) -> list[int]:
                 flags[place] = int(Flag.SUSPECT)
         newest[sensor] = (observed, values, since)
     return flags
+
+
+def test_a_member_of_a_group_sees_a_part_and_counts_nothing_as_lost_or_stuck() -> None:
+    minutes = list(range(0, 300, 10))
+    rows = traffic(minutes, flow=[300] * 30, seq=list(range(0, 60, 2)))
+    whole, part = Memory(), Memory(partial=True)
+    assert (flags_of(rows, whole)[-1], sum(whole.lost("traffic").values())) == (3, 29)
+    assert (set(flags_of(rows, part)), part.lost("traffic")) == ({1}, {})
+    assert flags_of(traffic([300, 310], speed=[130, 20]), part) == [1, 3]

@@ -8,6 +8,14 @@ INSERT INTO sensing.ingest_session (client_id, started_at, seen_at) VALUES (%(cl
 ON CONFLICT (client_id) DO UPDATE SET started_at = now(), seen_at = now(), received = 0, stored = 0, duplicate = 0,
     dead_lettered = 0, spooled = 0, in_flight = 0, heartbeat_at = NULL;
 
+-- name: recent_sessions
+-- The client identifiers of sessions that were seen within so many seconds.
+SELECT client_id FROM sensing.ingest_session WHERE seen_at > now() - make_interval(secs => %(seconds)s);
+
+-- name: forget_session
+-- A session that has ended for good is no longer expected.
+DELETE FROM sensing.ingest_session WHERE client_id = %(client_id)s;
+
 -- name: count_session
 -- Write the counters of a session, in the transaction of the batch they count.
 UPDATE sensing.ingest_session SET seen_at = now(), received = %(received)s, stored = %(stored)s,
