@@ -63,10 +63,6 @@ class Heartbeat:
                 if int(number) in self._away:
                     self._back.append((received, int(number)))
 
-    def is_back(self) -> bool:
-        """Whether a beat waits for its commit."""
-        return bool(self._back)
-
     def ready(self, ended: int) -> int | None:
         """The newest beat to be committed now that so many messages have found their end; None without one."""
         with self._lock:

@@ -1,13 +1,19 @@
 """Code concerned with getting a batch into the database whatever happens: waiting for it, or bisecting the batch.
 
-Trouble of the database is waited out with the batch kept in memory; a batch the database refuses is halved until the
-message it refuses stands alone and becomes a dead letter.
+Trouble of the database is waited out with the batch kept in memory, for as long as the caller is patient; a batch the
+database refuses is halved until the message it refuses stands alone and becomes a dead letter.
 """
 
 from __future__ import annotations
 
+import math
+import os
 import random
+import socket
 import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Final, Self
 
@@ -15,7 +21,10 @@ import psycopg
 import structlog
 
 from ingest.batch import Batch
+from ingest.committed import Follower
 from ingest.counts import Counts
+from ingest.succession import Memory
+from ingest.watch import Watch
 from ingest.writer import Writer
 from services.domain import Decoded, Rejected
 from services.errors import ConfigurationError, StorageError, UnavailableError
@@ -40,6 +49,24 @@ def is_passing(error: psycopg.Error) -> bool:
     return error.sqlstate.startswith(_RETRYABLE)
 
 
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A batch to write: how many were received and spooled by then, whether it was, and until when to try."""
+
+    batch: Batch
+    received: int
+    spooled: int
+    drained: bool
+    deadline: float
+
+    def of(self, batch: Batch) -> _Task:
+        return replace(self, batch=batch)
+
+    def anew(self) -> _Task:
+        """As it was before the writer had it."""
+        return self.of(Batch.of(self.batch.messages, self.batch.decoded))
+
+
 class Persistence:
     """The database as the ingest sees it: one connection, made anew when it is lost.
 
@@ -47,27 +74,40 @@ class Persistence:
     """
 
     def __init__(
-        self, settings: Settings, *, client_id: str | None = None, stop: threading.Event | None = None
+        self,
+        settings: Settings,
+        *,
+        client_id: str | None = None,
+        stop: threading.Event | None = None,
+        watch: Watch | None = None,
+        follower: Follower | None = None,
+        may_be_away: bool = False,
     ) -> None:
-        """Nothing is opened before `with`."""
+        """Nothing is opened before `with`; with a spool to bridge it, the database may be away then."""
         self._settings = settings
         self._client_id = client_id
+        self._watch = watch
+        self._follower = follower
         self._stop = stop or threading.Event()
         self._connection: Connection | None = None
         self._writer: Writer | None = None
+        self._may_be_away = may_be_away
+        self._in_trouble = False
 
     def __enter__(self) -> Self:
         """Connect.
 
         Raises:
-            UnavailableError: the database does not answer.
+            UnavailableError: the database does not answer, and is not to be waited for.
             ConfigurationError: another process has the client id.
 
         """
-        self._connection = self._connect()
-        self._writer = Writer(self._settings, self._connection, client_id=self._client_id)
-        if self._client_id is not None:
-            readings.start_session(self._connection, self._client_id)
+        try:
+            self._connect()
+        except UnavailableError as error:
+            if not self._may_be_away:
+                raise
+            log.warning("the database is away, messages will wait in the spool", reason=str(error))
         return self
 
     def __exit__(
@@ -79,87 +119,125 @@ class Persistence:
 
     @property
     def counts(self) -> Counts:
-        """What became of the messages so far."""
-        return self._open_writer().counts
+        """What became of the messages so far, as last committed."""
+        return Counts() if self._writer is None else self._writer.counts
 
-    def persist(self, batch: Batch, received: int) -> bool:
-        """Write a batch, for as long as it takes.
+    @property
+    def memory(self) -> Memory:
+        """What is remembered of each series."""
+        return Memory() if self._writer is None else self._writer.memory
+
+    def persist(
+        self, batch: Batch, received: int, spooled: int = 0, *, drained: bool = False, patience_s: float | None = None
+    ) -> int:
+        """Write a batch, for as long as it takes or `patience_s` lasts.
 
         Args:
             batch: the messages.
             received: all messages of the session so far.
+            spooled: how many of them were put into the spool.
+            drained: whether this batch comes from there.
+            patience_s: how long the database may be away [s]; by default for ever.
 
         Returns:
-            False when it was told to stop before the database came back; nothing of the rest was written then.
+            How many messages were written, counted from the first: all, unless patience ran out or it was told to stop.
 
         Raises:
-            StorageError: the database lacks what this version needs; nothing of the batch was written.
+            StorageError: the database lacks what this version needs; nothing more of the batch was written.
 
         """
+        deadline = math.inf if patience_s is None else time.monotonic() + patience_s
+        return self._persist(_Task(batch, received, spooled, drained, deadline))
+
+    def heartbeat(self, received: int, spooled: int = 0) -> None:
+        """Show in the database that the session lives; with a connection that was lost, try once to make it anew."""
+        try:
+            if self._writer is None or self._in_trouble:
+                self._connect()
+            self._open_writer().heartbeat(received, spooled)
+            self._in_trouble = False
+        except (psycopg.Error, UnavailableError, ConfigurationError) as error:
+            self._in_trouble = True
+            log.warning("the heartbeat was not written", reason=first_line(error))
+
+    def is_in_trouble(self) -> bool:
+        """Whether the last attempt failed."""
+        return self._in_trouble or self._writer is None
+
+    def interrupt(self) -> None:
+        """Break the connection, so that the thread that waits for the database meets an error; from any other thread."""
+        connection = self._connection
+        if connection is not None:
+            with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as wire:
+                wire.shutdown(socket.SHUT_RDWR)
+
+    def _persist(self, task: _Task) -> int:
         pause = _FIRST_PAUSE_S
         refused = False
+        if self._writer is None and not self._reconnect(0.0, task.deadline):
+            return 0
         while True:
             try:
-                self._open_writer().write(batch, received)
+                self._open_writer().write(task.batch, task.received, task.spooled, drained=task.drained)
             except psycopg.Error as error:
                 if not is_passing(error):
                     if error.sqlstate is not None and error.sqlstate.startswith(_NOT_OF_THE_MESSAGE):
                         raise StorageError(_unusable(error)) from error
                     if refused:
-                        return self._isolate(batch, received, error)
+                        return self._isolate(task, error)
                     refused = True  # what was looked up may be out of date: once more with fresh eyes
                     self._open_writer().forget()
-                    batch = Batch.of(batch.messages, batch.decoded)
+                    task = task.anew()
                     continue
+                self._in_trouble = True
                 log.warning(
                     "the database does not take the batch, trying again", reason=first_line(error), pause_s=pause
                 )
-                if not self._reconnect(pause):
-                    return False
+                if not self._reconnect(pause, task.deadline):
+                    return 0
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
-                batch = Batch.of(batch.messages, batch.decoded)
+                task = task.anew()
             else:
-                return True
+                self._in_trouble = False
+                return len(task.batch.messages)
 
-    def heartbeat(self, received: int) -> None:
-        """Show in the database that the session lives; a connection that was lost while idle is made anew."""
-        try:
-            self._open_writer().heartbeat(received)
-        except psycopg.Error as error:
-            log.warning("the heartbeat was not written", reason=first_line(error))
-            self._reconnect(_FIRST_PAUSE_S)
-
-    def _isolate(self, batch: Batch, received: int, error: psycopg.Error) -> bool:
+    def _isolate(self, task: _Task, error: psycopg.Error) -> int:
+        batch = task.batch
         if len(batch.messages) == 1:
             if not batch.decoded[0].readings and batch.decoded[0].rejected:
                 raise StorageError(_unusable(error)) from error  # not even the dead letter is taken
             reason = f"the database refuses it: {first_line(error)}"
             log.warning("a message was refused by the database", reason=reason)
-            return self.persist(Batch.of(batch.messages, [Decoded(rejected=(Rejected(reason=reason),))]), received)
+            return self._persist(task.of(Batch.of(batch.messages, [Decoded(rejected=(Rejected(reason=reason),))])))
         middle = len(batch.messages) // 2
-        return all(
-            self.persist(Batch.of(batch.messages[part], batch.decoded[part]), received)
-            for part in (slice(None, middle), slice(middle, None))
-        )
+        first = self._persist(task.of(Batch.of(batch.messages[:middle], batch.decoded[:middle])))
+        if first < middle:
+            return first
+        return first + self._persist(task.of(Batch.of(batch.messages[middle:], batch.decoded[middle:])))
 
-    def _reconnect(self, pause: float) -> bool:
-        """Wait and connect again, until it works; False when told to stop."""
+    def _reconnect(self, pause: float, deadline: float) -> bool:
+        """Wait and connect again, until it works; False when told to stop, or the deadline has passed."""
         if self._connection is not None:
             self._connection.close()
         while not self._stop.wait(pause * random.uniform(0.5, 1.0)):  # noqa: S311 - jitter, not a secret
             try:
-                self._connection = self._connect()
-            except (UnavailableError, ConfigurationError) as error:
-                log.warning("the database is away", reason=str(error), pause_s=pause)
-                pause = min(pause * 2, _LONGEST_PAUSE_S)
+                self._connect()
+            except (UnavailableError, ConfigurationError, psycopg.Error) as error:
+                if isinstance(error, psycopg.Error) and not is_passing(error):
+                    raise StorageError(_unusable(error)) from error
+                log.warning("the database is away", reason=first_line(error), pause_s=pause)
+                if time.monotonic() > deadline:
+                    return False
+                pause = min(max(_FIRST_PAUSE_S, pause * 2), _LONGEST_PAUSE_S)
             else:
-                self._open_writer().use(self._connection)
                 log.info("the database is back")
                 return True
         return False
 
-    def _connect(self) -> Connection:
+    def _connect(self) -> None:
+        """Open the connection, take the lock of the client id, and count from zero when it is the first time."""
         connection = connect(self._settings.role_dsn("ingest"), application="ingest", autocommit=True)
+        self._connection = connection
         if self._client_id is not None and not readings.lock_client(connection, self._client_id):
             connection.close()
             message = (
@@ -167,7 +245,14 @@ class Persistence:
                 "stop it, or set ARTERIAL_MQTT_CLIENT_ID to another name"
             )
             raise ConfigurationError(message)
-        return connection
+        if self._writer is not None:
+            self._writer.use(connection)
+            return
+        if self._client_id is not None:
+            readings.start_session(connection, self._client_id)
+        self._writer = Writer(
+            self._settings, connection, client_id=self._client_id, watch=self._watch, follower=self._follower
+        )
 
     def _open_writer(self) -> Writer:
         if self._writer is None:
