@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, Self
@@ -59,19 +58,24 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Routing:
-    """Finds the dialect of messages; remembers topics, and counts what it recognised.
+    """Finds the dialect of messages, and remembers it by topic."""
 
-    Attributes:
-        recognised: how many messages each dialect got by recognition.
+    def __init__(
+        self,
+        rules: Sequence[Route] = (),
+        *,
+        recognise: bool = True,
+        topics: Sequence[str] = (),
+        in_group: bool = False,
+    ) -> None:
+        """Take rules that were checked by `of`; the topic filters subscribed to are for the log.
 
-    """
-
-    def __init__(self, rules: Sequence[Route] = (), *, recognise: bool = True, topics: Sequence[str] = ()) -> None:
-        """Take rules that were checked by `of`; the topic filters subscribed to are for the log."""
-        self.recognised: Counter[str] = Counter()
+        In a group other processes may get the messages before, so none is recognised that is read by means of them.
+        """
         self._rules = tuple(rules)
         self._recognise = recognise
         self._topics = tuple(topics)
+        self._in_group = in_group
         self._told: set[tuple[str, str]] = set()
         self._by_topic = lru_cache(maxsize=65_536)(self._of_topic)
 
@@ -88,7 +92,12 @@ class Routing:
             if problem is not None:
                 message = f"{_SETTING}, rule {place + 1} ({rule.topic}): {problem}"
                 raise ConfigurationError(message)
-        return cls(settings.ingest_routes, recognise=settings.ingest_recognise, topics=settings.mqtt_topics)
+        return cls(
+            settings.ingest_routes,
+            recognise=settings.ingest_recognise,
+            topics=settings.mqtt_topics,
+            in_group=settings.mqtt_share_group is not None,
+        )
 
     def find(self, topic: str, payload: bytes) -> Found:
         """What reads a message with this topic and payload."""
@@ -112,6 +121,7 @@ class Routing:
                 return msgspec.structs.replace(said, personal=personal_marks(message.payload) is not None)
             found = self._of_payload(topic, message.payload)
         if found.dialect is None:
+            memory.heard["personal" if found.personal else "none"] += 1
             return Decoded(rejected=(Rejected(reason=found.why),), personal=found.personal)
         if found.topic != topic:
             message = msgspec.structs.replace(message, topic=found.topic)
@@ -119,7 +129,7 @@ class Routing:
         if found.rule is not None:
             said = relabelled(said, found.rule.names, found.rule.units)
         if found.recognised:
-            self.recognised[found.dialect] += 1
+            memory.recognised[found.dialect] += 1
             self._tell(topic, found)
             said = msgspec.structs.replace(said, rejected=_explained(said.rejected, found.dialect))
         return msgspec.structs.replace(said, personal=True) if found.personal else said
@@ -168,7 +178,8 @@ class Routing:
         signature = dialect.signature
         read_as = None if signature is None or signature.topic is None else signature.topic(name_of(topic), content)
         likeness = f"{unread}; the payload looks like {dialect.name}"
-        if read_as is None or topic.startswith(_NEVER_RECOGNISED):
+        divided = self._in_group and read_as is not None and any(matches(read_as, one) for one in dialect.whole)
+        if read_as is None or divided or topic.startswith(_NEVER_RECOGNISED):
             why = f"{likeness}: add a rule to {_SETTING} that reads it as {_form(dialect)}"
             return Found(dialect=None, topic=topic, why=why)
         if not self._recognise:

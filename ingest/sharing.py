@@ -8,12 +8,12 @@ both kinds is replaced by the filters of the dialects it reaches.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from ingest.decoders.catalogue import DIALECTS
-from services.settings import Settings
+from services.settings import Route, Settings
 
 _FIRST: Final = 1
 
@@ -37,7 +37,7 @@ class Subscriptions:
 def subscriptions(settings: Settings) -> Subscriptions:
     """What the process with these settings subscribes to: everything, or its part as a member of a group."""
     group = settings.mqtt_share_group
-    whole, parted = divide(settings.mqtt_topics)
+    whole, parted = divide(settings.mqtt_topics, settings.ingest_routes)
     if group is None:
         former = [*whole, *_shared(parted, settings.mqtt_client_id)]
         plain = tuple(dict.fromkeys(settings.mqtt_topics))
@@ -78,15 +78,21 @@ def number_of(client_id: str, name: str) -> int | None:
     return int(number) if number != client_id and number.isdecimal() and int(number) > _FIRST else None
 
 
-def divide(topics: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def divide(topics: Iterable[str], rules: Sequence[Route] = ()) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Divide topic filters into those that one process must take whole and those that a group can share.
 
     No topic matches one of each. A filter is left as it is where all it reaches is of one kind.
+
+    Args:
+        topics: MQTT topic filters.
+        rules: the operator's, of which dialect reads which topics.
+
     """
+    readers = _readers(rules)
     whole: list[str] = []
     shared: list[str] = []
     for topic_filter in topics:
-        reached = _reached(topic_filter)
+        reached = _reached(topic_filter, readers)
         if not any(is_whole for _, is_whole in reached):
             shared.append(topic_filter)
         elif any(is_whole and part == topic_filter for part, is_whole in reached):
@@ -123,19 +129,34 @@ def intersection(one: str, other: str) -> str | None:
     return "/".join(levels)
 
 
-def _reached(topic_filter: str) -> list[tuple[str, bool]]:
-    """The filters of dialects as far as this filter reaches them, and whether each must stay whole.
+def _readers(rules: Sequence[Route]) -> list[list[tuple[str, bool]]]:
+    """What reads which topic filters, and whether it must have them whole: in groups, of which an earlier one decides."""
+    own = [[(topics, topics in dialect.whole) for topics in dialect.topics] for dialect in DIALECTS.values()]
+    return [own[0], *([(rule.topic, _is_whole(rule))] for rule in rules), *own[1:]]
 
-    A dialect does not count where one before it in the catalogue reads the same topics.
+
+def _is_whole(rule: Route) -> bool:
+    """Whether a rule reads any topic as one that must stay whole."""
+    read_as = rule.topic
+    if rule.read_as is not None:
+        levels = ["#" if "{#}" in level else "+" if "{" in level else level for level in rule.read_as.split("/")]
+        read_as = "/".join(levels[: levels.index("#") + 1] if "#" in levels else levels)
+    return any(intersection(read_as, one) for one in DIALECTS[rule.dialect].whole)
+
+
+def _reached(topic_filter: str, readers: list[list[tuple[str, bool]]]) -> list[tuple[str, bool]]:
+    """The filters of readers as far as this filter reaches them, and whether each must stay whole.
+
+    A reader does not count where an earlier one reads the same topics.
     """
     found = []
     earlier: list[str] = []
-    for dialect in DIALECTS.values():
-        for route in dialect.topics:
-            part = intersection(topic_filter, route)
+    for reader in readers:
+        for topics, is_whole in reader:
+            part = intersection(topic_filter, topics)
             if part is not None and not any(_covers(one, part) for one in earlier):
-                found.append((part, route in dialect.whole))
-        earlier += dialect.topics
+                found.append((part, is_whole))
+        earlier += [topics for topics, _ in reader]
     return found
 
 

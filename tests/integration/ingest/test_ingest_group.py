@@ -23,9 +23,9 @@ from pydantic import SecretStr
 from ingest import service
 from ingest.batch import Batch
 from ingest.decoders.memory import Memory
-from ingest.decoding import decode_all
 from ingest.persistence import Persistence
 from ingest.pipeline import limits_of
+from ingest.routing import Routing
 from ingest.sharing import as_member
 from services.domain import Message
 from services.embedded import free_port, start_broker
@@ -224,14 +224,14 @@ def test_two_writers_of_the_same_rows_store_each_once(settings: Settings, owner:
     random.Random(2).shuffle(sent)
 
     def write(place: int) -> None:
-        memory, received = Memory(), 0
+        memory, routing, received = Memory(), Routing(), 0
         member = as_member(settings, place + 1)
         with Persistence(member, client_id=member.mqtt_client_id) as persistence:
             part = sent[place::2]
             for first in range(0, len(part), 400):
                 now_us = time.time_ns() // 1_000
                 messages = [Message(topic=t, payload=p, received_us=now_us) for t, p in part[first : first + 400]]
-                decoded = decode_all(messages, now_us=now_us, limits=limits, memory=memory)
+                decoded = [routing.decode(one, now_us=now_us, limits=limits, memory=memory) for one in messages]
                 received += len(messages)
                 assert persistence.persist(Batch.of(messages, decoded), received)
 

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.decoders.catalogue import DIALECTS, matches, route
+from ingest.routing import Routing
 from ingest.sharing import Subscriptions, divide, intersection, subscriptions
 from services.errors import ConfigurationError
-from services.settings import load_settings
+from services.settings import Route, load_settings
 
 LEVELS = st.sampled_from(["a", "b", ""])
 TOPICS = st.lists(LEVELS, min_size=1, max_size=4).map("/".join)
@@ -102,6 +103,24 @@ def test_the_first_of_a_group_takes_what_cannot_be_divided_and_the_others_their_
         plain=("spBv1.0/+/DDATA/+/+",), shared=shared, stale=("city/v1/+/+/telemetry", "spBv1.0/+/DDATA/#")
     )
     assert (second.plain, second.shared) == ((), shared)
+
+
+def test_rules_decide_what_stays_whole_before_the_topics_of_dialects_do() -> None:
+    rules = [
+        Route(topic="depot/+/rpc", dialect="shelly", read_as="{1}/events/rpc"),
+        Route(topic="depot/+/plain", dialect="native", read_as="city/v1/energy/{1}/telemetry"),
+        Route(topic="tms-v2/+/+", dialect="fintraffic_tms"),
+    ]
+    assert divide(["depot/#", "tms-v2/#"], rules) == (("depot/+/rpc",), ("depot/+/plain", "tms-v2/#"))
+    assert divide(["depot/#"], rules[1:]) == ((), ("depot/#",))
+
+
+def test_in_a_group_nothing_is_recognised_that_is_read_by_means_of_earlier_messages() -> None:
+    frame = b'{"src": "shellyplug-1", "dst": "x", "method": "NotifyStatus", "params": {"ts": 1, "em1:1": {"id": 1}}}'
+    alone, member = Routing(topics=("a/#",)), Routing(topics=("a/#",), in_group=True)
+    assert alone.find("a/b", frame).dialect == "shelly"
+    found = member.find("a/b", frame)
+    assert (found.dialect, "add a rule" in found.why) == (None, True)
 
 
 @pytest.mark.parametrize(
