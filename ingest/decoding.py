@@ -16,20 +16,24 @@ from ingest.decoders import catalogue
 from ingest.decoders.checks import Limits, Window
 from ingest.decoders.memory import Memory
 from ingest.decoders.native import ENERGY, TRAFFIC, address
+from ingest.routing import Routing
 from services.domain import Decoded, EnergyReading, Kind, Message, TrafficReading, to_us
 from services.errors import InputError
 
 _SHORT: Final[dict[Kind, Literal["traffic", "energy"]]] = {Kind.TRAFFIC: "traffic", Kind.ENERGY: "energy"}
 
 
-def decode_all(messages: Sequence[Message], *, now_us: int, limits: Limits, memory: Memory) -> list[Decoded]:
-    """What each message says, in order, as the catalogue's `decode` would.
+def decode_all(
+    messages: Sequence[Message], *, now_us: int, limits: Limits, memory: Memory, routing: Routing
+) -> list[Decoded]:
+    """What each message says, in order, as `routing.decode` would.
 
     Args:
         messages: as received.
         now_us: the server's clock [µs since 1970 UTC].
         limits: sizes and times that are accepted.
         memory: what earlier messages of the session said.
+        routing: which dialect reads what is not native.
 
     """
     window = Window.of(limits, now_us)
@@ -37,7 +41,7 @@ def decode_all(messages: Sequence[Message], *, now_us: int, limits: Limits, memo
     for message in messages:
         decoded = _shortly(message, window, limits.max_payload_bytes)
         if decoded is None:
-            decoded = catalogue.decode(message, now_us=now_us, limits=limits, memory=memory)
+            decoded = routing.decode(message, now_us=now_us, limits=limits, memory=memory)
         found.append(decoded)
     return found
 

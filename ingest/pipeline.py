@@ -12,10 +12,10 @@ from typing import Final
 
 from ingest.batch import Batch
 from ingest.counts import Counts
-from ingest.decoders.catalogue import decode
 from ingest.decoders.checks import Limits
 from ingest.decoders.memory import Memory
 from ingest.persistence import Persistence
+from ingest.routing import Routing
 from services.domain import Message
 from services.settings import Settings
 
@@ -44,6 +44,7 @@ def store(settings: Settings, messages: Iterable[Message]) -> Counts:
 
     Raises:
         UnavailableError: the database does not answer at the start.
+        ConfigurationError: a rule of `ingest_routes` cannot work.
 
     """
     with Persistence(settings) as persistence, ThreadPoolExecutor(1, "history-writer") as writer:
@@ -62,11 +63,12 @@ def store(settings: Settings, messages: Iterable[Message]) -> Counts:
 def _blocks(settings: Settings, messages: Iterable[Message]) -> Iterator[Batch]:
     limits = limits_of(settings)
     memory = Memory()
+    routing = Routing.of(settings)
     block: list[Message] = []
     decoded = []
     size = 0
     for message in messages:
-        said = decode(message, now_us=time.time_ns() // 1_000, limits=limits, memory=memory)
+        said = routing.decode(message, now_us=time.time_ns() // 1_000, limits=limits, memory=memory)
         block.append(message)
         decoded.append(said)
         size += 1 + len(said.readings)

@@ -271,7 +271,7 @@ class Writer:
         letters: dict[bool, list[dict[str, object]]] = {True: [], False: []}
         for place, reasons in sorted(batch.reasons.items()):
             message = batch.messages[place]
-            letters[is_personal(message.topic)].append(
+            letters[is_personal(message.topic) or batch.decoded[place].personal].append(
                 {
                     "received_at": from_us(message.received_us),
                     "topic": _storable(message.topic),

@@ -440,6 +440,8 @@ def _unknown_variables() -> list[str]:
 def _explain(location: tuple[int | str, ...], reason: str, kind: str) -> str:
     name = ".".join(str(part) for part in location)
     reason = reason.removeprefix("Value error, ")
+    if kind == "extra_forbidden" and len(location) > 1:
+        return f"{PREFIX}{name.rpartition('.')[0].upper()} has an unknown field {location[-1]!r}"
     if kind == "extra_forbidden":
         return f"arterial.toml has an unknown setting {name!r}"
     return f"{PREFIX}{name.upper()}: {reason}" if name else reason

@@ -18,6 +18,7 @@ class Memory:
         gaps: messages that sequence numbers show were sent and never seen.
         forgotten: values given up for want of space.
         heard: messages by dialect; those that may be personal count as `personal`, those of no dialect as `none`.
+        recognised: messages by dialect whose payload alone told it.
 
     """
 
@@ -25,6 +26,7 @@ class Memory:
         self.gaps = 0
         self.forgotten = 0
         self.heard: Counter[str] = Counter()
+        self.recognised: Counter[str] = Counter()
         self._most = most
         self._weight = 0
         self._kept: OrderedDict[tuple[str, str], tuple[Any, int]] = OrderedDict()

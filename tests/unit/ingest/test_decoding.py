@@ -12,6 +12,7 @@ from ingest.decoders.catalogue import decode
 from ingest.decoders.checks import Limits, Window
 from ingest.decoders.memory import Memory
 from ingest.decoding import _shortly, decode_all
+from ingest.routing import Routing
 from services.domain import Message
 
 
@@ -53,8 +54,9 @@ topics = st.sampled_from(
 @given(st.lists(st.tuples(topics, payloads), max_size=5))
 def test_a_batch_says_what_its_messages_say_one_by_one(sent: list[tuple[str, bytes]]) -> None:
     messages = [Message(topic=topic, payload=payload, received_us=NOW_US) for topic, payload in sent]
-    one_by_one = [decode(message, now_us=NOW_US, limits=LIMITS, memory=Memory()) for message in messages]
-    assert decode_all(messages, now_us=NOW_US, limits=LIMITS, memory=Memory()) == one_by_one
+    routing, memory = Routing(), Memory()
+    one_by_one = [routing.decode(message, now_us=NOW_US, limits=LIMITS, memory=memory) for message in messages]
+    assert decode_all(messages, now_us=NOW_US, limits=LIMITS, memory=Memory(), routing=Routing()) == one_by_one
 
 
 def test_a_plain_reading_takes_the_short_way() -> None:
