@@ -1,7 +1,7 @@
 """Code concerned with messages that wait on disk while the database is away: packed, unpacked, and erased in time.
 
-The folder is the owner's alone (0700), its files too (0600), and what is in it is as the devices sent it. A message of a
-personal topic is overwritten one hour before the retention of raw personal rows ends, counted from its receipt, by the
+The folder is the owner's alone (0700), its files too (0600), and what is in it is as the devices sent it. A
+personal message is overwritten one hour before the retention of raw personal rows ends, counted from its receipt, by the
 process that holds the spool: when it starts, and every ten minutes. When the rest is drained it counts as a dead letter
 without bytes. Bytes that were damaged on disk may be personal as well, and are removed at the same age.
 """
@@ -18,6 +18,7 @@ from urllib.parse import quote
 import msgspec
 
 from ingest.decoders.catalogue import is_personal
+from ingest.routing import Routing
 from ingest.spool import Position, Spool
 from ingest.spool_frames import Lost
 from services.domain import Decoded, Message, Rejected
@@ -54,12 +55,13 @@ class Waited:
 class MessageSpool:
     """The spool of one ingest session."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Nothing is opened before `with`."""
+    def __init__(self, settings: Settings, routing: Routing) -> None:
+        """Nothing is opened before `with`; `routing` tells which messages are personal."""
         folder = settings.data_dir.expanduser() / "spool" / quote(settings.mqtt_client_id, safe="")
         self.folder: Path = folder
         self._spool = Spool(folder, most_bytes=settings.ingest_spool_bytes)
         self._keep_s = settings.personal_retention.total_seconds() - _HOUR_S
+        self._routing = routing
         self._erased_to: Position | None = None
         self._next_look = 0.0
         self._begun_at = 0
@@ -152,15 +154,18 @@ class MessageSpool:
                 if isinstance(record, Lost):
                     found.append(place)
                     continue
-                topic, _, received_us, _ = _UNPACK.decode(record)
+                topic, payload, received_us, _ = _UNPACK.decode(record)
                 if received_us > limit_us:
                     return None
-                if is_personal(topic.decode("utf-8", "surrogateescape")):
+                if self._is_personal(topic.decode("utf-8", "surrogateescape"), payload):
                     found.append(place)
             return found
 
         self._erased_to = self._spool.erase(too_old, self._erased_to)
         self._spool.forget_damaged(older_than_s=self._keep_s)
+
+    def _is_personal(self, topic: str, payload: bytes) -> bool:
+        return is_personal(topic) or self._routing.find(topic, payload).personal
 
     def stand_in(self) -> Message:
         """A message in the place of one that is lost."""

@@ -5,7 +5,7 @@ No label names a sensor, a topic or a person: messages that may be personal are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from prometheus_client import ProcessCollector
@@ -18,6 +18,7 @@ from ingest.persistence import Persistence
 from ingest.rows import TableName
 from ingest.session import Session
 from ingest.watch import Watch
+from ingest.work import Work
 
 SILENCE_S: Final = 20.0
 """An idle process commits its counters every three seconds: without a commit for so long the database does not take any."""
@@ -27,11 +28,9 @@ _TABLES: Final[tuple[TableName, ...]] = ("traffic", "energy", "observation")
 class Figures(Collector):
     """Reads what the parts of the process count anyway; asking costs the hot path nothing."""
 
-    def __init__(
-        self, *, received: Callable[[], int], session: Session, persistence: Persistence, memory: Memory, watch: Watch
-    ) -> None:
+    def __init__(self, *, work: Work, session: Session, persistence: Persistence, memory: Memory, watch: Watch) -> None:
         """Take the parts, and register with the watch's registry, which holds the histograms already."""
-        self._received = received
+        self._work = work
         self._session = session
         self._persistence = persistence
         self._memory = memory
@@ -40,9 +39,8 @@ class Figures(Collector):
         ProcessCollector(registry=watch.registry)
 
     def counts(self) -> Counts:
-        """The terms of the equation at one instant: what came since the last batch is in flight."""
-        settled = self._persistence.counts
-        return settled.receiving(self._received() - settled.received)
+        """The terms of the equation at one instant: what came since the last batch is in flight or in the spool."""
+        return self._work.counts()
 
     def trouble(self) -> list[str]:
         """Why the process is not ready, in sentences; empty when it is."""
@@ -77,6 +75,7 @@ class Figures(Collector):
         ):
             yield _counter(f"messages_{name}", meaning, value)
         yield _gauge("messages_spooled", "Messages acknowledged and on disk, waiting for the database.", counts.spooled)
+        yield _gauge("spool_bytes", "Size of the spool on disk.", self._work.spool_bytes)
         yield _gauge("messages_in_flight", "Messages received and not yet at their end.", counts.in_flight)
         yield _counter("rows", "Rows written.", counts.rows)
 

@@ -58,9 +58,10 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _settings(url: str) -> Settings:
+def _settings(url: str, data_dir: Path) -> Settings:
     return load_settings(
         {
+            "data_dir": data_dir,
             "database_url": url,
             "database_password_ingest": _PASSWORD,
             "database_password_jobs": _PASSWORD,
@@ -70,15 +71,17 @@ def _settings(url: str) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def template(postgres: Running) -> str:
+def template(postgres: Running, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The name of a migrated database that each test clones."""
-    migrate(_settings(postgres.url))
+    migrate(_settings(postgres.url, tmp_path_factory.mktemp("template")))
     return postgres.url.rpartition("/")[2]
 
 
 @pytest.fixture
-def make_database(postgres: Running, template: str) -> Iterator[Callable[[], Settings]]:
-    """Makes migrated databases, each with its settings; all are dropped after the test."""
+def make_database(
+    postgres: Running, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[], Settings]]:
+    """Makes migrated databases, each with its settings and data folder; all are dropped after the test."""
     server = postgres.url.rpartition("/")[0]
     made: list[str] = []
 
@@ -89,7 +92,7 @@ def make_database(postgres: Running, template: str) -> Iterator[Callable[[], Set
                 sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
             )
         made.append(name)
-        return _settings(f"{server}/{name}")
+        return _settings(f"{server}/{name}", tmp_path_factory.mktemp(name))
 
     yield make
     with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
