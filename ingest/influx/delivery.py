@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +13,8 @@ from typing import Final, Literal, Self
 
 import msgspec
 from influxdb_client import InfluxDBClient, WritePrecision
-from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
+from influxdb_client.service.write_service import WriteService
 from urllib3.exceptions import HTTPError
 
 from services.errors import ConfigurationError
@@ -24,6 +25,8 @@ Verdict = Literal["taken", "later", "refused", "blocked"]
 
 _TIMEOUT_MS: Final = 10_000
 _LONGEST_WAIT_S: Final = 3_600.0
+_LEVEL: Final = 1
+"""Of gzip: the client's own 9 takes four times as long for a sixth less."""
 _SHOWN: Final = 300
 _PARTIAL: Final = re.compile(r"partial write: .*\bdropped=(\d+)")
 """How InfluxDB says that it took all lines but some."""
@@ -62,8 +65,8 @@ class Server:
             raise ConfigurationError(message)
         self.url, self.org, self.bucket = settings.influx_url, settings.influx_org, settings.influx_bucket
         token = settings.influx_token.get_secret_value() if settings.influx_token else ""
-        self.client = InfluxDBClient(url=self.url, token=token, org=self.org, enable_gzip=True, timeout=_TIMEOUT_MS)
-        self._writing = self.client.write_api(write_options=SYNCHRONOUS)
+        self.client = InfluxDBClient(url=self.url, token=token, org=self.org, timeout=_TIMEOUT_MS)
+        self._writing = WriteService(self.client.api_client)
 
     def __enter__(self) -> Self:
         return self
@@ -76,9 +79,9 @@ class Server:
 
     def write(self, lines: Sequence[str]) -> Answer:
         """Send lines, with times in microseconds, in one request."""
-        body = "\n".join(lines).encode()
+        body = gzip.compress("\n".join(lines).encode(), _LEVEL)
         try:
-            self._writing.write(self.bucket, self.org, record=body, write_precision=WritePrecision.US)
+            self._writing.post_write(self.org, self.bucket, body, precision=WritePrecision.US, content_encoding="gzip")
         except ApiException as error:
             return self._judged(error)
         except HTTPError as error:

@@ -15,8 +15,7 @@ from victoria_metrics import Victoria
 
 from ingest import service
 from ingest.batch import Batch
-from ingest.decoders.memory import Memory
-from ingest.decoding import decode_all
+from ingest.decoders.catalogue import decode
 from ingest.following import following
 from ingest.influx.mirror import Mirror
 from ingest.persistence import Persistence
@@ -57,7 +56,7 @@ def traffic(number: int, first: int = 0, sensors: int = 50) -> list[Message]:
 
 
 def persist(persistence: Persistence, settings: Settings, messages: list[Message], received: int) -> None:
-    decoded = decode_all(messages, now_us=time.time_ns() // 1_000, limits=limits_of(settings), memory=Memory())
+    decoded = [decode(one, now_us=time.time_ns() // 1_000, limits=limits_of(settings)) for one in messages]
     assert persistence.persist(Batch.of(messages, decoded), received)
 
 
