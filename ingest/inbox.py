@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -17,37 +16,39 @@ _QUIET_S: Final = 0.01
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What is needed to acknowledge a message, good for one connection only.
+    """What is needed to acknowledge messages, good for one connection only.
 
     Attributes:
-        generation: number of the connection that delivered it.
-        mid: packet identifier; 0 of a message at QoS 0, which needs no acknowledgement.
+        generation: number of the connection that delivered them.
+        mids: packet identifier of each, in order; 0 of a message at QoS 0, which needs no acknowledgement.
 
     """
 
     generation: int
-    mid: int
+    mids: list[int]
 
 
 class Inbox:
-    """Takes messages from the network thread, gives batches to the writer thread."""
+    """Takes messages from the network thread as they come off it, gives batches to the thread that decodes."""
 
     def __init__(self, *, most_messages: int, most_bytes: int) -> None:
         """Full at this many messages or bytes of payload."""
         self._most_messages = most_messages
         self._most_bytes = most_bytes
-        self._queue: deque[tuple[Message, Receipt]] = deque()
+        self._pieces: deque[tuple[list[Message], Receipt]] = deque()
+        self._held = 0
         self._bytes = 0
         self._last_put = 0.0
         self._arrived = threading.Event()
         self._lock = threading.Lock()
         self.received = 0
 
-    def put(self, messages: Sequence[Message], receipts: Iterable[Receipt]) -> None:
+    def put(self, messages: list[Message], receipt: Receipt) -> None:
         """Append messages; the caller stops reading from the network while the inbox is full."""
-        size = sum([len(message.payload) for message in messages])
+        size = _payload_bytes(messages)
         with self._lock:
-            self._queue.extend(zip(messages, receipts, strict=True))
+            self._pieces.append((messages, receipt))
+            self._held += len(messages)
             self._bytes += size
             self.received += len(messages)
             self._last_put = time.monotonic()
@@ -55,7 +56,7 @@ class Inbox:
 
     def is_full(self) -> bool:
         """Whether no more should be read from the network."""
-        return len(self._queue) >= self._most_messages or self._bytes >= self._most_bytes
+        return self._held >= self._most_messages or self._bytes >= self._most_bytes
 
     def take(self, *, most: int, age_s: float, patience_s: float) -> tuple[list[Message], list[Receipt]]:
         """The next batch, in order of receipt: as soon as it is full, the stream pauses, or its first has waited enough.
@@ -69,15 +70,30 @@ class Inbox:
         if not self._arrived.wait(patience_s):
             return [], []
         deadline = time.monotonic() + age_s
-        while len(self._queue) < most and not self.is_full():
+        while self._held < most and not self.is_full():
             now = time.monotonic()
             quiet_at = self._last_put + _QUIET_S
             if now >= min(deadline, quiet_at):
                 break
             time.sleep(max(0.0005, min(deadline, quiet_at) - now))
+        messages: list[Message] = []
+        receipts: list[Receipt] = []
         with self._lock:
-            taken = [self._queue.popleft() for _ in range(min(most, len(self._queue)))]
-            self._bytes -= sum([len(message.payload) for message, _ in taken])
-            if not self._queue:
+            while self._pieces and len(messages) < most:
+                piece, receipt = self._pieces.popleft()
+                room = most - len(messages)
+                if len(piece) > room:
+                    rest = Receipt(generation=receipt.generation, mids=receipt.mids[room:])
+                    self._pieces.appendleft((piece[room:], rest))
+                    piece, receipt = piece[:room], Receipt(generation=receipt.generation, mids=receipt.mids[:room])
+                messages += piece
+                receipts.append(receipt)
+            self._held -= len(messages)
+            self._bytes -= _payload_bytes(messages)
+            if not self._pieces:
                 self._arrived.clear()
-        return [message for message, _ in taken], [receipt for _, receipt in taken]
+        return messages, receipts
+
+
+def _payload_bytes(messages: list[Message]) -> int:
+    return sum([len(message.payload) for message in messages])

@@ -232,11 +232,10 @@ class Session:
             for answer in arrived.answers:
                 self._hear(answer)
             if arrived.messages:
-                generation = self._generation
                 self._delivered = self._heard
                 self._unacknowledged[arrived.mids] = self._heard
                 self._unacknowledged[0] = np.inf  # at QoS 0 nothing is to be acknowledged
-                self._inbox.put(arrived.messages, [Receipt(generation=generation, mid=mid) for mid in arrived.mids])
+                self._inbox.put(arrived.messages, Receipt(generation=self._generation, mids=arrived.mids))
             for aside in arrived.asides:
                 self._hear_aside(aside)
             if arrived.aside_mids:
@@ -297,11 +296,11 @@ class Session:
 
     def _acknowledge_committed(self) -> None:
         """Acknowledge in one go all that was committed since, as far as this connection delivered it."""
-        generation, mids = self._generation, []
+        generation, mids = self._generation, list[int]()
         while self._committed:
             receipt = self._committed.popleft()
-            if receipt.mid and receipt.generation == generation:
-                mids.append(receipt.mid)
+            if receipt.generation == generation:
+                mids += [mid for mid in receipt.mids if mid]
         if mids and self._connected:
             self._unacknowledged[mids] = np.inf
             self._outgoing += packets.acknowledgements(mids)

@@ -101,7 +101,7 @@ def wait_until_subscribed(settings: Settings, owner: Connection) -> None:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    chosen = {name: str(getattr(settings, name)) for name in ("mqtt_protocol", "mqtt_client_id")}
+    chosen = {name: str(getattr(settings, name)) for name in ("mqtt_protocol", "mqtt_client_id", "data_dir")}
     for name in ("database_url", "mqtt_url", "database_password_ingest"):
         chosen[name] = getattr(settings, name).get_secret_value()
     return os.environ | {f"ARTERIAL_{name.upper()}": value for name, value in chosen.items()}
@@ -285,7 +285,13 @@ def test_a_database_that_restarts_loses_nothing(broker: tuple[Running, str], tmp
     database = start_postgres(folder, port=port, password=password, durable=False)
     passwords = {f"database_password_{role}": password for role in ("ingest", "jobs", "api")}
     settings = load_settings(
-        {"database_url": database.url, "mqtt_url": broker[0].url, "mqtt_protocol": broker[1], **passwords}
+        {
+            "database_url": database.url,
+            "mqtt_url": broker[0].url,
+            "mqtt_protocol": broker[1],
+            "data_dir": tmp_path,
+            **passwords,
+        }
     )
     migrate(settings)
     start = now_ms() - 3_600_000
@@ -314,7 +320,7 @@ def test_a_receipt_of_an_earlier_connection_is_void(settings: Settings) -> None:
     live = settings.model_copy(update={"mqtt_url": SecretStr("mqtt://127.0.0.1:1")})
     session = Session(live, Inbox(most_messages=10, most_bytes=1_000))
     session._generation, session._connected = 2, True
-    session.acknowledge([Receipt(generation=generation, mid=generation * 10) for generation in (1, 2)])
+    session.acknowledge([Receipt(generation=generation, mids=[generation * 10]) for generation in (1, 2)])
     session._acknowledge_committed()
     session.close()
     assert bytes(session._outgoing) == b"\x40\x02\x00\x14"

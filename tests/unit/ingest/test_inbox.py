@@ -11,7 +11,7 @@ from services.domain import Message
 
 def put(inbox: Inbox, number: int, size: int = 10) -> None:
     message = Message(topic=str(number), payload=bytes(size), received_us=number)
-    inbox.put([message], [Receipt(generation=1, mid=number + 1)])
+    inbox.put([message], Receipt(generation=1, mids=[number + 1]))
 
 
 def test_messages_and_receipts_come_out_together_in_order() -> None:
@@ -21,8 +21,19 @@ def test_messages_and_receipts_come_out_together_in_order() -> None:
     first = inbox.take(most=5, age_s=1, patience_s=1)
     second = inbox.take(most=5, age_s=1, patience_s=1)
     assert [message.received_us for message in (*first[0], *second[0])] == list(range(7))
-    assert [receipt.mid for receipt in (*first[1], *second[1])] == list(range(1, 8))
+    assert [mid for receipt in (*first[1], *second[1]) for mid in receipt.mids] == list(range(1, 8))
     assert inbox.received == 7
+
+
+def test_a_batch_may_end_within_what_arrived_together() -> None:
+    inbox = Inbox(most_messages=100, most_bytes=10_000)
+    messages = [Message(topic="a", payload=bytes(10), received_us=number) for number in range(7)]
+    inbox.put(messages, Receipt(generation=3, mids=list(range(1, 8))))
+    batches = [inbox.take(most=3, age_s=1, patience_s=1) for _ in range(3)]
+    assert [[message.received_us for message in taken] for taken, _ in batches] == [[0, 1, 2], [3, 4, 5], [6]]
+    assert [receipt.mids for _, receipts in batches for receipt in receipts] == [[1, 2, 3], [4, 5, 6], [7]]
+    assert {receipt.generation for _, receipts in batches for receipt in receipts} == {3}
+    assert inbox.take(most=3, age_s=1, patience_s=0.01) == ([], [])
 
 
 def test_it_is_full_by_messages_or_by_bytes_until_some_are_taken() -> None:
