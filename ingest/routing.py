@@ -113,26 +113,16 @@ class Routing:
             memory: what earlier messages of the session said.
 
         """
-        topic = message.topic
-        found = self._by_topic(topic)
+        found = self._by_topic(message.topic)
         if found is None:
             if len(message.payload) > limits.max_payload_bytes:
                 said = catalogue.decode(message, now_us=now_us, limits=limits, memory=memory)
                 return msgspec.structs.replace(said, personal=personal_marks(message.payload) is not None)
-            found = self._of_payload(topic, message.payload)
-        if found.dialect is None:
-            memory.heard["personal" if found.personal else "none"] += 1
-            return Decoded(rejected=(Rejected(reason=found.why),), personal=found.personal)
-        if found.topic != topic:
-            message = msgspec.structs.replace(message, topic=found.topic)
-        said = catalogue.decode(message, found.dialect, now_us=now_us, limits=limits, memory=memory)
-        if found.rule is not None:
-            said = relabelled(said, found.rule.names, found.rule.units)
-        if found.recognised:
-            memory.recognised[found.dialect] += 1
-            self._tell(topic, found)
-            said = msgspec.structs.replace(said, rejected=_explained(said.rejected, found.dialect))
-        return msgspec.structs.replace(said, personal=True) if found.personal else said
+            found = self._of_payload(message.topic, message.payload)
+            if found.dialect is not None:
+                memory.recognised[found.dialect] += 1
+                self._tell(message.topic, found)
+        return read(message, found, now_us=now_us, limits=limits, memory=memory)
 
     def _of_topic(self, topic: str) -> Found | None:
         """What reads every message of a topic; None when the payload has to be looked at."""
@@ -201,6 +191,21 @@ class Routing:
                 setting=_SETTING,
                 rule={"topic": topic, "dialect": found.dialect, "read_as": found.topic},
             )
+
+
+def read(message: Message, found: Found, *, now_us: int, limits: Limits, memory: Memory) -> Decoded:
+    """All that a message says, read as `Routing.find` has found; never raises for a message."""
+    if found.dialect is None:
+        memory.heard["personal" if found.personal else "none"] += 1
+        return Decoded(rejected=(Rejected(reason=found.why),), personal=found.personal)
+    if found.topic != message.topic:
+        message = msgspec.structs.replace(message, topic=found.topic)
+    said = catalogue.decode(message, found.dialect, now_us=now_us, limits=limits, memory=memory)
+    if found.rule is not None:
+        said = relabelled(said, found.rule.names, found.rule.units)
+    if found.recognised:
+        said = msgspec.structs.replace(said, rejected=_explained(said.rejected, found.dialect))
+    return msgspec.structs.replace(said, personal=True) if found.personal else said
 
 
 def _problem(rule: Route, earlier: Sequence[Route], topics: Sequence[str]) -> str | None:

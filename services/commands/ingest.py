@@ -69,7 +69,9 @@ def ingest(
 
 def decode(
     *,
-    dialect: Annotated[str | None, typer.Option(help="The dialect; by default the topic decides.")] = None,
+    dialect: Annotated[
+        str | None, typer.Option(help="The dialect; by default the topic decides, else the payload.")
+    ] = None,
     topic: Annotated[str | None, typer.Option(help="The topic the payload was sent to.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -79,23 +81,39 @@ def decode(
     import msgspec
 
     from ingest.decoders import catalogue
+    from ingest.decoders.memory import Memory
     from ingest.pipeline import limits_of
+    from ingest.routing import Routing, read
     from services.domain import Message
     from services.errors import InputError
     from services.settings import load_settings
 
+    settings = load_settings()
+    routing = Routing() if topic is None else Routing.of(settings)
+    now_us, limits = time.time_ns() // 1_000, limits_of(settings)
     chosen = catalogue.DIALECTS.get(dialect or "")
-    if topic is None and chosen is None:
-        message = f"name the topic with --topic, or the dialect with --dialect: {', '.join(catalogue.DIALECTS)}"
-        raise InputError(message)
-    now_us = time.time_ns() // 1_000
-    where = topic if topic is not None else chosen.example if chosen is not None else ""
+    where = topic or ("example" if chosen is None else chosen.example)
     sent = Message(topic=where, payload=sys.stdin.buffer.read(), received_us=now_us)
-    said = catalogue.decode(sent, dialect, now_us=now_us, limits=limits_of(load_settings()))
+    if dialect is not None:
+        said = catalogue.decode(sent, dialect, now_us=now_us, limits=limits)
+        found = None
+    else:
+        found = routing.find(where, sent.payload)
+        if topic is None and found.dialect is None:
+            message = (
+                f"name the topic with --topic, or the dialect with --dialect: {', '.join(catalogue.DIALECTS)}; "
+                f"without them {found.why}"
+            )
+            raise InputError(message)
+        said = read(sent, found, now_us=now_us, limits=limits, memory=Memory())
+    read_by = None if found is None else {"dialect": found.dialect, "because": found.why}
+    told = found is not None and (found.recognised or found.rule is not None)
+    how = [f"read as {found.dialect}: {found.why}"] if found is not None and told else []
     rows = [repr(row) for row in (*said.readings, *said.meta, *said.status)]
     refusals = [
         f"refused: {r.reason}" if r.item is None else f"item {r.item} refused: {r.reason}" for r in said.rejected
     ]
-    report(msgspec.to_builtins(said), [*rows, *refusals], as_json=as_json)
+    document = {**msgspec.to_builtins(said), "read_by": read_by or {"dialect": dialect, "because": "--dialect says so"}}
+    report(document, [*how, *rows, *refusals], as_json=as_json)
     if said.rejected:
         raise typer.Exit(1)
