@@ -177,6 +177,7 @@ class Stream:
         arrived = Arrived()
         at, end = 0, len(data)
         received_us = time.time_ns() // 1_000
+        topics, messages, mids, properties = self._topics, arrived.messages, arrived.mids, 1 if self._is_5 else 0
         try:
             while end - at >= 2:
                 first, length, body = data[at], data[at + 1], at + 2
@@ -189,7 +190,18 @@ class Stream:
                 if body == 0 or stop > end:
                     break
                 if first >> 4 == _PUBLISH:
-                    self._publish(data, first, body, stop, received_us, arrived)
+                    named = body + 2 + (data[body] << 8 | data[body + 1])
+                    topic = topics.get(data[body + 2 : named])
+                    payload = named + 2 + properties
+                    if topic is None or first & 0x06 != 2 or payload > stop or (properties and data[payload - 1]):
+                        self._publish(data, first, body, stop, received_us, arrived)
+                    else:  # what nearly all are: QoS 1, a known topic, no properties
+                        messages.append(
+                            Message(
+                                topic=topic, payload=data[payload:stop], received_us=received_us, retained=first & 1 == 1
+                            )
+                        )
+                        mids.append(data[named] << 8 | data[named + 1])
                 else:
                     self._answer(data[body:stop], first >> 4, arrived)
                 at = stop
@@ -289,6 +301,8 @@ def _properties(content: bytes) -> dict[int, int]:
 
 def _read_length(data: bytes, at: int, end: int) -> tuple[int, int]:
     """A variable byte integer [2.2.3; 5: 1.5.5] and the place after it; place 0 when it is not all there yet."""
+    if at + 1 < end and data[at + 1] < 128 <= data[at]:  # two bytes, as nearly all packets have
+        return data[at] & 0x7F | data[at + 1] << 7, at + 2
     length = 0
     for place in range(4):
         if at + place >= end:
