@@ -8,7 +8,7 @@ import orjson
 
 from ingest.pipeline import store
 from services.domain import Message, from_us
-from services.settings import Settings
+from services.settings import Route, Settings
 from services.storage.database import Connection
 
 NOW_US = time.time_ns() // 1_000
@@ -73,3 +73,45 @@ def test_personal_dialects_leave_nothing_outside_the_personal_schema(settings: S
     assert owner.execute("SELECT count(*) FROM personal.dead_letter").fetchone() == (3,)
     assert owner.execute("SELECT count(*) FROM sensing.dead_letter").fetchone() == (0,)
     assert owner.execute("SELECT count(*) FROM sensing.sensor").fetchone() == (0,)
+
+
+def test_rules_and_recognition_reach_the_tables_and_what_looks_personal_does_not(
+    settings: Settings, owner: Connection
+) -> None:
+    rule = Route(
+        topic="plant/+/meter",
+        dialect="zigbee2mqtt",
+        read_as="zigbee2mqtt/{1}",
+        names={"reading": "energy"},
+        units={"reading": "Wh"},
+    )
+    meters = Route(topic="meters/+", dialect="dsmr", read_as="dsmr/mitte/{1}/raw")
+    routed = settings.model_copy(
+        update={"ingest_routes": (rule, meters), "mqtt_topics": ("plant/#", "meters/#", "other/#")}
+    )
+    seen_at = AT_US // 1_000
+    counts = store(
+        routed,
+        [
+            message("plant/7/meter", {"reading": 1_000, "last_seen": seen_at}),
+            message("plant/7/meter", {"reading": 1_500, "last_seen": seen_at + 900_000}),
+            message("other/plug", {"Time": from_us(AT_US).isoformat(), "ENERGY": {"Power": 9}}),
+            message("other/phone", {"_type": "location", "lat": 52.5, "lon": 13.4}),
+            message("other/number", b"23.4"),
+            message("meters/7", b"/no telegram"),
+        ],
+    )
+    assert (counts.received, counts.stored, counts.dead_lettered) == (6, 3, 3)
+    rows = owner.execute(
+        "SELECT code, power_kw, energy_kwh FROM sensing.energy JOIN sensing.sensor ON id = sensor_id ORDER BY 1, 3"
+    ).fetchall()
+    assert rows == [
+        ("tasmota-other.plug:energy", 0.009, None),
+        ("zigbee2mqtt-7:energy", 2.0, 1.0),
+        ("zigbee2mqtt-7:energy", None, 1.5),
+    ]
+    assert owner.execute("SELECT topic FROM sensing.dead_letter").fetchall() == [("other/number",)]
+    assert owner.execute("SELECT topic FROM personal.dead_letter ORDER BY 1").fetchall() == [
+        ("meters/7",),
+        ("other/phone",),
+    ]
