@@ -17,10 +17,25 @@ Peers = Annotated[bool, typer.Option("--peers/--no-peers", help="Whether to inst
 
 
 @app.command()
-def ingest(*, messages: Messages = 200_000, peers: Peers = True, as_json: AsJson = False) -> None:
+def ingest(
+    *,
+    messages: Messages = 200_000,
+    peers: Peers = True,
+    processes: Annotated[
+        str | None, typer.Option(help="Instead: groups of so many processes in turn, for example 1,2,4.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Drain a full broker into durable rows: Arterial, a bare subscriber, mq-bridge, Pathway and Node-RED in turn."""
+    from services.benchmarks.speed import scale_out
     from services.benchmarks.speed.report import compare, table
 
+    if processes is not None:
+        groups = scale_out.measure(
+            messages, scale_out.sizes(processes), tell=lambda line: print(line, file=sys.stderr, flush=True)
+        )
+        report(groups, scale_out.table(groups), as_json=as_json)
+        return
     document = compare(messages, with_peers=peers, tell=lambda line: print(line, file=sys.stderr, flush=True))
     report(document, table(document), as_json=as_json)
 

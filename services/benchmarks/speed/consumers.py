@@ -43,8 +43,8 @@ class Consumer:
     share: float = 1.0
 
 
-def arterial(rig: Rig, client_id: str) -> subprocess.Popen[bytes]:
-    """The real process with its default settings, told only where broker and database are."""
+def arterial(rig: Rig, client_id: str, processes: int = 1) -> subprocess.Popen[bytes]:
+    """The real process, or group of processes, with its default settings, told only where broker and database are."""
     chosen = {
         "database_url": rig.settings.owner_dsn(),
         "database_password_ingest": _password(rig),
@@ -55,7 +55,8 @@ def arterial(rig: Rig, client_id: str) -> subprocess.Popen[bytes]:
         "data_dir": str(rig.folder / "arterial"),
     }
     env = _plain_environment() | {f"ARTERIAL_{name.upper()}": value for name, value in chosen.items()}
-    return _run([sys.executable, "-m", "services.cli", "ingest"], rig, client_id, env)
+    command = [sys.executable, "-m", "services.cli", "ingest", "--processes", str(processes)]
+    return _run(command, rig, client_id, env)
 
 
 def _peer(command: Callable[[Way], list[str]]) -> Callable[[Rig, str], subprocess.Popen[bytes]]:

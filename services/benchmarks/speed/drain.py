@@ -53,20 +53,20 @@ def drain(rig: Rig, consumer: Consumer, packets: Iterator[bytes], *, messages: i
 
     """
     client_id = f"bench-{consumer.name}"
-    _empty(rig, consumer.table)
+    empty(rig, consumer.table)
     load.leave_session(rig.mqtt_port, client_id)
     load.publish(rig.mqtt_port, packets)
     connections = rig.connections(client_id)
     process = consumer.start(rig, client_id)
     try:
         _wait_for_connection(rig, process, client_id, connections)
-        begun, cpu_s = time.time(), _cpu_s(process)
-        ended = _wait_for_rows(rig, process, consumer, rows)
+        begun, cpu_s = time.time(), cpu_of(process.pid)
+        ended = wait_for_rows(rig, process, consumer, rows)
         return Drained(
             messages=messages,
             rows=rows,
             seconds=ended - begun,
-            cpu_s=_cpu_s(process) - cpu_s,
+            cpu_s=cpu_of(process.pid) - cpu_s,
             rss_mb=_rss_mb(process),
         )
     finally:
@@ -89,7 +89,7 @@ def drain_bare(rig: Rig, packets: Iterator[bytes], *, messages: int, each: bool)
     return Drained(messages=messages, rows=0, seconds=float(done.stdout))
 
 
-def _empty(rig: Rig, table: str) -> None:
+def empty(rig: Rig, table: str) -> None:
     """Begin with an empty table and nothing left to write back."""
     if table == PEER_TABLE:
         rig.database.execute(
@@ -110,7 +110,7 @@ def _wait_for_connection(rig: Rig, process: subprocess.Popen[bytes], client_id: 
         time.sleep(_LOOK_S / 2)
 
 
-def _wait_for_rows(rig: Rig, process: subprocess.Popen[bytes], consumer: Consumer, rows: int) -> float:
+def wait_for_rows(rig: Rig, process: subprocess.Popen[bytes], consumer: Consumer, rows: int) -> float:
     """When the last row was committed [s since 1970], by the server's own note; rows are counted when the table rests."""
     size = 0
     changed = counted = time.monotonic()
@@ -129,9 +129,9 @@ def _wait_for_rows(rig: Rig, process: subprocess.Popen[bytes], consumer: Consume
             raise UnavailableError(message)
 
 
-def _cpu_s(process: subprocess.Popen[bytes]) -> float:
+def cpu_of(pid: int) -> float:
     """Processor time of a process and its threads [s], from /proc."""
-    fields = Path(f"/proc/{process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 

@@ -45,7 +45,7 @@ def arrays(messages: int, each: int, start_ms: int) -> Iterator[bytes]:
         yield _publish(number % SENSORS, number, orjson.dumps(items))
 
 
-def leave_session(port: int, client_id: str) -> None:
+def leave_session(port: int, client_id: str, topics: str = TOPICS) -> None:
     """Subscribe as a client that then goes away: from now on the broker keeps messages for it.
 
     Raises:
@@ -53,7 +53,7 @@ def leave_session(port: int, client_id: str) -> None:
 
     """
     with _opened(port, client_id, is_5=True) as connection:
-        connection.sendall(packets.subscribe([TOPICS], is_5=True))
+        connection.sendall(packets.subscribe([topics], is_5=True))
         _answer(connection, is_5=True)
         connection.sendall(packets.DISCONNECT)
 

@@ -37,7 +37,8 @@ class Rig:
         folder: scratch, gone afterwards.
         settings: database and broker as `arterial ingest` takes them.
         mqtt_port: of the broker, on loopback.
-        broker_log: where the broker notes who connects, with the time.
+        broker_pid: its process.
+        broker_log: where it notes who connects, with the time.
         database: a connection as the owner, in autocommit mode.
 
     """
@@ -45,6 +46,7 @@ class Rig:
     folder: Path
     settings: Settings
     mqtt_port: int
+    broker_pid: int
     broker_log: Path
     database: Connection
 
@@ -85,11 +87,18 @@ def rig() -> Iterator[Rig]:
             migrate(settings)
             log = folder / "mosquitto.log"
             with (
-                _mosquitto(program, folder, mqtt_port, log),
+                _mosquitto(program, folder, mqtt_port, log) as broker_pid,
                 connect(settings.owner_dsn(), application="bench", autocommit=True) as owner,
             ):
                 owner.execute("SELECT pg_reload_conf()")
-                yield Rig(folder=folder, settings=settings, mqtt_port=mqtt_port, broker_log=log, database=owner)
+                yield Rig(
+                    folder=folder,
+                    settings=settings,
+                    mqtt_port=mqtt_port,
+                    broker_pid=broker_pid,
+                    broker_log=log,
+                    database=owner,
+                )
         finally:
             database.stop()
 
@@ -106,7 +115,7 @@ def _start_noting_commits(folder: Path, password: str) -> Running:
 
 
 @contextmanager
-def _mosquitto(program: str, folder: Path, port: int, log_path: Path) -> Iterator[None]:
+def _mosquitto(program: str, folder: Path, port: int, log_path: Path) -> Iterator[int]:
     lines = [
         f"listener {port} 127.0.0.1",
         "allow_anonymous true",
@@ -133,7 +142,7 @@ def _mosquitto(program: str, folder: Path, port: int, log_path: Path) -> Iterato
                 message = f"mosquitto did not start: {log_path.read_text(errors='replace')}"
                 raise UnavailableError(message)
             time.sleep(0.02)
-        yield
+        yield process.pid
     finally:
         stop_process(process, signal.SIGTERM, 5)
 

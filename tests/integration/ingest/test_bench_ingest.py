@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from services.benchmarks.speed import scale_out
 from services.benchmarks.speed.report import compare, table
+from services.errors import InputError
 
 
 @pytest.mark.mosquitto
@@ -20,3 +22,22 @@ def test_a_small_comparison_without_peers() -> None:
     assert document["peers"] == document["skipped"] == {}
     assert len(told) == 12
     assert any("µs of its own processor time" in line for line in table(document))
+
+
+@pytest.mark.mosquitto
+@pytest.mark.usefixtures("require_mosquitto")
+def test_a_small_measurement_of_groups() -> None:
+    told: list[str] = []
+    document = scale_out.measure(5_000, [1, 2], tell=told.append, rounds=1)
+    assert document["scale_out"].keys() == {"1", "2"}
+    for found in document["scale_out"].values():
+        assert found["msg_per_s"] > 1_000
+        assert min(found.values()) > 0
+    assert len(told) == 2
+    assert any("cores busy" in line for line in scale_out.table(document))
+
+
+@pytest.mark.parametrize("text", ["", "1,", "0", "two", "1;2", "65"])
+def test_sizes_of_groups_are_numbers(text: str) -> None:
+    with pytest.raises(InputError, match="1,2,4"):
+        scale_out.sizes(text)
