@@ -24,6 +24,7 @@ Verdict = Literal["ok", "warning", "wrong"]
 _ROLES: tuple[Role, ...] = ("ingest", "jobs", "api")
 _MOST_CLOCK_DIFFERENCE = timedelta(seconds=5)
 _INGEST_SILENCE = timedelta(seconds=30)
+_MOST_HEARTBEAT_AGE = timedelta(seconds=30)
 _LEAST_FREE_BYTES = 2 * 1024**3
 _MOST_DIRTY_HOURS = 50_000
 _MOST_JUDGED_AGE = timedelta(minutes=15)
@@ -184,6 +185,24 @@ def _ingest(connection: Connection) -> Iterator[Finding]:
             )
         else:
             yield Finding(subject="ingest", verdict="ok", fact=fact)
+            yield from _heartbeat(session)
+
+
+def _heartbeat(session: health.IngestSession) -> Iterator[Finding]:
+    if session.heartbeat_at is None:
+        fact = f"{session.client_id}: none has gone through broker and database yet"
+        remedy = (
+            "may its user publish and read arterial/heartbeat/+ at the broker? ARTERIAL_INGEST_HEARTBEAT_S=0 sends none"
+        )
+        yield Finding(subject="heartbeat", verdict="warning", fact=fact, remedy=remedy)
+        return
+    age = datetime.now(UTC) - session.heartbeat_at
+    fact = f"{session.client_id}: the last went through broker and database {age.total_seconds():.0f} s ago"
+    if age > _MOST_HEARTBEAT_AGE:
+        remedy = "the database lives, so look at the broker: does it answer, and does ingest keep up?"
+        yield Finding(subject="heartbeat", verdict="wrong", fact=fact, remedy=remedy)
+    else:
+        yield Finding(subject="heartbeat", verdict="ok", fact=fact)
 
 
 def _diagnoses(connection: Connection) -> Finding:

@@ -13,6 +13,7 @@ from services.api.deps import only_known_parameters
 from services.api.docs import add_docs
 from services.api.exports import Exports
 from services.api.gate import DASHBOARD, Gate
+from services.api.metrics import Requests
 from services.api.routes import diagnoses, energy, forecasts, health, maps, mobility, observations, sensors
 from services.api.schemas import ProblemDocument
 from services.settings import Settings
@@ -61,7 +62,8 @@ def create_app(settings: Settings, pool: Pool) -> FastAPI:
     app.state.exports = Exports()
     app.state.public_url = settings.public_url and settings.public_url.rstrip("/")
     problems.install(app)
-    app.add_middleware(Gate)
+    app.state.requests = Requests(pool)
+    app.add_middleware(Gate, requests=app.state.requests)
     versioned = APIRouter(prefix=PREFIX, dependencies=[Depends(only_known_parameters)])
     for module in (sensors, observations, forecasts, mobility, energy, maps, diagnoses, health):
         versioned.include_router(module.router)

@@ -67,6 +67,13 @@ COLUMNS: Final[dict[str, Column]] = {
     "since": _time("Since when it has been judged the same."),
     "judged_at": _time("Up to when readings were looked at."),
     "detail": _text("The figures behind the diagnosis."),
+    "heard_at": _time("When the newest reading was received."),
+    "expected_at": _time("When the next reading is due, one step later."),
+    "missing_since": _time(
+        "When a reading was due that had not come when the sensor was judged; null: none is missing."
+    ),
+    "skipped": _whole("Sequence numbers missing among the readings of the last hours."),
+    "delay_s": _number("Least time from a stamp to its receipt; below zero the sensor's clock is ahead.", "s"),
     "observed_at": _time("Start of the measuring interval or of the roll-up, UTC."),
     "received_at": _time("When the platform received the reading, UTC."),
     "flow_vph": _number("Traffic flow.", "veh/h"),

@@ -11,13 +11,14 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.api.metrics import Requests
 from services.api.problems import problem_response
 
 MOST_QUERY_BYTES: Final = 16_384
 MOST_BODY_BYTES: Final = 65_536
 MOST_DASHBOARD_BODY_BYTES: Final = 4_194_304
 DASHBOARD: Final = "/dash"
-_PROBES: Final = {"/healthz", "/readyz"}
+_PROBES: Final = {"/healthz", "/readyz", "/metrics"}
 
 _API_POLICY: Final = "default-src 'none'; frame-ancestors 'none'"
 _DASHBOARD_POLICY: Final = "frame-ancestors 'self'"
@@ -27,8 +28,9 @@ _log = structlog.get_logger("arterial.access")
 class Gate:
     """Middleware around the whole application."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, requests: Requests) -> None:
         self._app = app
+        self._requests = requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse what is too large, let the rest through, and log one line without query values.
@@ -59,7 +61,9 @@ class Gate:
                 slug, detail = refusal
                 await problem_response(scope["path"], request_id, slug, detail)(scope, receive, send_on)
         finally:
-            milliseconds = round((time.perf_counter() - started) * 1000, 1)
+            seconds = time.perf_counter() - started
+            milliseconds = round(seconds * 1000, 1)
+            self._requests.answered(scope, status, seconds, in_dashboard=_in_dashboard(scope["path"]))
             quiet = _in_dashboard(scope["path"]) or scope["path"] in _PROBES
             _log.log(
                 logging.DEBUG if quiet else logging.INFO,

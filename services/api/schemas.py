@@ -53,8 +53,11 @@ SensorRow = _row(
 )
 
 
-SensorHealthRow = _row("SensorHealth", "sensor kind diagnosis since judged_at detail", "name lon lat district")
-SensorDiagnosis = _row("SensorDiagnosis", "diagnosis since judged_at detail", "")
+_DUE = "heard_at expected_at missing_since delay_s"
+SensorHealthRow = _row(
+    "SensorHealth", "sensor kind diagnosis since judged_at detail skipped", f"name lon lat district {_DUE}"
+)
+SensorDiagnosis = _row("SensorDiagnosis", "diagnosis since judged_at detail skipped", _DUE)
 
 
 class SensorDetail(SensorRow):  # type: ignore[misc, valid-type]  # made by create_model
@@ -248,6 +251,9 @@ class IngestCounters(_Answer):
     client_id: str
     started_at: datetime
     seen_at: datetime
+    heartbeat_at: datetime | None = Field(
+        description="When a heartbeat last went through broker and database; null before the first."
+    )
     received: int
     stored: int
     duplicate: int

@@ -14,11 +14,15 @@ from services.storage.queries import query
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IngestSession:
-    """The counters of one ingest session [messages]; `received` equals the sum of the five fates."""
+    """The counters of one ingest session [messages]; `received` equals the sum of the five fates.
+
+    `heartbeat_at` is when a heartbeat last went through broker and database, None before the first.
+    """
 
     client_id: str
     started_at: datetime
     seen_at: datetime
+    heartbeat_at: datetime | None
     received: int
     stored: int
     duplicate: int

@@ -32,6 +32,7 @@ THRESHOLDS: Final[dict[str, Any]] = {
     "constant_traffic": timedelta(minutes=250),  # PeMS, repeat_occ: more than 50 five-minute values
     "constant_other": timedelta(hours=24),  # OpenSTEF's flatline check
     "skew": timedelta(seconds=60),  # stamped after it was received: no transport makes a reading early
+    "tolerance": timedelta(seconds=60),  # a reading may be late by this or by a step before it counts as missing
     "lag": timedelta(minutes=5),  # even the promptest reading came this long after its interval's end
 }
 """By what a sensor is judged. PeMS: `diagnostic_threshold_values.csv` of cagov/caldata-mdsa-caltrans-pems."""
@@ -43,7 +44,16 @@ _AHEAD: Final = timedelta(hours=1)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SensorHealth:
-    """The diagnosis of one sensor, since when it has been the same, and the figures it rests on in words."""
+    """The diagnosis of one sensor, since when it has been the same, the figures it rests on, and what is waited for.
+
+    Attributes:
+        heard_at: when its newest reading was received.
+        expected_at: when the next is due, one step later.
+        missing_since: when one was due that had not come by `judged_at`, with a tolerance.
+        skipped: sequence numbers missing among the readings of the last hours.
+        delay_s: least time from a stamp to its receipt [s]; below zero its clock is ahead.
+
+    """
 
     sensor: str
     kind: str
@@ -55,6 +65,11 @@ class SensorHealth:
     since: datetime
     judged_at: datetime
     detail: str
+    heard_at: datetime | None
+    expected_at: datetime | None
+    missing_since: datetime | None
+    skipped: int
+    delay_s: float | None
 
 
 def judge(connection: Connection, *, now: datetime, zone: str) -> dict[Diagnosis, int]:
@@ -77,6 +92,7 @@ def list_health(
     kind: Kind | None = None,
     district: str | None = None,
     code: str | None = None,
+    missing: bool | None = None,
     after: str = "",
     limit: int,
 ) -> list[SensorHealth]:
@@ -88,6 +104,7 @@ def list_health(
         kind: only sensors of this kind.
         district: only sensors of the district of this code.
         code: only this sensor.
+        missing: only sensors that should have reported by now, or only the others.
         after: the last code of the page before; empty for the first page.
         limit: most sensors to return.
 
@@ -100,6 +117,7 @@ def list_health(
                 "kind": kind,
                 "district": district,
                 "code": code,
+                "missing": missing,
                 "after": after,
                 "limit": limit,
             },

@@ -155,3 +155,29 @@ def test_the_job_the_api_and_the_doctor_agree(settings: Settings, owner: Connect
         assert client.get("/api/v1/sensors/tr-1").json()["health"]["diagnosis"] == "no_data"
     subject = {finding.subject: finding for finding in examine(settings)}["diagnoses"]
     assert (subject.verdict, subject.fact) == ("warning", "2 no_data")
+
+
+def test_a_sensor_that_should_have_reported_by_now_is_missing_since_then(owner: Connection, jobs: Connection) -> None:
+    drive(owner, add(owner, "on-time"))
+    drive(owner, add(owner, "silent"), until=NOON - timedelta(minutes=12), where="n <> 7")
+    drive(owner, add(owner, "a-little-late"), until=NOON - timedelta(minutes=3))
+    add(owner, "never-heard")
+
+    def judged(now: datetime) -> dict[str, sensor_health.SensorHealth]:
+        sensor_health.judge(jobs, now=now, zone="Europe/Berlin")
+        return {one.sensor: one for one in sensor_health.list_health(jobs, limit=100)}
+
+    found = judged(NOON)
+    heard = datetime(2026, 11, 18, 10, 50, 2, tzinfo=UTC)
+    silent = found["silent"]
+    assert (silent.heard_at, silent.expected_at, silent.missing_since) == (heard, heard + STEP, heard + STEP)
+    assert (silent.skipped, silent.delay_s) == (1, 302.0)
+    assert found["on-time"].expected_at == datetime(2026, 11, 18, 11, 5, 2, tzinfo=UTC)
+    assert [found[code].missing_since for code in ("on-time", "a-little-late")] == [None, None]
+    assert found["never-heard"].missing_since == NOON - timedelta(days=30) + STEP
+    missing = sensor_health.list_health(jobs, missing=True, limit=100)
+    assert [one.sensor for one in missing] == ["never-heard", "silent"]
+
+    later = judged(NOON + timedelta(days=2))
+    assert later["silent"].missing_since == heard + STEP, "remembered when its readings are no longer looked at"
+    assert later["on-time"].missing_since == found["on-time"].expected_at

@@ -34,6 +34,9 @@ def list_sensor_health(
     diagnosis: Annotated[
         Diagnosis | None, Query(description="Only sensors with this diagnosis.", examples=["no_data"])
     ] = None,
+    missing: Annotated[
+        bool | None, Query(description="Only sensors that should have reported by now; false: only the others.")
+    ] = None,
     kind: KindParam = None,
     district: DistrictParam = None,
     limit: Limit = None,
@@ -44,14 +47,15 @@ def list_sensor_health(
     """Sensors in order of their code with their diagnosis, made every five minutes from the last six hours of readings.
 
     The first diagnosis that holds is given: no_data, insufficient_data, card_off, high_value, intermittent, constant,
-    clock_skew; else ok.
+    clock_skew; else ok. Whatever the diagnosis, `missing_since` says since when a reading has been due.
     """
     chosen = negotiate(accept, format_)
-    question = fingerprint(["health/sensors", diagnosis, kind, district])
+    question = fingerprint(["health/sensors", diagnosis, missing, kind, district])
     most = limit or (DEFAULT_LIMIT if chosen is Format.JSON else _MOST_EXPORTED)
     found = sensor_health.list_health(
         connection,
         diagnosis=diagnosis,
+        missing=missing,
         kind=kind,
         district=district or None,
         after=str(decode_cursor(cursor, question, (str,))[0]) if cursor else "",

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import psycopg
 from fastapi import APIRouter
+from prometheus_client.exposition import choose_encoder
 from psycopg_pool import PoolTimeout
 from starlette.requests import Request
 from starlette.responses import Response
@@ -27,6 +28,7 @@ router = APIRouter(tags=["Health"])
 probes = APIRouter(tags=["Health"])
 
 INGEST_SILENCE: Final = timedelta(seconds=60)
+HEARTBEAT_AGE: Final = timedelta(seconds=30)
 FORECAST_AGE: Final = timedelta(hours=1)
 _READINESS: Final[dict[int | str, dict[str, Any]]] = {200: {"model": Readiness}, 503: {"model": Readiness}}
 _PATIENCE_S: Final = 2.0
@@ -56,6 +58,13 @@ def read_alive() -> Response:
 def read_ready(pool: PoolDep, now: Now) -> Response:
     """Whether requests can be answered from current data: 200 when all required checks hold, else 503 with the reasons."""
     return _readiness(pool, now)
+
+
+@probes.get("/metrics", include_in_schema=False)
+def read_metrics(request: Request, accept: Accept = None) -> Response:
+    """Figures for Prometheus: requests by route, and the counters of ingest sessions."""
+    encode, content_type = choose_encoder(accept or "")
+    return Response(encode(request.app.state.requests.registry), media_type=content_type)
 
 
 @router.get("/health", responses=_READINESS, summary="Ready, and why not")
@@ -93,6 +102,15 @@ def _checks(connection: Connection, now: Now) -> list[Check]:
     heard = seen is not None and now - seen <= INGEST_SILENCE
     said = "no session within a day" if seen is None else f"last heard {_seconds(now - seen)} s ago"
     checks.append(Check(name="ingest", ok=heard, required=True, detail=said))
+    beats = [
+        one.heartbeat_at for one in sessions if one.heartbeat_at is not None and now - one.seen_at <= INGEST_SILENCE
+    ]
+    oldest = min(beats, default=None)
+    fresh = oldest is not None and now - oldest <= HEARTBEAT_AGE
+    said = (
+        "none has gone the whole way" if oldest is None else f"last went the whole way {_seconds(now - oldest)} s ago"
+    )
+    checks.append(Check(name="heartbeat", ok=fresh, required=False, detail=said))
     issued = health.newest_issue(connection)
     fresh = issued is not None and now - issued <= FORECAST_AGE
     said = "none has been issued yet" if issued is None else f"newest is {_seconds(now - issued)} s old"

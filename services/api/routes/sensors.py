@@ -30,7 +30,10 @@ from services.storage.sensors import Sensor
 router = APIRouter(tags=["Sensors"])
 SENSOR_COLUMNS: Final = tuple(field.name for field in fields(Sensor))
 _as_row: Final = attrgetter(*SENSOR_COLUMNS)
-_DIAGNOSIS: Final = ("diagnosis", "since", "judged_at", "detail")
+_DIAGNOSIS: Final = (
+    *("diagnosis", "since", "judged_at", "detail"),
+    *("heard_at", "expected_at", "missing_since", "skipped", "delay_s"),
+)
 _MOST_EXPORTED: Final = 100_000
 
 

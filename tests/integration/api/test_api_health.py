@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from psycopg import sql
 from starlette.testclient import TestClient
 
@@ -22,13 +23,19 @@ def test_ready_when_ingest_is_heard_and_a_missing_forecast_is_only_said(client: 
     assert client.get("/healthz").json() == {"status": "ok"}
     assert client.head("/healthz").status_code == 200
     assert client.get("/readyz").status_code == 503
-    assert checks(client) == {"database": True, "migrations": True, "ingest": False, "forecast": False}
+    assert [name for name, ok in checks(client).items() if ok] == ["database", "migrations"]
+    assert list(checks(client)) == ["database", "migrations", "ingest", "heartbeat", "forecast"]
     owner.execute(
         "INSERT INTO sensing.ingest_session (client_id, started_at, seen_at, received, stored, duplicate) "
         "VALUES ('arterial-ingest', now(), now(), 10, 7, 3)"
     )
     assert client.get("/readyz").status_code == 200
     assert checks(client)["ingest"]
+    assert not checks(client)["heartbeat"]
+    owner.execute("UPDATE sensing.ingest_session SET heartbeat_at = now() - interval '20 seconds'")
+    assert checks(client)["heartbeat"]
+    owner.execute("UPDATE sensing.ingest_session SET heartbeat_at = now() - interval '40 seconds'")
+    assert not checks(client)["heartbeat"]
     assert client.get("/api/v1/health").status_code == 200
 
 
@@ -40,6 +47,34 @@ def test_the_equation_of_ingest_is_checked(client: TestClient, owner: Connection
     answer = client.get("/api/v1/health/ingest").json()
     assert answer["accounted"] is False
     assert answer["sessions"][0]["received"] == 10
+
+
+def samples(client: TestClient) -> dict[tuple[str, ...], float]:
+    """What /metrics shows: name and label values, with the figure."""
+    answer = client.get("/metrics")
+    assert answer.status_code == 200
+    return {
+        (sample.name, *sorted(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+
+
+def test_metrics_count_requests_by_route_and_show_ingest_sessions(client: TestClient, owner: Connection) -> None:
+    owner.execute(
+        "INSERT INTO sensing.ingest_session (client_id, started_at, seen_at, heartbeat_at, received, stored, in_flight) "
+        "VALUES ('arterial-ingest', now(), now(), now() - interval '7 seconds', 10, 9, 1)"
+    )
+    for path in ("/api/v1/sensors/nobody", "/api/v1/sensors/no-one", "/api/v1/nothing-here", "/wp-login.php"):
+        assert client.get(path).status_code == 404
+    found = samples(client)
+    seconds = "arterial_api_request_seconds_count"
+    assert found[seconds, *sorted(["GET", "/sensors/{sensor:path}", "4xx"])] == 2
+    assert found[seconds, *sorted(["GET", "none", "4xx"])] == 2
+    assert found["arterial_api_database_up",] == 1
+    assert found["arterial_ingest_session_messages", "arterial-ingest", "received"] == 10
+    assert found["arterial_ingest_session_messages", "arterial-ingest", "in_flight"] == 1
+    assert 7 <= found["arterial_ingest_session_heartbeat_age_seconds", "arterial-ingest"] < 12
 
 
 def test_an_outdated_database_is_not_ready(client: TestClient, owner: Connection) -> None:
@@ -81,6 +116,7 @@ def test_a_database_that_went_away_is_a_503_and_is_used_again_when_it_is_back(
     assert answer.headers["retry-after"] == "5"
     assert client.get("/readyz").status_code == 503
     assert client.get("/healthz").status_code == 200
+    assert samples(client)["arterial_api_database_up",] == 0
 
     name = settings.owner_dsn().rpartition("/")[2]
     unreachable.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(sql.Identifier(name)))

@@ -8,7 +8,7 @@ SELECT rolname, rolcanlogin FROM pg_roles WHERE rolname IN ('arterial_ingest', '
 
 -- name: ingest_sessions
 -- The ingest sessions seen in the last day, newest first.
-SELECT client_id, started_at, seen_at, received, stored, duplicate, dead_lettered, spooled, in_flight
+SELECT client_id, started_at, seen_at, heartbeat_at, received, stored, duplicate, dead_lettered, spooled, in_flight
 FROM sensing.ingest_session
 WHERE seen_at > now() - interval '1 day'
 ORDER BY seen_at DESC;

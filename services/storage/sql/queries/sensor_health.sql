@@ -4,7 +4,7 @@
 -- of a detector count the hours of the day in which roads have traffic. A diagnosis that stays keeps its `since`. Sequence
 -- numbers that begin anew would look like a great gap, so only a gap smaller than the readings is told.
 WITH window_of AS (
-    SELECT s.id, s.kind, s.step_seconds,
+    SELECT s.id, s.kind, s.step_seconds, s.registered_at,
         make_interval(secs => coalesce(s.step_seconds, 300)) AS step,
         greatest(%(now)s - %(window)s::interval, s.registered_at) AS counted_from,
         CASE WHEN s.kind = 'traffic' THEN %(constant_traffic)s::interval ELSE %(constant_other)s::interval END AS constant_for
@@ -21,7 +21,7 @@ WITH window_of AS (
 ), series AS (
     SELECT w.id, r.quantity,
         count(*) FILTER (WHERE r.observed_at >= w.counted_from) AS counted,
-        max(r.observed_at) AS newest,
+        max(r.observed_at) AS newest, max(r.received_at) AS heard,
         min(r.received_at - r.observed_at) AS promptest,
         count(r.occupancy) FILTER (WHERE by_day) AS occupancies,
         count(*) FILTER (WHERE by_day AND r.occupancy = 0) AS zeros,
@@ -40,6 +40,18 @@ WITH window_of AS (
         r.observed_at >= %(now)s - w.constant_for - 3 * w.step AS recent
     ) l
     GROUP BY w.id, r.quantity
+), signals AS (
+    SELECT w.id, l.heard_at, e.expected_at, l.skipped, l.delay_s,
+        CASE WHEN %(now)s > e.expected_at + greatest(w.step, %(tolerance)s::interval) THEN e.expected_at END AS missing_since
+    FROM window_of w
+    LEFT JOIN sensing.sensor_health old ON old.sensor_id = w.id
+    CROSS JOIN LATERAL (
+        SELECT coalesce(max(r.heard), old.heard_at) AS heard_at,
+            coalesce(sum(r.skipped) FILTER (WHERE r.skipped <= r.counted), 0)::int AS skipped,
+            extract(epoch FROM min(r.promptest))::double precision AS delay_s
+        FROM series r WHERE r.id = w.id
+    ) l
+    CROSS JOIN LATERAL (SELECT coalesce(l.heard_at, w.registered_at) + w.step AS expected_at) e
 ), judged AS (
     SELECT DISTINCT ON (w.id) w.id, d.rank, d.diagnosis, d.detail
     FROM window_of w
@@ -74,17 +86,22 @@ WITH window_of AS (
     WHERE d.holds
     ORDER BY w.id, d.rank, r.quantity
 ), kept AS (
-    INSERT INTO sensing.sensor_health AS h (sensor_id, judged_at, diagnosis, since, detail)
-    SELECT id, %(now)s, diagnosis, %(now)s, detail FROM judged
+    INSERT INTO sensing.sensor_health AS h
+        (sensor_id, judged_at, diagnosis, since, detail, heard_at, expected_at, missing_since, skipped, delay_s)
+    SELECT id, %(now)s, diagnosis, %(now)s, detail, heard_at, expected_at, missing_since, skipped, delay_s
+    FROM judged JOIN signals USING (id)
     ON CONFLICT (sensor_id) DO UPDATE SET judged_at = excluded.judged_at, diagnosis = excluded.diagnosis,
-        since = CASE WHEN h.diagnosis = excluded.diagnosis THEN h.since ELSE excluded.since END, detail = excluded.detail
+        since = CASE WHEN h.diagnosis = excluded.diagnosis THEN h.since ELSE excluded.since END, detail = excluded.detail,
+        heard_at = excluded.heard_at, expected_at = excluded.expected_at, missing_since = excluded.missing_since,
+        skipped = excluded.skipped, delay_s = excluded.delay_s
     RETURNING diagnosis
 )
 SELECT diagnosis, count(*) FROM kept GROUP BY diagnosis;
 
 -- name: list
 -- Diagnoses in order of the sensor's code; a page starts after `after`.
-SELECT s.code AS sensor, s.kind, s.name, s.lon, s.lat, d.code AS district, h.diagnosis, h.since, h.judged_at, h.detail
+SELECT s.code AS sensor, s.kind, s.name, s.lon, s.lat, d.code AS district, h.diagnosis, h.since, h.judged_at, h.detail,
+    h.heard_at, h.expected_at, h.missing_since, h.skipped, h.delay_s
 FROM sensing.sensor_health AS h
 JOIN sensing.sensor AS s ON s.id = h.sensor_id
 LEFT JOIN sensing.district AS d ON d.id = s.district_id
@@ -93,6 +110,7 @@ WHERE s.code > %(after)s
   AND (%(kind)s::text IS NULL OR s.kind = %(kind)s)
   AND (%(district)s::text IS NULL OR d.code = %(district)s)
   AND (%(code)s::text IS NULL OR s.code = %(code)s)
+  AND (%(missing)s::boolean IS NULL OR (h.missing_since IS NOT NULL) = %(missing)s)
 ORDER BY s.code
 LIMIT %(limit)s
 
