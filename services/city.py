@@ -66,6 +66,7 @@ class Endpoints:
     mqtt: str
     mqtt_protocol: str
     database: str
+    ingest_metrics: str
     example_sensor: str | None
     ready_after_s: float
 
@@ -78,6 +79,7 @@ class Endpoints:
             "mqtt": self.mqtt,
             "mqtt_protocol": self.mqtt_protocol,
             "database": self.database,
+            "ingest_metrics": self.ingest_metrics,
         }
 
     def lines(self) -> list[str]:
@@ -90,6 +92,7 @@ class Endpoints:
             f"  Dashboard   {self.dashboard}",
             f"  API docs    {self.api}/docs",
             f"  MQTT        {self.mqtt}",
+            f"  Metrics     {self.api}/metrics and {self.ingest_metrics}",
             f"  Database    {without_user(self.database)} (user and password in {ENDPOINTS_FILE})",
             "",
             "Read the newest readings of a sensor:",
@@ -241,6 +244,8 @@ class City:
             self._services[name] = broker
             found |= {"mqtt_url": broker.url, "mqtt_protocol": protocol}
             self._say(f"MQTT broker   {name}, MQTT {protocol} on {broker.url}")
+        if self.settings.ingest_metrics_port is None:
+            found["ingest_metrics_port"] = free_port()
         given = {name: getattr(self.settings, name) for name in self.settings.model_fields_set}
         self.settings = Settings(**{**given, "data_dir": self._folder, **found})
 
@@ -331,6 +336,7 @@ class City:
             mqtt=self.settings.broker_url(),
             mqtt_protocol=self.settings.mqtt_protocol,
             database=self.settings.owner_dsn(),
+            ingest_metrics=f"http://{self.settings.ingest_metrics_host}:{self.settings.ingest_metrics_port}/metrics",
             example_sensor=example,
             ready_after_s=time.monotonic() - self._began,
         )

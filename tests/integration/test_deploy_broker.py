@@ -99,9 +99,29 @@ def test_a_device_writes_under_its_own_name_only(shipped_broker: int) -> None:
         assert ingest.received == ["city/v1/traffic/det-1/telemetry"]
         assert other.received == []
         assert device.refused == [0x87]  # not authorised: the reading under another's name
-        assert ingest.refused == [0x87]  # ingest writes nothing
+        assert ingest.refused == [0x87]  # ingest writes no readings
     finally:
         for client in (ingest, device, other):
+            client.close()
+
+
+def test_ingest_alone_sends_and_hears_heartbeats(shipped_broker: int) -> None:
+    topic = "arterial/heartbeat/arterial-ingest"
+    ingest = Client(shipped_broker, "arterial-ingest", PASSWORDS["arterial-ingest"])
+    device = Client(shipped_broker, "det-1", PASSWORDS["det-1"])
+    try:
+        for client in (ingest, device):
+            client.subscribe("arterial/heartbeat/#")
+        device.publish(topic)
+        ingest.publish(topic)
+        _until(lambda: ingest.received)
+        time.sleep(0.3)
+        assert ingest.received == [topic]
+        assert ingest.refused == []
+        assert device.received == []
+        assert device.refused == [0x87]
+    finally:
+        for client in (ingest, device):
             client.close()
 
 
