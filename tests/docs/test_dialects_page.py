@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import pytest
 
 from ingest.decoders.catalogue import DIALECTS
+from ingest.decoders.relabelling import UNITS
+from ingest.routing import Routing
 from services.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -37,3 +41,22 @@ def test_a_row_says_whether_the_default_subscription_has_the_dialect(name: str) 
     starts = [topic_filter.removesuffix("#") for topic_filter in default]
     subscribed = all(any(topic.startswith(start) for start in starts) for topic in DIALECTS[name].topics)
     assert ("subscribed by default" in ROWS[name]) == subscribed
+
+
+def test_the_rules_of_the_example_work() -> None:
+    page = (ROOT / "docs" / "dialects.md").read_text(encoding="utf-8")
+    found = dict(
+        re.findall(r"^ARTERIAL_(MQTT_TOPICS|INGEST_ROUTES)='(.*?)'$", page.partition("## Rules of")[2], re.M | re.S)
+    )
+    settings = Settings(mqtt_topics=json.loads(found["MQTT_TOPICS"]), ingest_routes=json.loads(found["INGEST_ROUTES"]))
+    routing = Routing.of(settings)
+    assert routing.find("plant/7/power", b"").topic == "city/v1/energy/plant-7/senml"
+    assert routing.find("depot/9/events/rpc", b"").dialect == "shelly"
+    assert routing.find("plant/meters/a", b"").topic == "sentilo/data/plant/a"
+
+
+def test_every_unit_a_rule_may_name_is_listed() -> None:
+    page = (ROOT / "docs" / "dialects.md").read_text(encoding="utf-8")
+    listed = page.partition("Units: ")[2].partition(". What becomes")[0].replace("\n", " ").split(",")
+    spelt_otherwise = {"degC", "Cel", "%RH", "ug/m3"}
+    assert {unit.strip() for unit in listed} == UNITS.keys() - spelt_otherwise
