@@ -98,6 +98,12 @@ class Figures(Collector):
             if name != "personal":
                 dialects.add_metric([name], messages)
         yield dialects
+        recognised = CounterMetricFamily(
+            "arterial_ingest_recognised", "Messages whose payload alone told the dialect.", labels=["dialect"]
+        )
+        for name, messages in sorted(self._memory.recognised.items()):
+            recognised.add_metric([name], messages)
+        yield recognised
         letters = CounterMetricFamily(
             "arterial_ingest_dead_letters", "Dead letters by class of reason.", labels=["reason"]
         )

@@ -208,7 +208,8 @@ class Persistence:
                 raise StorageError(_unusable(error)) from error  # not even the dead letter is taken
             reason = f"the database refuses it: {first_line(error)}"
             log.warning("a message was refused by the database", reason=reason)
-            return self._persist(task.of(Batch.of(batch.messages, [Decoded(rejected=(Rejected(reason=reason),))])))
+            refused = Decoded(rejected=(Rejected(reason=reason),), personal=batch.decoded[0].personal)
+            return self._persist(task.of(Batch.of(batch.messages, [refused])))
         middle = len(batch.messages) // 2
         first = self._persist(task.of(Batch.of(batch.messages[:middle], batch.decoded[:middle])))
         if first < middle:

@@ -46,7 +46,11 @@ def test_a_row_says_whether_the_default_subscription_has_the_dialect(name: str) 
 def test_the_rules_of_the_example_work() -> None:
     page = (ROOT / "docs" / "dialects.md").read_text(encoding="utf-8")
     found = dict(
-        re.findall(r"^ARTERIAL_(MQTT_TOPICS|INGEST_ROUTES)='(.*?)'$", page.partition("## Rules of")[2], re.M | re.S)
+        re.findall(
+            r"^ARTERIAL_(MQTT_TOPICS|INGEST_ROUTES)='(.*?)'$",
+            page.partition("## Rules of")[2],
+            re.MULTILINE | re.DOTALL,
+        )
     )
     settings = Settings(mqtt_topics=json.loads(found["MQTT_TOPICS"]), ingest_routes=json.loads(found["INGEST_ROUTES"]))
     routing = Routing.of(settings)

@@ -64,7 +64,7 @@ def test_the_first_rule_that_matches_decides_and_goes_before_built_in_topics() -
 def test_native_topics_stay_native_below_a_rule_for_everything() -> None:
     by = routing({"topic": "#", "dialect": "telraam", "read_as": "telraam/{#}"})
     content = {"ts": STAMP, "flow_vph": 5}
-    assert said(by, "city/v1/traffic/a/telemetry", content).readings[0].sensor == "a"  # type: ignore[union-attr]
+    assert said(by, "city/v1/traffic/a/telemetry", content).readings[0].sensor == "a"
     assert "row of Telraam" in reason(said(by, "abc", content))
     assert "is not one of telraam" in reason(said(by, "a/b", content))
 
@@ -201,7 +201,7 @@ def test_a_payload_that_fits_one_dialect_is_read_counted_and_logged_once(name: s
         for _ in range(3):
             decoded = said(by, "plant/a", content, memory)
             assert not decoded.rejected
-            assert {reading.sensor for reading in decoded.readings} == {sensor}  # type: ignore[union-attr]
+            assert {reading.sensor for reading in decoded.readings} == {sensor}
     assert memory.recognised == {name: 3}
     assert [(entry["dialect"], entry["topic"], entry["topic_filter"]) for entry in logs] == [(name, "plant/a", "#")]
     rule = Route(**logs[0]["rule"])
@@ -221,7 +221,7 @@ def test_nothing_is_recognised_below_the_citys_own_topics(topic: str) -> None:
 
 
 def test_a_payload_that_fits_two_dialects_is_a_dead_letter_that_names_both() -> None:
-    content = {**RECOGNISED["tasmota"][0], **RECOGNISED["zigbee2mqtt"][0]}  # type: ignore[dict-item]
+    content = {**RECOGNISED["tasmota"][0], **RECOGNISED["zigbee2mqtt"][0]}
     assert "the payload looks like tasmota and zigbee2mqtt" in reason(said(routing(), "plant/a", content))
 
 
