@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+import psycopg
+
 from services.storage.database import Connection
 from services.storage.queries import query
 
@@ -34,9 +36,7 @@ def forget_session(connection: Connection, client_id: str) -> None:
     connection.execute(query("ingest", "forget_session"), {"client_id": client_id})
 
 
-def count_session(
-    connection: Connection, client_id: str, counts: Mapping[str, int], *, beats: bool = False
-) -> None:
+def count_session(connection: Connection, client_id: str, counts: Mapping[str, int], *, beats: bool = False) -> None:
     """Write the counters of a session: received, stored, duplicate, dead_lettered, spooled, in_flight.
 
     Args:
@@ -98,9 +98,17 @@ def existing(
 
 
 def complete(connection: Connection, table: Literal["traffic", "energy"], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Fill in columns that are NULL in rows that exist."""
+    """Fill in columns that are NULL in rows that exist.
+
+    Raises:
+        psycopg.errors.SerializationFailure: another process has filled in something else since; look again.
+
+    """
     with connection.cursor() as cursor:
         cursor.executemany(query("ingest", f"complete_{table}"), rows)
+        if cursor.rowcount != len(rows):
+            message = "another process completed the same reading otherwise"
+            raise psycopg.errors.SerializationFailure(message)
 
 
 def register_steps(

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import orjson
 import paho.mqtt.client as mqtt
@@ -31,6 +32,7 @@ from services.domain import Message
 from services.embedded import free_port, start_broker
 from services.errors import ConfigurationError
 from services.settings import Settings
+from services.storage import readings
 from services.storage.database import Connection
 
 CASES = Path(__file__).parents[2] / "cases" / "decode"
@@ -245,6 +247,36 @@ def test_two_writers_of_the_same_rows_store_each_once(settings: Settings, owner:
     counts = sessions(owner)
     assert [sum(column) for column in zip(*counts.values(), strict=True)] == [20_000, 4_000, 16_000, 0, 0, 0]
     assert all(received == sum(fates) == 10_000 for received, *fates in counts.values())
+
+
+def test_two_processes_that_complete_a_reading_otherwise_do_not_overwrite_each_other(
+    settings: Settings, owner: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other is quicker between look and write: its value stays, and this one becomes a dead letter."""
+    moment, limits = start_ms(), limits_of(settings)
+
+    def tell(persistence: Persistence, received: int, **fields: float) -> None:
+        now_us = time.time_ns() // 1_000
+        payload = orjson.dumps({"ts": moment, **fields})
+        message = Message(topic="city/v1/traffic/road/telemetry", payload=payload, received_us=now_us)
+        said = Routing().decode(message, now_us=now_us, limits=limits, memory=Memory())
+        assert persistence.persist(Batch.of([message], [said]), received)
+
+    look = readings.existing
+    with Persistence(settings, client_id="a") as one_process, Persistence(settings, client_id="b") as other:
+
+        def look_too_early(*arguments: Any) -> list[tuple[Any, ...]]:
+            seen = look(*arguments)
+            monkeypatch.setattr(readings, "existing", look)
+            tell(other, 1, speed_kmh=50)
+            return seen
+
+        tell(one_process, 1, flow_vph=600)
+        monkeypatch.setattr(readings, "existing", look_too_early)
+        tell(one_process, 2, speed_kmh=60)
+    assert owner.execute("SELECT flow_vph, speed_kmh FROM sensing.traffic").fetchall() == [(600, 50)]
+    assert one(owner, "SELECT count(*) FROM sensing.dead_letter WHERE reason LIKE '%already stored as 50%'") == 1
+    assert sessions(owner) == {"a": (2, 1, 0, 1, 0, 0), "b": (1, 1, 0, 0, 0, 0)}
 
 
 @pytest.mark.parametrize(

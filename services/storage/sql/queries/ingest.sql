@@ -82,20 +82,26 @@ JOIN sensing.observation t ON t.sensor_id = k.sensor_id AND t.quantity = k.quant
     AND t.observed_at = timestamptz 'epoch' + k.observed_us * interval '1 microsecond';
 
 -- name: complete_traffic
--- Fill in what an earlier message about the same moment left open.
+-- Fill in what an earlier message about the same moment left open; nothing where another process has filled in otherwise.
 UPDATE sensing.traffic SET flow_vph = coalesce(flow_vph, %(flow_vph)s), speed_kmh = coalesce(speed_kmh, %(speed_kmh)s),
     occupancy = coalesce(occupancy, %(occupancy)s), received_at = greatest(received_at, %(received_at)s),
     quality = %(quality)s
-WHERE sensor_id = %(sensor_id)s AND observed_at = %(observed_at)s;
+WHERE sensor_id = %(sensor_id)s AND observed_at = %(observed_at)s
+    AND (flow_vph IS NULL OR %(flow_vph)s::real IS NULL OR flow_vph = %(flow_vph)s::real)
+    AND (speed_kmh IS NULL OR %(speed_kmh)s::real IS NULL OR speed_kmh = %(speed_kmh)s::real)
+    AND (occupancy IS NULL OR %(occupancy)s::real IS NULL OR occupancy = %(occupancy)s::real);
 
 -- name: complete_energy
--- Fill in what an earlier message about the same moment left open; a reported power goes before one from registers.
+-- Fill in what an earlier message about the same moment left open; a reported power goes before one from registers. Nothing
+-- where another process has filled in otherwise.
 UPDATE sensing.energy SET
     power_kw = CASE WHEN power_from_register THEN coalesce(%(power_kw)s, power_kw) ELSE coalesce(power_kw, %(power_kw)s) END,
     power_from_register = power_from_register AND %(power_kw)s::real IS NULL,
     energy_kwh = coalesce(energy_kwh, %(energy_kwh)s),
     received_at = greatest(received_at, %(received_at)s), quality = %(quality)s
-WHERE sensor_id = %(sensor_id)s AND observed_at = %(observed_at)s;
+WHERE sensor_id = %(sensor_id)s AND observed_at = %(observed_at)s
+    AND (power_kw IS NULL OR power_from_register IS TRUE OR %(power_kw)s::real IS NULL OR power_kw = %(power_kw)s::real)
+    AND (energy_kwh IS NULL OR %(energy_kwh)s::float8 IS NULL OR energy_kwh = %(energy_kwh)s::float8);
 
 -- name: lock_registers
 -- One transaction at a time works out power for a sensor: it sees the registers that the others have committed.
