@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gzip
-import io
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Final, cast
@@ -57,7 +57,8 @@ def queried(server: Server, query: str) -> Iterator[Point]:
             message += (
                 ". InfluxDB 3 Core cannot be queried this way: export the bucket, and import the file with --file"
             )
-        raise InputError(message) from error
+        passes = error.status is None or error.status >= 500 or error.status == 429
+        raise (UnavailableError if passes else InputError)(message) from error
     except HTTPError as error:
         message = f"{server.url} does not answer, or broke off: {type(error).__name__}"
         raise UnavailableError(message) from error
@@ -96,11 +97,14 @@ def line_file(path: Path, precision: Precision) -> Iterator[Point]:
 
     """
     with _opened(path) as file:
-        for number, line in enumerate(io.TextIOWrapper(file, encoding="utf-8", newline="\n"), start=1):
+        for number, line in enumerate(file, start=1):
             try:
-                point = line_protocol.parse(line, precision)
+                point = line_protocol.parse(line.decode(), precision)
             except InputError as error:
                 message = f"{path}, line {number}: {error}"
+                raise InputError(message) from None
+            except UnicodeDecodeError:
+                message = f"{path}, line {number}: it is not UTF-8"
                 raise InputError(message) from None
             if point is not None:
                 yield point
@@ -136,13 +140,14 @@ def _points(found: Iterable[FluxRecord]) -> Iterator[Point]:
         )
 
 
-def _opened(path: Path) -> IO[bytes]:
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
     try:
-        file = path.open("rb")
-    except OSError as error:
-        message = f"{path} cannot be read: {error.strerror}"
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            yield cast("IO[bytes]", file)
+    except (OSError, EOFError) as error:
+        message = f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
         raise InputError(message) from error
-    return cast("IO[bytes]", gzip.GzipFile(fileobj=file)) if path.suffix == ".gz" else file
 
 
 def _quoted(text: str) -> str:
