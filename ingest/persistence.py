@@ -37,7 +37,7 @@ _RETRYABLE: Final = ("08", "40001", "40P01", "53", "55P03", "57", "58", "25006")
 _NOT_OF_THE_MESSAGE: Final = "42"
 """A missing table, column or right: no message is to blame, and none must become a dead letter for it."""
 _FIRST_PAUSE_S: Final = 0.1
-_LONGEST_PAUSE_S: Final = 5.0
+_LONGEST_PAUSE_S: Final = 2.0
 
 log = structlog.get_logger()
 
@@ -220,6 +220,8 @@ class Persistence:
         """Wait and connect again, until it works; False when told to stop, or the deadline has passed."""
         if self._connection is not None:
             self._connection.close()
+        if time.monotonic() > deadline:
+            return False
         while not self._stop.wait(pause * random.uniform(0.5, 1.0)):  # noqa: S311 - jitter, not a secret
             try:
                 self._connect()

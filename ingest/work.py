@@ -115,6 +115,7 @@ class Work:
             StorageError: the database lacks what this version needs.
 
         """
+        self._expire()
         with ThreadPoolExecutor(1, "writer") as writer, ThreadPoolExecutor(1, "drain") as drainer:
             is_done = False
             while not is_done:
