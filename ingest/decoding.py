@@ -49,6 +49,8 @@ def decode_all(
 def _shortly(message: Message, window: Window, most_bytes: int) -> Decoded | None:
     """What a message of one plain reading says; None when it is anything else."""
     payload = message.payload
+    if len(message.topic) > catalogue.LONGEST_TOPIC:
+        return None
     kind, sensor = _way(message.topic)
     if kind is None or len(payload) > most_bytes:
         return None

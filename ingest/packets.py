@@ -26,6 +26,7 @@ MOST_PACKET_BYTES: Final = 16 * 1024 * 1024
 ASIDE: Final = ("arterial/heartbeat/", "$SYS/")
 """How the topics begin that are about the path and not about the city: never counted, stored or buried."""
 _TOPICS_KNOWN: Final = 65_536
+_LONGEST_KNOWN: Final = 512
 _CONNACK, _PUBLISH, _PUBACK, _SUBACK, _UNSUBACK, _PINGRESP, _DISCONNECT = 2, 3, 4, 9, 11, 13, 14
 _SESSION_EXPIRY, _SERVER_KEEPALIVE, _RECEIVE_MAXIMUM, _PACKET_MAXIMUM, _SHARES = 0x11, 0x13, 0x21, 0x27, 0x2A
 _PROPERTY_BYTES: Final = {
@@ -198,7 +199,10 @@ class Stream:
                     else:  # what nearly all are: QoS 1, a known topic, no properties
                         messages.append(
                             Message(
-                                topic=topic, payload=data[payload:stop], received_us=received_us, retained=first & 1 == 1
+                                topic=topic,
+                                payload=data[payload:stop],
+                                received_us=received_us,
+                                retained=first & 1 == 1,
                             )
                         )
                         mids.append(data[named] << 8 | data[named + 1])
@@ -245,9 +249,12 @@ class Stream:
         arrived.mids.append(mid)
 
     def _learn(self, spelt: bytes) -> str:
-        """The topic as text, known from now on; those aside stay unknown, so that no other message is asked about it."""
+        """The topic as text, known from now on.
+
+        Those aside stay unknown, so that no other message is asked about it, and long ones, so that they take no room.
+        """
         topic = spelt.decode("utf-8", "surrogateescape")
-        if not topic.startswith(ASIDE):
+        if not topic.startswith(ASIDE) and len(spelt) <= _LONGEST_KNOWN:
             if len(self._topics) >= _TOPICS_KNOWN:
                 self._topics.clear()
             self._topics[spelt] = topic

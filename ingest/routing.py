@@ -113,6 +113,9 @@ class Routing:
             memory: what earlier messages of the session said.
 
         """
+        if len(message.topic) > catalogue.LONGEST_TOPIC:
+            said = catalogue.decode(message, now_us=now_us, limits=limits, memory=memory)
+            return msgspec.structs.replace(said, personal=personal_marks(message.payload) is not None)
         found = self._by_topic(message.topic)
         if found is None:
             if len(message.payload) > limits.max_payload_bytes:

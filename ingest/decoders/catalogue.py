@@ -228,6 +228,8 @@ DIALECTS: Final[dict[str, Dialect]] = {
         ),
     )
 }
+LONGEST_TOPIC: Final = 512
+"""Longer ones are refused before anything is remembered of them, as what is remembered must stay small."""
 _PERSONAL_LEVELS: Final = PERSONAL_KINDS | {
     topic_filter.strip("/").split("/")[0]
     for dialect in DIALECTS.values()
@@ -261,6 +263,10 @@ def decode(
     if dialect is not None and dialect not in DIALECTS:
         reason = f"there is no dialect {dialect!r}: choose one of {', '.join(DIALECTS)}"
         raise InputError(reason)
+    if len(message.topic) > LONGEST_TOPIC:
+        if memory is not None:
+            memory.heard["personal" if is_personal(message.topic) else "none"] += 1
+        return _rejected(f"the topic is {len(message.topic):,} characters, the limit is {LONGEST_TOPIC}")
     if memory is not None:
         memory.heard[_heading(message.topic, dialect)] += 1
     if len(message.payload) > limits.max_payload_bytes:
