@@ -5,6 +5,7 @@ One object is handed to the session and to the writer. It is told once per batch
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter as Tally
 from collections.abc import Iterable
@@ -26,10 +27,10 @@ _GAP_S: Final = 20.0
 _SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _MESSAGES: Final = (1, 10, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 16_000)
 _CLASSES: Final = (
-    ("the payload is ", "too_large"),
-    ("no dialect ", "no_dialect"),
-    ("the topic ", "bad_topic"),
-    ("the database refuses it", "refused_by_database"),
+    (re.compile("the payload is [0-9,]+ bytes"), "too_large"),
+    (re.compile("no dialect "), "no_dialect"),
+    (re.compile("the topic "), "bad_topic"),
+    (re.compile("the database refuses it"), "refused_by_database"),
 )
 """How the reasons of dead letters begin, by class; all others are about the content."""
 
@@ -94,4 +95,4 @@ class Watch:
 
 def class_of(reason: str) -> str:
     """The class of a dead letter's reason; one of a few words."""
-    return next((name for beginning, name in _CLASSES if reason.startswith(beginning)), "content")
+    return next((name for beginning, name in _CLASSES if beginning.match(reason)), "content")
