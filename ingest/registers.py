@@ -20,7 +20,6 @@ import numpy.typing as npt
 
 from ingest.quality import MOST_POWER_KW
 from ingest.rows import HOUR_US, Rows
-from services.domain import from_us
 from services.storage import readings
 from services.storage.database import Connection
 
@@ -97,21 +96,12 @@ def derive(connection: Connection, touched: Rows) -> tuple[Integers, Integers]:
     end_us = np.array([us if us is not None else 0 for us in columns[4]], dtype=np.int64)
     power = mean_power_kw(start_us, start_kwh, end_us, end_kwh, width_kwh).astype(np.float32).astype(np.float64)
     changed = np.flatnonzero(~((power == known) | (np.isnan(power) & np.isnan(known))))
-    rows = [
-        {
-            "sensor_id": sensor,
-            "observed_at": from_us(us),
-            "power_kw": None if np.isnan(value) else value,
-            "received_at": columns[7][place],
-        }
-        for place, sensor, us, value in zip(
-            changed.tolist(),
+    if len(changed):
+        readings.set_register_power(
+            connection,
             sensors[changed].tolist(),
             start_us[changed].tolist(),
-            power[changed].tolist(),
-            strict=True,
+            [None if np.isnan(kw) else kw for kw in power[changed].tolist()],
+            [columns[7][place] for place in changed.tolist()],
         )
-    ]
-    if rows:
-        readings.set_register_power(connection, rows)
     return sensors[changed], start_us[changed]

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import psycopg
 
+from services.domain import from_us
 from services.storage.database import Connection
 from services.storage.queries import query
 
@@ -128,10 +129,34 @@ def register_steps(
     return connection.execute(query("ingest", "register_steps"), keys).fetchall()
 
 
-def set_register_power(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Keep or take back power from registers: sensor_id, observed_at, power_kw, received_at."""
-    with connection.cursor() as cursor:
-        cursor.executemany(query("ingest", "set_register_power"), rows)
+def set_register_power(
+    connection: Connection,
+    sensors: Sequence[int],
+    moments_us: Sequence[int],
+    powers_kw: Sequence[float | None],
+    received: Sequence[datetime | None],
+) -> None:
+    """Keep power from registers, or take it back where it is None.
+
+    Args:
+        connection: of role ingest.
+        sensors: sensor number of each row.
+        moments_us: `observed_at` of each row [µs since 1970 UTC]; at least one.
+        powers_kw: mean power to the next register [kW].
+        received: when the next register was received.
+
+    """
+    connection.execute(
+        query("ingest", "set_register_power"),
+        {
+            "sensors": list(sensors),
+            "moments": list(moments_us),
+            "powers": list(powers_kw),
+            "received": list(received),
+            "first": from_us(min(moments_us)),
+            "last": from_us(max(moments_us)),
+        },
+    )
 
 
 def describe_sensors(connection: Connection, descriptions: Sequence[Mapping[str, Any]]) -> None:

@@ -140,10 +140,16 @@ WHERE e.energy_kwh IS NOT NULL AND (e.power_kw IS NULL OR e.power_from_register)
 ORDER BY 1, 2;
 
 -- name: set_register_power
--- Keep the power from a register to the next, known since the next was received; NULL takes it back.
-UPDATE sensing.energy SET power_kw = %(power_kw)s, power_from_register = %(power_kw)s::real IS NOT NULL,
-    received_at = greatest(received_at, %(received_at)s)
-WHERE sensor_id = %(sensor_id)s AND observed_at = %(observed_at)s;
+-- Keep the power from registers to the next, known since the next was received; NULL takes it back.
+UPDATE sensing.energy e SET power_kw = k.power_kw, power_from_register = k.power_kw IS NOT NULL,
+    received_at = greatest(e.received_at, k.received_at)
+FROM (
+    SELECT sensor_id, timestamptz 'epoch' + observed_us * interval '1 microsecond' AS observed_at, power_kw, received_at
+    FROM unnest(%(sensors)s::int[], %(moments)s::bigint[], %(powers)s::real[], %(received)s::timestamptz[])
+        AS k (sensor_id, observed_us, power_kw, received_at)
+) k
+WHERE e.sensor_id = k.sensor_id AND e.observed_at = k.observed_at
+    AND e.observed_at BETWEEN %(first)s AND %(last)s; -- so that other months are not looked at
 
 -- name: describe_sensor
 -- Keep what a device says about itself; what it leaves out stays as it was.
