@@ -378,7 +378,7 @@ class Session:
         if self._session_was_present and all(code == _THERE_WAS_NONE for code in answer.codes):
             self._fail(
                 f"the session {self._settings.mqtt_client_id!r} holds none of the subscriptions of the group "
-                f"{self._settings.mqtt_share_group!r} and is left as it is; to take what the broker may hold for it, start "
+                "and is left as it is; to take what the broker may hold for it, start "
                 "as many processes as before"
             )
         self._left_group = True

@@ -8,9 +8,11 @@ both kinds is replaced by the filters of the dialects it reaches.
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 from ingest.decoders.catalogue import DIALECTS
 from services.settings import Route, Settings
@@ -39,7 +41,7 @@ def subscriptions(settings: Settings) -> Subscriptions:
     group = settings.mqtt_share_group
     whole, parted = divide(settings.mqtt_topics, settings.ingest_routes)
     if group is None:
-        former = [*whole, *_shared(parted, settings.mqtt_client_id)]
+        former = [*whole, *_shared(parted, group_of(settings))]
         plain = tuple(dict.fromkeys(settings.mqtt_topics))
         shared: tuple[str, ...] = ()
     else:
@@ -52,6 +54,24 @@ def subscriptions(settings: Settings) -> Subscriptions:
     )
 
 
+def group_of(settings: Settings) -> str:
+    """The name of the group these processes form: as configured, else made of the client identifier.
+
+    Where ingest has a password at the broker the name cannot be guessed without it. Some brokers (mosquitto with a file of
+    topic rules) let every account join every group, and drop the messages it would get but may not read: a device that
+    knew the name could make its share of all messages disappear.
+    """
+    if settings.mqtt_share_group is not None:
+        return settings.mqtt_share_group
+    name, password = (
+        settings.mqtt_client_id,
+        None if settings.mqtt_url is None else urlsplit(settings.broker_url()).password,
+    )
+    if password is None:
+        return name
+    return f"{name}-{hmac.digest(password.encode(), f'share {name}'.encode(), 'sha256').hex()[:24]}"
+
+
 def as_member(settings: Settings, number: int) -> Settings:
     """The settings of one process of a group; alone in its process, with a client identifier of its own.
 
@@ -62,7 +82,7 @@ def as_member(settings: Settings, number: int) -> Settings:
     return settings.model_copy(
         update={
             "ingest_processes": 1,
-            "mqtt_share_group": settings.mqtt_share_group or name,
+            "mqtt_share_group": group_of(settings),
             "mqtt_share_member": number,
             "mqtt_client_id": name if number == _FIRST else f"{name}-{number}",
             "ingest_metrics_port": None if port is None else port + number - settings.mqtt_share_member,

@@ -96,7 +96,8 @@ class Settings(BaseSettings):
         pattern=r"^[^/+#\s]+$",
         max_length=64,
         description="Ingest processes on several machines divide the messages among them as members of this group (MQTT 5, "
-        "shared subscriptions). Empty: the processes of this machine are all there are.",
+        "shared subscriptions). Take a name that devices cannot guess, and keep it. Empty: the processes of this machine are "
+        "all there are.",
     )
     mqtt_share_member: int = Field(
         default=1,

@@ -14,7 +14,9 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from ingest.sharing import as_member, subscriptions
 from services.embedded import free_port
+from services.settings import load_settings
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 PASSWORDS = {"arterial-ingest": "ingest-example", "det-1": "det-1-example", "det-2": "det-2-example"}
@@ -122,6 +124,27 @@ def test_ingest_alone_sends_and_hears_heartbeats(shipped_broker: int) -> None:
         assert device.refused == [0x87]
     finally:
         for client in (ingest, device):
+            client.close()
+
+
+def test_a_device_cannot_take_messages_from_the_group_of_ingest_processes(shipped_broker: int) -> None:
+    """Mosquitto lets it join any group whose name it knows; that of ours is made of the password of ingest."""
+    url = f"mqtt://arterial-ingest:{PASSWORDS['arterial-ingest']}@127.0.0.1:{shipped_broker}"
+    member = as_member(load_settings({"mqtt_url": url}), 2)
+    ingest = Client(shipped_broker, "arterial-ingest", PASSWORDS["arterial-ingest"])
+    device = Client(shipped_broker, "det-1", PASSWORDS["det-1"])
+    thief = Client(shipped_broker, "det-2", PASSWORDS["det-2"])
+    try:
+        for topic in subscriptions(member).shared:
+            ingest.subscribe(topic)
+        for group in ("arterial-ingest", "arterial", "ingest"):
+            thief.subscribe(f"$share/{group}/city/v1/+/+/telemetry")
+        for _ in range(20):
+            device.publish("city/v1/traffic/det-1/telemetry")
+        _until(lambda: len(ingest.received) == 20)
+        assert (len(ingest.received), thief.received) == (20, [])
+    finally:
+        for client in (ingest, device, thief):
             client.close()
 
 

@@ -101,6 +101,9 @@ def _checks(connection: Connection, now: Now) -> list[Check]:
     seen = sessions[0].seen_at if sessions else None
     heard = seen is not None and now - seen <= INGEST_SILENCE
     said = "no session within a day" if seen is None else f"last heard {_seconds(now - seen)} s ago"
+    silent = [one.client_id for one in sessions if now - one.seen_at > INGEST_SILENCE]
+    if heard and silent:
+        said += f"; not heard, so that the broker keeps their messages: {', '.join(silent)}"
     checks.append(Check(name="ingest", ok=heard, required=True, detail=said))
     beats = [
         one.heartbeat_at for one in sessions if one.heartbeat_at is not None and now - one.seen_at <= INGEST_SILENCE

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ingest.decoders.catalogue import DIALECTS, matches, route
 from ingest.routing import Routing
-from ingest.sharing import Subscriptions, divide, intersection, subscriptions
+from ingest.sharing import Subscriptions, as_member, divide, group_of, intersection, number_of, subscriptions
 from services.errors import ConfigurationError
 from services.settings import Route, load_settings
 
@@ -121,6 +121,27 @@ def test_in_a_group_nothing_is_recognised_that_is_read_by_means_of_earlier_messa
     assert alone.find("a/b", frame).dialect == "shelly"
     found = member.find("a/b", frame)
     assert (found.dialect, "add a rule" in found.why) == (None, True)
+
+
+def test_who_has_no_password_at_the_broker_cannot_guess_the_group() -> None:
+    open_to_all, ours, others = (
+        group_of(load_settings({"mqtt_url": f"mqtt://{user}broker"})) for user in ("", "ingest:a@", "ingest:b@")
+    )
+    assert open_to_all == "arterial-ingest"
+    assert len({open_to_all, ours, others}) == 3
+    assert (len(ours), ours[:16]) == (40, "arterial-ingest-")
+    assert group_of(load_settings({"mqtt_url": "mqtt://ingest:a@broker", "mqtt_share_group": "mine"})) == "mine"
+
+
+def test_each_member_has_a_name_of_its_own_and_the_first_keeps_the_plain_one() -> None:
+    settings = load_settings({"ingest_processes": 3, "ingest_metrics_port": 9_100, "mqtt_share_member": 1})
+    members = [as_member(settings, number) for number in (1, 2, 3)]
+    assert [one.mqtt_client_id for one in members] == ["arterial-ingest", "arterial-ingest-2", "arterial-ingest-3"]
+    assert [one.ingest_metrics_port for one in members] == [9_100, 9_101, 9_102]
+    assert {one.mqtt_share_group for one in members} == {"arterial-ingest"}
+    assert [number_of(one.mqtt_client_id, "arterial-ingest") for one in members] == [1, 2, 3]
+    strangers = ("arterial-ingest-", "arterial-ingest-x", "arterial-ingest-1", "other-2", "arterial-ingestion-2")
+    assert [number_of(name, "arterial-ingest") for name in strangers] == [None] * 5
 
 
 @pytest.mark.parametrize(
