@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -43,8 +43,18 @@ class Consumer:
     share: float = 1.0
 
 
-def arterial(rig: Rig, client_id: str, processes: int = 1) -> subprocess.Popen[bytes]:
-    """The real process, or group of processes, with its default settings, told only where broker and database are."""
+def arterial(
+    rig: Rig, client_id: str, processes: int = 1, more: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """The real process, or group of processes, with its default settings, told only where broker and database are.
+
+    Args:
+        rig: the servers.
+        client_id: of the session.
+        processes: how many.
+        more: further settings by name, without prefix.
+
+    """
     chosen = {
         "database_url": rig.settings.owner_dsn(),
         "database_password_ingest": _password(rig),
@@ -53,6 +63,7 @@ def arterial(rig: Rig, client_id: str, processes: int = 1) -> subprocess.Popen[b
         "mqtt_topics": json.dumps([TOPICS]),
         "mqtt_receive_maximum": str(WINDOW),
         "data_dir": str(rig.folder / "arterial"),
+        **(more or {}),
     }
     env = _plain_environment() | {f"ARTERIAL_{name.upper()}": value for name, value in chosen.items()}
     command = [sys.executable, "-m", "services.cli", "ingest", "--processes", str(processes)]

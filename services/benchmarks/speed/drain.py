@@ -67,20 +67,25 @@ def drain(rig: Rig, consumer: Consumer, packets: Iterator[bytes], *, messages: i
             rows=rows,
             seconds=ended - begun,
             cpu_s=cpu_of(process.pid) - cpu_s,
-            rss_mb=_rss_mb(process),
+            rss_mb=peak_mb(process),
         )
     finally:
         stop_process(process, signal.SIGTERM, _GRACE_S)
         load.end_session(rig.mqtt_port, client_id)
 
 
-def drain_bare(rig: Rig, packets: Iterator[bytes], *, messages: int, each: bool) -> Drained:
-    """The same for the bare subscriber, which counts for itself and acknowledges each message, or all of one read."""
+def drain_bare(rig: Rig, way: str, packets: Iterator[bytes], *, messages: int) -> Drained:
+    """The same for a bare subscriber, which times itself; `way` is one of `subscriber.WAYS`.
+
+    Raises:
+        UnavailableError: it failed; the message has its last line.
+
+    """
     client_id = "bench-bare"
     load.leave_session(rig.mqtt_port, client_id)
     load.publish(rig.mqtt_port, packets)
     command = [sys.executable, "-m", "services.benchmarks.speed.subscriber"]
-    command += [str(rig.mqtt_port), client_id, str(messages), str(WINDOW), "each" if each else "together"]
+    command += [way, str(rig.mqtt_port), client_id, str(messages), str(WINDOW)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     load.end_session(rig.mqtt_port, client_id)
     if done.returncode:
@@ -135,7 +140,7 @@ def cpu_of(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _rss_mb(process: subprocess.Popen[bytes]) -> float:
+def peak_mb(process: subprocess.Popen[bytes]) -> float:
     """The most memory a process has had [MB], from /proc."""
     for line in Path(f"/proc/{process.pid}/status").read_text(encoding="ascii").splitlines():
         if line.startswith("VmHWM:"):

@@ -11,10 +11,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-from services.benchmarks.speed import load
+from services.benchmarks.speed import load, outage
 from services.benchmarks.speed.consumers import ARTERIAL, PEERS, Consumer
 from services.benchmarks.speed.drain import Drained, drain, drain_bare
 from services.benchmarks.speed.rig import Rig, rig
+from services.benchmarks.speed.subscriber import WAYS
 from services.errors import UnavailableError
 
 _ROUNDS: Final = 3
@@ -26,12 +27,12 @@ _SPAN_MS: Final = 3_600_000
 class Runs:
     """All runs of one comparison."""
 
-    bare: list[Drained] = field(default_factory=list)
-    together: list[Drained] = field(default_factory=list)
+    bare: dict[str, list[Drained]] = field(default_factory=dict)
     arterial: list[Drained] = field(default_factory=list)
     batched: list[Drained] = field(default_factory=list)
     peers: dict[str, list[Drained]] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
+    outage: dict[str, Any] = field(default_factory=dict)
 
 
 def compare(messages: int, *, with_peers: bool, tell: Callable[[str], None]) -> dict[str, Any]:
@@ -43,8 +44,8 @@ def compare(messages: int, *, with_peers: bool, tell: Callable[[str], None]) -> 
         tell: called with a line as each run ends.
 
     Returns:
-        The document: `arterial`, `bare_subscriber`, `peers`, `skipped`, `ratio`, `batched`, `messages`, `machine`;
-        each figure is the median of three runs.
+        The document: `arterial`, `bare_subscriber` (the quickest of its `ways`), `peers`, `skipped`, `ratio`, `batched`, `outage`,
+        `messages`, `machine`; each figure is the median of three runs, but those of the outage are of one.
 
     Raises:
         ConfigurationError: mosquitto or the embedded PostgreSQL is not installed.
@@ -54,10 +55,9 @@ def compare(messages: int, *, with_peers: bool, tell: Callable[[str], None]) -> 
     runs = Runs()
     with rig() as servers:
         for _ in range(_ROUNDS):
-            runs.bare.append(drain_bare(servers, _singles(messages), messages=messages, each=True))
-            tell(_line("bare subscriber", runs.bare[-1]))
-            runs.together.append(drain_bare(servers, _singles(messages), messages=messages, each=False))
-            tell(_line("bare subscriber, acknowledging together", runs.together[-1]))
+            for way in WAYS:
+                if f"bare {way}" not in runs.skipped:
+                    _try_bare(servers, way, messages, runs, tell)
             runs.arterial.append(drain(servers, ARTERIAL, _singles(messages), messages=messages, rows=messages))
             tell(_line("arterial", runs.arterial[-1]))
             for peer in PEERS if with_peers else ():
@@ -67,7 +67,20 @@ def compare(messages: int, *, with_peers: bool, tell: Callable[[str], None]) -> 
             packets = load.arrays(count, _ARRAY, _start_ms())
             runs.batched.append(drain(servers, ARTERIAL, packets, messages=count, rows=count * _ARRAY))
             tell(f"  arterial, arrays of {_ARRAY}: {runs.batched[-1].rows / runs.batched[-1].seconds:,.0f} readings/s")
+        runs.outage = outage.measure(servers, _singles(messages), messages)
+        tell(f"  arterial without its database: {runs.outage['spooled_msg_per_s']:,} msg/s to disk")
     return _document(runs)
+
+
+def _try_bare(servers: Rig, way: str, messages: int, runs: Runs, tell: Callable[[str], None]) -> None:
+    try:
+        drained = drain_bare(servers, way, _singles(messages), messages=messages)
+    except UnavailableError as error:
+        runs.skipped[f"bare {way}"] = str(error)
+        tell(f"  the bare subscriber {way} is left out: {error}")
+    else:
+        runs.bare.setdefault(way, []).append(drained)
+        tell(_line(f"bare subscriber, {way}", drained))
 
 
 def _try(servers: Rig, peer: Consumer, messages: int, runs: Runs, tell: Callable[[str], None]) -> None:
@@ -84,8 +97,7 @@ def _try(servers: Rig, peer: Consumer, messages: int, runs: Runs, tell: Callable
 
 def _document(runs: Runs) -> dict[str, Any]:
     ours = median(_rate(run) for run in runs.arterial)
-    bare = median(_rate(run) for run in runs.bare)
-    together = median(_rate(run) for run in runs.together)
+    bare = {way: median(_rate(run) for run in all_runs) for way, all_runs in runs.bare.items()}
     peers = {name: median(_rate(run) for run in all_runs) for name, all_runs in runs.peers.items()}
     return {
         "arterial": {
@@ -93,15 +105,19 @@ def _document(runs: Runs) -> dict[str, Any]:
             "cpu_us_per_msg": round(median(1e6 * run.cpu_s / run.messages for run in runs.arterial), 1),
             "rss_mb": round(max(run.rss_mb for run in runs.arterial), 1),
         },
-        "bare_subscriber": {"msg_per_s": round(bare), "together_msg_per_s": round(together)},
+        "bare_subscriber": {
+            "msg_per_s": round(max(bare.values())),
+            "ways": {way: {"msg_per_s": round(rate)} for way, rate in bare.items()},
+        },
         "peers": {name: {"msg_per_s": round(rate)} for name, rate in peers.items()},
         "skipped": runs.skipped,
         "ratio": {
             **{name: round(ours / rate, 2) for name, rate in peers.items()},
-            "bare_subscriber": round(ours / bare, 2),
-            "bare_together": round(ours / together, 2),
+            "bare_subscriber": round(ours / max(bare.values()), 2),
+            **{f"bare_{way}": round(ours / rate, 2) for way, rate in bare.items()},
         },
         "batched": {"readings_per_s": round(median(run.rows / run.seconds for run in runs.batched))},
+        "outage": runs.outage,
         "messages": runs.arterial[0].messages,
         "machine": machine(),
     }
@@ -118,16 +134,18 @@ def table(document: dict[str, Any]) -> list[str]:
     ]
     for name, peer in document["peers"].items():
         lines.append(f"  {name:<18}{peer['msg_per_s']:>10,}{ratio[name]:>13.2f}×")
-    bare = document["bare_subscriber"]
-    lines += [
-        f"  {'bare subscriber':<18}{bare['msg_per_s']:>10,}{ratio['bare_subscriber']:>13.2f}×   (stores nothing)",
-        f"  {'  acks together':<18}{bare['together_msg_per_s']:>10,}{ratio['bare_together']:>13.2f}×   (the broker's limit)",
-    ]
+    for way, bare in document["bare_subscriber"]["ways"].items():
+        lines.append(f"  {'bare, ' + way:<19}{bare['msg_per_s']:>9,}{ratio['bare_' + way]:>13.2f}×   (stores nothing)")
     lines += [f"  {name:<18}left out: {reason}" for name, reason in document["skipped"].items()]
     lines += [
         "",
         f"  arterial uses {ours['cpu_us_per_msg']} µs of its own processor time per message and {ours['rss_mb']} MB;",
         f"  with arrays of {_ARRAY} readings it stores {document['batched']['readings_per_s']:,} readings/s.",
+    ]
+    away = document["outage"]
+    lines += [
+        f"  While the database is away {away['spooled_msg_per_s']:,} msg/s are put on disk and acknowledged; when it is back",
+        f"  they are drained at {away['drained_msg_per_s']:,} msg/s. The process had {away['rss_mb']} MB at most.",
     ]
     return lines
 

@@ -20,7 +20,10 @@ def test_a_small_comparison_without_peers() -> None:
     assert document["ratio"]["bare_subscriber"] > 0
     assert document["batched"]["readings_per_s"] > 1_000
     assert document["peers"] == document["skipped"] == {}
-    assert len(told) == 12
+    assert document["outage"]["spooled_msg_per_s"] > 1_000
+    assert document["outage"]["drained_msg_per_s"] > 1_000
+    assert 0 < document["outage"]["rss_mb"] < 300
+    assert len(told) == 13
     assert any("µs of its own processor time" in line for line in table(document))
 
 
