@@ -46,7 +46,7 @@ def run(settings: Settings, stop: threading.Event, *, retiring: bool = False) ->
     memory = Memory()
     session = Session(settings, inbox, watch, retiring=retiring)
     with (
-        following(settings) as follower,
+        following(settings, watch.registry) as follower,
         Persistence(
             settings,
             client_id=settings.mqtt_client_id,

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
 import paho.mqtt.client as mqtt
 import pytest
+from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 from victoria_metrics import Victoria
 
@@ -93,7 +97,7 @@ def test_every_stored_value_arrives_with_its_time(mirrored: Settings, victoria: 
         message("household/meter-1", {"ts": START_MS, "energy_kwh": 0.2, "district": "none"}),
         message("probe/bus-1", {"ts": START_MS, "lon": 13.4, "lat": 52.5, "speed_kmh": 20}),
     ]
-    with following(mirrored) as follower, Persistence(mirrored, follower=follower) as persistence:
+    with following(mirrored, CollectorRegistry()) as follower, Persistence(mirrored, follower=follower) as persistence:
         assert isinstance(follower, Mirror)
         persist(persistence, mirrored, messages, len(messages))
         until(lambda: follower.counts.written == 505, "rows written")
@@ -120,7 +124,7 @@ def test_rows_that_were_there_arrive_as_the_database_has_them(
         message("traffic/a", {"ts": START_MS, "speed_kmh": 50}),
         message("traffic/a", {"ts": START_MS, "flow_vph": 99}),
     ]
-    with following(mirrored) as follower, Persistence(mirrored, follower=follower) as persistence:
+    with following(mirrored, CollectorRegistry()) as follower, Persistence(mirrored, follower=follower) as persistence:
         persist(persistence, mirrored, again, len(again))
         assert isinstance(follower, Mirror)
         until(lambda: follower.counts.written == 31, "rows written")
@@ -133,7 +137,7 @@ def test_power_worked_out_from_registers_arrives(mirrored: Settings, victoria: V
     hour = 3_600_000
     readings = [message("energy/meter", {"ts": START_MS + n * hour // 4, "energy_kwh": 100 + n}) for n in (0, 2)]
     late = message("energy/meter", {"ts": START_MS + hour // 4, "energy_kwh": 101.5})
-    with following(mirrored) as follower, Persistence(mirrored, follower=follower) as persistence:
+    with following(mirrored, CollectorRegistry()) as follower, Persistence(mirrored, follower=follower) as persistence:
         persist(persistence, mirrored, readings, 2)
         persist(persistence, mirrored, [late], 3)
         until(lambda: len(victoria.samples("energy_power_kw")) == 2, "power")
@@ -145,7 +149,7 @@ def test_while_the_server_is_away_rows_wait_on_disk_and_commits_do_not(
     mirrored: Settings, victoria: Victoria, owner: Connection
 ) -> None:
     victoria.stop()
-    with following(mirrored) as follower, Persistence(mirrored, follower=follower) as persistence:
+    with following(mirrored, CollectorRegistry()) as follower, Persistence(mirrored, follower=follower) as persistence:
         assert isinstance(follower, Mirror)
         slowest = 0.0
         for number in range(10):
@@ -156,7 +160,7 @@ def test_while_the_server_is_away_rows_wait_on_disk_and_commits_do_not(
     assert slowest < 2
 
     victoria.start()
-    with following(mirrored) as follower:
+    with following(mirrored, CollectorRegistry()) as follower:
         assert isinstance(follower, Mirror)
         until(lambda: follower.counts.written >= 10_000, "caught up")
         until(lambda: follower.waiting_bytes == 0, "an empty spool")
@@ -167,9 +171,10 @@ def test_while_the_server_is_away_rows_wait_on_disk_and_commits_do_not(
 def test_a_full_spool_leaves_rows_out_and_counts_them(
     mirrored: Settings, victoria: Victoria, owner: Connection
 ) -> None:
+    registry = CollectorRegistry()
     victoria.stop()
     small = mirrored.model_copy(update={"influx_spool_bytes": 1_048_576})
-    with following(small) as follower, Persistence(small, follower=follower) as persistence:
+    with following(small, registry) as follower, Persistence(small, follower=follower) as persistence:
         assert isinstance(follower, Mirror)
         for number in range(8):
             persist(persistence, small, traffic(5_000, 5_000 * number), 5_000 * (number + 1))
@@ -179,9 +184,37 @@ def test_a_full_spool_leaves_rows_out_and_counts_them(
         assert follower.waiting_bytes <= 1_048_576
         victoria.start()
         until(lambda: follower.counts.written == counts.kept, "caught up")
+        assert registry.get_sample_value("arterial_mirror_rows_dropped_total") == counts.dropped
 
     assert owner.execute("SELECT count(*) FROM sensing.traffic").fetchone() == (40_000,)
     assert len(victoria.samples("traffic_flow_vph")) == counts.kept
+
+
+def test_a_period_is_sent_once_more(
+    mirrored: Settings, victoria: Victoria, owner: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("database_url", "database_password_ingest"):
+        monkeypatch.setenv(f"ARTERIAL_{name.upper()}", getattr(mirrored, name).get_secret_value())
+    monkeypatch.setenv("ARTERIAL_INFLUX_URL", victoria.url)
+    monkeypatch.setenv("ARTERIAL_DATA_DIR", str(mirrored.data_dir))
+    readings = [message("environment/mast", {"ts": START_MS + n, "temperature_c": n}) for n in range(20)]
+    readings += [message("energy/feeder", {"ts": START_MS, "power_kw": 3.5})]
+    with Persistence(mirrored) as persistence:
+        persist(persistence, mirrored, [*traffic(6_000), *readings], 6_021)
+
+    def resend(start_ms: int, stop_ms: int) -> dict[str, object]:
+        span = [datetime.fromtimestamp(ms / 1_000, UTC).isoformat() for ms in (start_ms, stop_ms)]
+        command = [sys.executable, "-m", "services.cli", "influx", "resend", "--json"]
+        run = subprocess.run([*command, "--start", span[0], "--stop", span[1]], capture_output=True, check=False)
+        assert run.returncode == 0, run.stderr
+        document: dict[str, object] = orjson.loads(run.stdout)
+        return document
+
+    assert resend(START_MS, START_MS + 1_000)["written"] == 71
+    assert len(victoria.samples("traffic_flow_vph")) == 50
+    everything = resend(START_MS, START_MS + 10_000_000)
+    assert (everything["written"], everything["refused"], everything["complete"]) == (6_021, 0, True)
+    assert victoria.samples(METRICS) == stored(owner)
 
 
 def test_over_a_broker_the_original_goes_on_while_the_copy_waits(
