@@ -296,7 +296,9 @@ def route(topic: str) -> str | None:
 @lru_cache(maxsize=65_536)
 def _heading(topic: str, dialect: str | None) -> str:
     """Under which name a message is counted: what may be personal is not told apart."""
-    return "personal" if is_personal(topic) else dialect or route(topic) or "none"
+    name = dialect or route(topic)
+    is_secret = is_personal(topic) or (name is not None and DIALECTS[name].personal)
+    return "personal" if is_secret else name or "none"
 
 
 @lru_cache(maxsize=65_536)
