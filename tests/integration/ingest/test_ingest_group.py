@@ -175,8 +175,10 @@ def test_a_member_that_is_killed_under_load_loses_nothing_and_is_started_again(
             for number in range(6_000):
                 publish(*reading(number, start))
                 if number in {2_000, 4_000}:
+                    started_again = number // 4_000
+                    until(lambda n=started_again: log.read_text().count("ingest has started") >= 2 + n, "both again")
                     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-                    os.kill(int(children[number // 4_000]), signal.SIGKILL)
+                    os.kill(int(children[started_again]), signal.SIGKILL)
         until(lambda: one(owner, "SELECT count(*) FROM sensing.traffic") == 6_000, "all rows", 30)
         until(lambda: all(counts[5] == 0 for counts in sessions(owner).values()), "nothing in flight")
     assert log.read_text().count("an ingest process ended and is started again") == 2
