@@ -35,17 +35,18 @@ class Runs:
     outage: dict[str, Any] = field(default_factory=dict)
 
 
-def compare(messages: int, *, with_peers: bool, tell: Callable[[str], None]) -> dict[str, Any]:
+def compare(messages: int, *, with_peers: bool, tell: Callable[[str], None], rounds: int = _ROUNDS) -> dict[str, Any]:
     """Measure Arterial, the bare subscriber and the peers in turn on the same servers.
 
     Args:
         messages: how many each drains.
         with_peers: whether to install and run the peers.
         tell: called with a line as each run ends.
+        rounds: how often each runs; the figures are medians.
 
     Returns:
         The document: `arterial`, `bare_subscriber` (the quickest of its `ways`), `peers`, `skipped`, `ratio`, `batched`, `outage`,
-        `messages`, `machine`; each figure is the median of three runs, but those of the outage are of one.
+        `messages`, `machine`; each figure is the median of the rounds, but those of the outage are of one.
 
     Raises:
         ConfigurationError: mosquitto or the embedded PostgreSQL is not installed.
@@ -54,7 +55,7 @@ def compare(messages: int, *, with_peers: bool, tell: Callable[[str], None]) -> 
     """
     runs = Runs()
     with rig() as servers:
-        for _ in range(_ROUNDS):
+        for _ in range(rounds):
             for way in WAYS:
                 if f"bare {way}" not in runs.skipped:
                     _try_bare(servers, way, messages, runs, tell)
