@@ -56,7 +56,7 @@ class Writer:
         self._directory = Directory(settings)
         self._largest_letter = settings.ingest_max_payload_bytes
         self._careful: dict[str, int] = {}
-        self.memory = Memory()
+        self.memory = Memory(partial=settings.mqtt_share_group is not None)
         self.counts = Counts()
 
     def use(self, connection: Connection) -> None:
