@@ -153,12 +153,13 @@ class Persistence:
         """Show in the database that the session lives; with a connection that was lost, try once to make it anew."""
         try:
             if self._writer is None or self._in_trouble:
+                if self._connection is not None:
+                    self._connection.close()  # with it goes the lock that the next one takes
                 self._connect()
             self._open_writer().heartbeat(received, spooled)
             self._in_trouble = False
         except (psycopg.Error, UnavailableError, ConfigurationError) as error:
-            self._in_trouble = True
-            log.warning("the heartbeat was not written", reason=first_line(error))
+            self._tell("the heartbeat was not written", error)
 
     def is_in_trouble(self) -> bool:
         """Whether the last attempt failed."""
@@ -189,10 +190,7 @@ class Persistence:
                     self._open_writer().forget()
                     task = task.anew()
                     continue
-                self._in_trouble = True
-                log.warning(
-                    "the database does not take the batch, trying again", reason=first_line(error), pause_s=pause
-                )
+                self._tell("the database does not take the batch, trying again", error)
                 if not self._reconnect(pause, task.deadline):
                     return 0
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
@@ -228,7 +226,7 @@ class Persistence:
             except (UnavailableError, ConfigurationError, psycopg.Error) as error:
                 if isinstance(error, psycopg.Error) and not is_passing(error):
                     raise StorageError(_unusable(error)) from error
-                log.warning("the database is away", reason=first_line(error), pause_s=pause)
+                self._tell("the database is away, trying again", error)
                 if time.monotonic() > deadline:
                     return False
                 pause = min(max(_FIRST_PAUSE_S, pause * 2), _LONGEST_PAUSE_S)
@@ -236,6 +234,11 @@ class Persistence:
                 log.info("the database is back")
                 return True
         return False
+
+    def _tell(self, what: str, error: Exception) -> None:
+        """Log trouble as a warning when it begins, and its continuation for those who look closely."""
+        (log.debug if self._in_trouble else log.warning)(what, reason=first_line(error))
+        self._in_trouble = True
 
     def _connect(self) -> None:
         """Open the connection, take the lock of the client id, and count from zero when it is the first time."""

@@ -38,6 +38,8 @@ _HEARTBEAT_S: Final = 3.0
 _LOOK_S: Final = 0.25
 _STOP_LOOK_S: Final = 0.05
 _STOP_PATIENCE_S: Final = 4.0
+_CALM_S: Final = 10.0
+"""A full spool that is drained takes and refuses in turns; only after this long without a refusal it is told to take again."""
 
 log = structlog.get_logger()
 
@@ -94,7 +96,7 @@ class Work:
         self._decoded: deque[tuple[Batch, Position]] = deque()
         """At the head of the spool: what is decoded already, and the position after it."""
         self._handing_over = threading.Lock()
-        self._is_refused = False
+        self._refused_at: float | None = None
         self._next_heartbeat = 0.0
         inbox.received = 0 if spool is None else len(spool)
 
@@ -124,6 +126,7 @@ class Work:
                     is_done = self._by_way_of_spool(self._spool, writer, drainer)
                     if not len(self._spool):
                         log.info("the spool is empty")
+                        self._tell_room()
                 else:
                     is_done = self._directly(writer)
             if not self._persistence.is_in_trouble():
@@ -281,20 +284,24 @@ class Work:
                     if taken.batch is not None:
                         self._decoded.append((taken.batch, end))
             except OSError as error:
-                if not self._is_refused:
+                if self._refused_at is None:
                     log.error(  # noqa: TRY400 - it is no fault of the program
                         "the spool takes no more, messages stay at the broker until it does",
                         reason=error.strerror,
                         bytes=spool.size_bytes,
                     )
-                self._is_refused = True
+                self._refused_at = time.monotonic()
                 return False
-            if self._is_refused:
-                log.info("the spool takes messages again")
-                self._is_refused = False
+            if self._refused_at is not None and time.monotonic() - self._refused_at > _CALM_S:
+                self._tell_room()
             self._session.acknowledge(taken.receipts)
             self._pending.popleft()
         return True
+
+    def _tell_room(self) -> None:
+        if self._refused_at is not None:
+            log.info("the spool takes messages again")
+            self._refused_at = None
 
     def _expire(self) -> None:
         if self._spool is not None:

@@ -58,7 +58,7 @@ def ingest(
         counts = ingest_group.run(settings, stop, staying=ingest_group.members(settings), leaving=leaving)
     line = (
         f"Received {counts.received:,} messages: {counts.stored:,} stored, {counts.duplicate:,} duplicates, "
-        f"{counts.dead_lettered:,} dead letters, {counts.in_flight:,} left to the broker."
+        f"{counts.dead_lettered:,} dead letters, {counts.spooled:,} in the spool, {counts.in_flight:,} left to the broker."
     )
     report(
         asdict(counts),
