@@ -285,6 +285,8 @@ class City:
             value = getattr(self.settings, name)
             if value is None or (name.startswith("database_password_") and name != _SECRET_OF.get(child)):
                 continue
+            if name == "influx_token" and child != "ingest":
+                continue
             if name == "database_url":
                 text: Any = without_user(value.get_secret_value())
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -257,3 +258,54 @@ def test_over_a_broker_the_original_goes_on_while_the_copy_waits(
         broker.stop()
     assert not thread.is_alive()
     assert victoria.samples(METRICS) == stored(owner)
+
+
+def test_killing_ingest_at_any_moment_loses_nothing_of_the_copy(
+    mirrored: Settings, victoria: Victoria, owner: Connection, require_mosquitto: str, tmp_path: Path
+) -> None:
+    del require_mosquitto
+    broker, _, protocol = start_broker(tmp_path, port=free_port(), prefer="mosquitto")
+    secret = {name: getattr(mirrored, name).get_secret_value() for name in ("database_url", "database_password_ingest")}
+    given = {
+        **secret,
+        "mqtt_url": broker.url,
+        "mqtt_protocol": protocol,
+        "influx_url": victoria.url,
+        "data_dir": str(mirrored.data_dir),
+        "ingest_batch_messages": "50",
+    }
+    environment = os.environ | {f"ARTERIAL_{name.upper()}": value for name, value in given.items()}
+
+    running: list[subprocess.Popen[bytes]] = []
+
+    def rows() -> int:
+        """The rows; ingest is started, and again when the lock of the one that was killed was still held."""
+        if not running or running[-1].poll() is not None:
+            command = [sys.executable, "-m", "services.cli", "ingest", "--json"]
+            running.append(
+                subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            )
+        return int(owner.execute("SELECT count(*) FROM sensing.traffic").fetchone()[0])  # type: ignore[index]  # one row
+
+    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+    client.connect("127.0.0.1", int(broker.url.rpartition(":")[2]))
+    client.loop_start()
+    rows()
+    try:
+        client.publish("city/v1/traffic/first/meta", b"{}", qos=1, retain=True)
+        until(lambda: owner.execute("SELECT 1 FROM sensing.sensor").fetchone() is not None, "subscription", 30)
+        for sent in (2_000, 4_000, 6_000):
+            before = rows()
+            for one in traffic(2_000, sent - 2_000):
+                client.publish(one.topic, one.payload, qos=1)
+            until(lambda before=before: rows() > before + 300, "work in progress", 30)  # type: ignore[misc]  # bound now
+            running[-1].kill()
+            running[-1].wait(10)
+        until(lambda: rows() == 6_000, "all rows", 40)
+        until(lambda: victoria.samples(METRICS) == stored(owner), "a whole copy", 20)
+    finally:
+        running[-1].terminate()
+        running[-1].wait(15)
+        client.disconnect()
+        client.loop_stop()
+        broker.stop()
