@@ -15,6 +15,8 @@ class Ingest(RuleBasedStateMachine):
         super().__init__()
         self.counts = Counts()
         self.waiting = 0
+        self.on_disk = 0
+        self.put_on_disk = 0
         self.ended: list[Fate] = []
 
     @rule(messages=st.integers(0, 50))
@@ -29,10 +31,28 @@ class Ingest(RuleBasedStateMachine):
         self.waiting -= len(fates)
         self.ended += fates
 
+    @rule(messages=st.integers(0, 20))
+    def spool(self, messages: int) -> None:
+        messages = min(messages, self.waiting)
+        self.waiting -= messages
+        self.on_disk += messages
+        self.put_on_disk += messages
+        self.counts = self.counts.taking_in(self.counts.received, self.put_on_disk)
+
+    @rule(fates=st.lists(st.sampled_from(Fate), max_size=20), arrived=st.integers(0, 5))
+    def drain(self, fates: list[Fate], arrived: int) -> None:
+        fates = fates[: self.on_disk]
+        self.waiting += arrived
+        now = self.counts.taking_in(self.counts.received + arrived, self.put_on_disk)
+        self.counts = now.settling(Settled.of(fates, 0), drained=True)
+        self.on_disk -= len(fates)
+        self.ended += fates
+
     @invariant()
     def equation_holds(self) -> None:
         assert self.counts.holds()
-        assert self.counts.received == self.waiting + len(self.ended)
+        assert self.counts.received == self.waiting + self.on_disk + len(self.ended)
+        assert self.counts.spooled == self.on_disk
         assert self.counts.in_flight == self.waiting
         assert self.counts.stored == self.ended.count(Fate.STORED)
         assert self.counts.dead_lettered == self.ended.count(Fate.DEAD_LETTERED)
