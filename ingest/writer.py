@@ -186,8 +186,8 @@ class Writer:
             flags, learned = judge(merged.new, self.memory)
             try:
                 if len(merged.new):
-                    by_time = merged.new.by_time()
-                    columns = merged.new.take(by_time).columns(flags[by_time])
+                    order = merged.new.order()
+                    columns = merged.new.take(order).columns(flags[order])
                     with self._connection.transaction():
                         readings.copy(self._connection, rows.table, binary_copy.blocks(columns))
             except psycopg.errors.UniqueViolation:
