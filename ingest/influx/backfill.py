@@ -6,15 +6,14 @@ there already is not stored again.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -26,7 +25,7 @@ from ingest.influx.line_protocol import Point
 from ingest.influx.mapping import Mapping, Values
 from services.domain import Message, from_us
 from services.errors import InputError
-from services.settings import Settings
+from services.settings import Settings, without_user
 
 Progress = Callable[[int, int], None]
 """Told how much is done, and of how much."""
@@ -93,7 +92,7 @@ def from_bucket(
 
     """
     done = Imported()
-    note = _Note(settings.data_dir, server, mapping, start)
+    note = _Note(settings, server, mapping, start)
     seconds = (stop - start) / timedelta(seconds=1)
     for at, end in windows(start, stop, every):
         if not again and note.until is not None and end <= note.until:
@@ -191,19 +190,19 @@ def _payloads(group: list[Values]) -> Iterator[bytes]:
 class _Note:
     """How far an import has got, in a file named after what is imported."""
 
-    def __init__(self, folder: Path, server: Server, mapping: Mapping, start: datetime) -> None:
-        what = json.dumps(
-            [server.url, server.org, server.bucket, start.isoformat(), msgspec.to_builtins(mapping.series)]
-        )
-        name = hashlib.sha256(what.encode()).hexdigest()[:16]
-        self._path = folder / "influx-import" / f"{name}.json"
+    def __init__(self, settings: Settings, server: Server, mapping: Mapping, start: datetime) -> None:
+        database = without_user(settings.owner_dsn())
+        what = [database, server.url, server.org, server.bucket, start, mapping.series]
+        name = hashlib.sha256(msgspec.json.encode(what)).hexdigest()[:16]
+        self._path = settings.data_dir / "influx-import" / f"{name}.json"
         self.until: datetime | None = None
         if self._path.exists():
-            self.until = datetime.fromisoformat(json.loads(self._path.read_text(encoding="utf-8"))["until"])
+            with contextlib.suppress(msgspec.DecodeError):  # torn by a power cut: reading again does no harm
+                self.until = msgspec.json.decode(self._path.read_bytes(), type=datetime)
 
     def write(self, until: datetime) -> None:
         """All before `until` is stored."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         new = self._path.with_suffix(".new")
-        new.write_text(json.dumps({"until": until.isoformat()}), encoding="utf-8")
+        new.write_bytes(msgspec.json.encode(until))
         new.replace(self._path)
