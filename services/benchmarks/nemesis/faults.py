@@ -129,10 +129,48 @@ def _lose_answer(rig: Rig) -> None:
     rig.links["database"].hold_answer_to(_COMMIT)
 
 
+def _kill_spooling(rig: Rig) -> None:
+    """SIGKILL while messages go to the spool."""
+    rig.stop_postgres(how=signal.SIGINT)
+    rig.wait_until_spooling()
+    rig.kill_ingest()
+
+
+def _kill_draining(rig: Rig) -> None:
+    """SIGKILL while the spool is drained into a database that is slow to answer."""
+    rig.stop_postgres(how=signal.SIGINT)
+    rig.wait_until_spooling()
+    rig.links["database"].delay(_SLOW_S)
+    rig.ensure_postgres()
+    rig.wait_until_draining()
+    rig.kill_ingest()
+    rig.links["database"].delay(0)
+
+
+def _bring_back(rig: Rig) -> None:
+    rig.start_ingest()
+    rig.ensure_postgres()
+
+
+def _fill_both(rig: Rig) -> None:
+    """No database, and no room to wait for it."""
+    rig.stop_postgres(how=signal.SIGINT)
+    rig.spool_disk.fill()
+
+
+def _free_both(rig: Rig) -> None:
+    rig.spool_disk.free()
+    rig.ensure_postgres()
+
+
 CATALOGUE: Final[dict[str, Kind]] = {
     "ingest_killed": Kind(target="ingest", begin=Rig.kill_ingest, end=Rig.start_ingest, lasts_s=(0.0, 1.5)),
     "ingest_killed_before_commit": Kind(target="ingest", begin=_kill_waiting, end=Rig.start_ingest, whole=_ALL),
     "ingest_killed_after_commit": Kind(target="ingest", begin=_kill_at_commit, end=Rig.start_ingest, whole=_ALL),
+    "ingest_killed_spooling": Kind(
+        target="postgres", begin=_kill_spooling, end=_bring_back, whole=_ALL, lasts_s=(0.0, 1.0)
+    ),
+    "ingest_killed_draining": Kind(target="ingest", begin=_kill_draining, end=Rig.start_ingest, whole=_ALL),
     "ingest_terminated": Kind(target="ingest", begin=Rig.terminate_ingest, end=Rig.start_ingest, lasts_s=(0.0, 0.5)),
     "ingest_frozen": _freeze(Rig.ingest_pids, "ingest"),
     "broker_frozen": _freeze(Rig.broker_pids, "broker"),
@@ -160,14 +198,19 @@ CATALOGUE: Final[dict[str, Kind]] = {
         whole=_ALL,
     ),
 }
-DISK_FULL: Final = "disk_full"
-DISK: Final = Kind(
-    target="postgres",
-    begin=Rig.fill_disk,
-    end=Rig.free_disk,
-    lasts_s=(1.5, 4),
-    long_s=(10, 30),
-)
+DISKS: Final[dict[str, Kind]] = {
+    "disk_full": Kind(
+        target="postgres",
+        begin=lambda rig: rig.disk.fill(),
+        end=Rig.free_disk,
+        lasts_s=(1.5, 4),
+        long_s=(10, 30),
+    ),
+    "spool_disk_full": Kind(
+        target="postgres", begin=_fill_both, end=_free_both, whole=_ALL, lasts_s=(3, 5), long_s=(20, 60)
+    ),
+}
+"""What needs disks of its own."""
 REPEATED: Final = "messages_repeated"
 CLOCK: Final = "clock_stepped"
 

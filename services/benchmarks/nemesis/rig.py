@@ -13,12 +13,15 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final, Self
 
+from ingest.message_spool import MessageSpool
+from ingest.routing import Routing
+from services.benchmarks.nemesis.disk import SmallDisk
 from services.benchmarks.nemesis.peers import TOPICS, Peer
 from services.benchmarks.nemesis.proxy import Proxy
 from services.benchmarks.pipelines import Way, trust_loopback
 from services.embedded import Running, free_port, start_broker, start_child, start_postgres, stop_process
 from services.errors import UnavailableError
-from services.settings import load_settings
+from services.settings import Settings, load_settings
 from services.storage import nemesis
 from services.storage.database import Connection, connect
 from services.storage.migrate import migrate
@@ -27,7 +30,13 @@ STOP_GRACE_S: Final = 10.0
 _PATIENCE_S: Final = 20.0
 _WORKING_S: Final = 5.0
 _RESTART_PAUSE_S: Final = 0.5
+_SPOOLING_S: Final = 8.0
+_SPOOLED_BYTES: Final = 100_000
+_DRAINING_S: Final = 12.0
 _DISK: Final = "1g"
+_SPOOL_DISK: Final = "128m"
+_PATIENCE_OF_INGEST_S: Final = 1.0
+"""Half of what is usual, so that many of the shorter outages meet the spool too."""
 _WINDOW: Final = 20_000
 
 
@@ -40,6 +49,8 @@ class Rig:
         self._peer = peer
         self.is_ours = peer is None
         self.has_small_disk = False
+        self.disk = SmallDisk(folder / "database" / "postgres", _DISK)
+        self.spool_disk = SmallDisk(folder / "ingest", _SPOOL_DISK)
         self.ingest_starts = 0
         self.slow_stops = 0
         self._password = secrets.token_urlsafe(16)
@@ -63,7 +74,7 @@ class Rig:
         with ExitStack() as starting:
             for folder in (self._database_folder, self._broker_folder):
                 folder.mkdir()
-            self.has_small_disk = self._mount(starting)
+            self.has_small_disk = self.disk.mount(starting) and self.spool_disk.mount(starting)
             self._database = self._start_postgres()
             starting.callback(self._end_postgres)
             self._broker = self._start_broker()
@@ -112,6 +123,7 @@ class Rig:
             "ARTERIAL_DATABASE_PASSWORD_INGEST": self._password,
             "ARTERIAL_MQTT_URL": f"mqtt://127.0.0.1:{self.links['broker'].port}",
             "ARTERIAL_DATA_DIR": str(self.folder / "ingest"),
+            "ARTERIAL_INGEST_PATIENCE_S": str(_PATIENCE_OF_INGEST_S),
             "ARTERIAL_LOG_FORMAT": "json",
         }
         command = [sys.executable, "-m", "services.cli", "ingest", "--json"]
@@ -250,37 +262,49 @@ class Rig:
     def _end_postgres(self) -> None:
         self._database.stop()
 
-    # the disk of the database
-
-    def _mount(self, starting: ExitStack) -> bool:
-        """Put the cluster on a disk of its own that can be made smaller; only root may."""
-        if os.geteuid() != 0:
-            return False
-        cluster = self._database_folder / "postgres"
-        cluster.mkdir()
-        command = ["mount", "-t", "tmpfs", "-o", f"size={_DISK},mode=0700", "arterial-nemesis", str(cluster)]
-        if subprocess.run(command, capture_output=True, check=False).returncode:
-            return False
-        starting.callback(lambda: subprocess.run(["umount", "-l", str(cluster)], check=True))
-        return True
-
-    def fill_disk(self) -> None:
-        """Leave no room on the disk of the database."""
-        for _ in range(20):
-            disk = os.statvfs(self._database_folder / "postgres")
-            if self._resize_disk(str((disk.f_blocks - disk.f_bfree) * disk.f_frsize)):
-                return
-        message = "the disk of the database could not be made full"
-        raise UnavailableError(message)
-
     def free_disk(self) -> None:
-        """Give the disk its room again, and start the server where it has given up."""
-        self._resize_disk(_DISK)
+        """Give the disk of the database its room again, and start the server where it has given up."""
+        self.disk.free()
         self.ensure_postgres()
 
-    def _resize_disk(self, size: str) -> bool:
-        command = ["mount", "-o", f"remount,size={size}", str(self._database_folder / "postgres")]
-        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    # the spool
+
+    def spool_bytes(self) -> int:
+        """Size of what is in the spool's files, also of what has been drained from them [bytes]."""
+        found = 0
+        for file in (self.folder / "ingest").rglob("*.seg*"):
+            with suppress(OSError):  # it has just been removed
+                found += file.stat().st_size
+        return found
+
+    def wait_until_spooling(self) -> None:
+        """Wait until the ingest puts messages into its spool, though not for long."""
+        deadline = time.monotonic() + _SPOOLING_S
+        before = self.spool_bytes()
+        while time.monotonic() < deadline and self.spool_bytes() < before + _SPOOLED_BYTES:
+            self.supervise()
+            time.sleep(0.05)
+
+    def wait_until_draining(self) -> None:
+        """Wait until the ingest stores what was spooled, though not for long."""
+        deadline = time.monotonic() + _DRAINING_S
+        with suppress(UnavailableError), self.connect() as connection:
+            before = nemesis.counters(connection)["stored"]
+            while time.monotonic() < deadline and nemesis.counters(connection)["stored"] <= before:
+                self.supervise()
+                time.sleep(0.01)
+
+    def left_in_spool(self) -> int:
+        """How many messages an ingest that has ended has left in its spool."""
+        if not (self.folder / "ingest" / "spool").exists():
+            return 0
+        with MessageSpool(self._ingest_settings(), Routing()) as spool:
+            return len(spool)
+
+    def _ingest_settings(self) -> Settings:
+        return load_settings(
+            {"database_url": self._database.url, "data_dir": self.folder / "ingest"}, join_running=False
+        )
 
     # everything
 
@@ -288,7 +312,8 @@ class Rig:
         """Undo every fault that is going on."""
         self._thaw_all()
         if self.has_small_disk:
-            self._resize_disk(_DISK)
+            self.disk.free()
+            self.spool_disk.free()
         for link in self.links.values():
             link.delay(0)
             link.refuse(on=False)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from services.benchmarks.nemesis import journal
-from services.benchmarks.nemesis.faults import CATALOGUE, CLOCK, DISK, DISK_FULL, REPEATED, Act, Fault, Kind, schedule
+from services.benchmarks.nemesis.faults import CATALOGUE, CLOCK, DISKS, REPEATED, Act, Fault, Kind, schedule
 from services.benchmarks.nemesis.fleet import Fleet
 from services.benchmarks.nemesis.oracle import Judgement, judge
 from services.benchmarks.nemesis.peers import PEERS, judge_peer
@@ -22,10 +22,11 @@ from services.benchmarks.nemesis.rig import Rig
 from services.errors import UnavailableError
 from services.storage import nemesis
 
-_FIRST: Final = "nemesis-first"
 _LOOK_S: Final = 0.1
 _START_PATIENCE_S: Final = 60.0
 _QUIET_S: Final = 20.0
+_QUIET_OF_PEERS_S: Final = 45.0
+"""Some come again a minute after they failed."""
 _EXAMPLES: Final = 10
 
 Tell = Callable[[int, int], None]
@@ -78,17 +79,18 @@ def run(plan: Plan, tell: Tell) -> dict[str, Any]:
 
 
 def is_clean(report: dict[str, Any]) -> bool:
-    """Whether nothing was lost, doubled, altered, misplaced or invented, and the counters agree."""
-    nothing = ("lost", "doubled", "altered", "misplaced", "invented", "equation_violations")
+    """Whether nothing was lost, doubled, altered, misplaced, invented or left in the spool, and the counters agree."""
+    nothing = ("lost", "doubled", "altered", "misplaced", "invented", "left_in_spool", "equation_violations")
     return not any(report[name] for name in nothing) and bool(report["counters_agree"])
 
 
 def _run(plan: Plan, tell: Tell, folder: Path) -> dict[str, Any]:
     with Rig(folder) as rig:
-        skipped = {} if rig.has_small_disk else {DISK_FULL: "only root may mount the small disk it needs"}
+        skipped = {} if rig.has_small_disk else dict.fromkeys(DISKS, "only root may mount the small disk it needs")
         by_kind, lasted_s = _storm_over(rig, plan, tell)
         drained_s = _drain(rig, lambda: not _judgement(rig, folder, "storm").lost)
         rig.terminate_ingest()
+        left_in_spool = rig.left_in_spool()
         report = {
             "faults": sum(by_kind.values()),
             "seed": plan.seed,
@@ -96,6 +98,7 @@ def _run(plan: Plan, tell: Tell, folder: Path) -> dict[str, Any]:
             "by_kind": dict(sorted(by_kind.items())),
             "skipped": skipped,
             "drained_s": round(drained_s, 1),
+            "left_in_spool": left_in_spool,
             **_verdict(rig, folder),
         }
         if plan.broker_kills:
@@ -114,7 +117,7 @@ def _peers(plan: Plan, tell: Tell, folder: Path) -> dict[str, Any]:
         try:
             with Rig(own, peer) as rig:
                 by_kind, _ = _storm_over(rig, plan, tell)
-                _drain(rig, lambda: False)
+                _drain(rig, lambda: False, _QUIET_OF_PEERS_S)
                 with rig.connect() as connection:
                     judged = judge_peer(journal.read(own / "storm.journal"), nemesis.peer_stored(connection))
         except UnavailableError as error:
@@ -127,7 +130,7 @@ def _peers(plan: Plan, tell: Tell, folder: Path) -> dict[str, Any]:
 def _storm_over(rig: Rig, plan: Plan, tell: Tell) -> tuple[Counter[str], float]:
     """The storm from a healthy start to everything healed and acknowledged: faults by kind, and its length [s]."""
     rig.start_ingest()
-    _wait_until_stored(rig)
+    _wait_until_heard(rig, "first")
     with Fleet(
         rig.broker_port,
         rig.folder / "storm.journal",
@@ -140,7 +143,7 @@ def _storm_over(rig: Rig, plan: Plan, tell: Tell) -> tuple[Counter[str], float]:
             REPEATED: Kind(target="devices", begin=lambda _: fleet.order("repeat")),
             CLOCK: Kind(target="devices", begin=lambda _: fleet.order("clock")),
         }
-        kinds |= {DISK_FULL: DISK} if rig.has_small_disk else {}
+        kinds |= DISKS if rig.has_small_disk else {}
         faults = schedule(sorted(kinds), kinds, faults=plan.faults, seconds=plan.seconds, seed=plan.seed)
         began = time.monotonic()
         by_kind = _storm(rig, kinds, faults, tell)
@@ -149,22 +152,24 @@ def _storm_over(rig: Rig, plan: Plan, tell: Tell) -> tuple[Counter[str], float]:
     return by_kind, time.monotonic() - began
 
 
-def _wait_until_stored(rig: Rig) -> None:
-    """Publish from one device until its readings arrive: the ingest is subscribed then.
+def _wait_until_heard(rig: Rig, name: str) -> None:
+    """Publish from devices of this name until something arrives: the ingest is subscribed then.
 
     Raises:
-        UnavailableError: none arrived.
+        UnavailableError: nothing arrived.
 
     """
-    with Fleet(rig.broker_port, rig.folder / "first.journal", prefix=_FIRST, per_s=20, seed=0) as first:
+    with Fleet(rig.broker_port, rig.folder / f"{name}.journal", prefix=f"nemesis-{name}", per_s=20, seed=0) as fleet:
         deadline = time.monotonic() + _START_PATIENCE_S
         with rig.connect() as connection:
-            while rig.received(connection) == 0:
+            before = rig.received(connection)
+            while rig.received(connection) == before:
+                rig.supervise()
                 if time.monotonic() > deadline:
                     message = f"the ingest stored nothing: see {rig.folder / 'ingest.log'}"
                     raise UnavailableError(message)
                 time.sleep(_LOOK_S)
-        first.stop()
+        fleet.stop()
 
 
 def _storm(rig: Rig, kinds: dict[str, Kind], faults: list[Fault], tell: Tell) -> Counter[str]:
@@ -201,11 +206,11 @@ def _is_possible(kind: Kind, broken: set[str]) -> bool:
     return not broken & {kind.target, *kind.whole}
 
 
-def _drain(rig: Rig, is_done: Callable[[], bool]) -> float:
+def _drain(rig: Rig, is_done: Callable[[], bool], quiet_s: float = _QUIET_S) -> float:
     """Wait until all has arrived, or for long nothing more does; how long that took [s]."""
     began = changed = time.monotonic()
     seen: tuple[int, int] | None = None
-    while time.monotonic() < changed + _QUIET_S:
+    while time.monotonic() < changed + quiet_s:
         rig.supervise()
         with rig.connect() as connection:
             now = rig.received(connection), nemesis.live_counters(connection)[1]
@@ -270,6 +275,7 @@ def _forgetful_broker(rig: Rig, plan: Plan, folder: Path) -> dict[str, int]:
             rig.supervise()
         time.sleep(1)
         fleet.stop()
+    _wait_until_heard(rig, "last")
     _drain(rig, lambda: True)
     found = _judgement(rig, folder, "forgotten")
     return {"kills": plan.broker_kills, "published": found.published, "missing": len(found.lost)}

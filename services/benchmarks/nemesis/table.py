@@ -11,6 +11,7 @@ _MEANING = {
     "altered": "stored with another content than was sent",
     "misplaced": "good among the dead letters, or bad in the table",
     "invented": "stored, but never sent",
+    "left_in_spool": "in the spool when the ingest had ended",
     "equation_violations": "times the counters did not add up",
 }
 
@@ -44,4 +45,7 @@ def table(report: Mapping[str, Any]) -> Iterator[str]:
         if "skipped" in found:
             yield f"{name}: skipped, {found['skipped']}"
         else:
-            yield f"{name} in the same storm: of {found['published']:,} lost {found['lost']:,}, doubled {found['doubled']:,}"
+            yield (
+                f"{name} in the same storm: of {found['published']:,} lost {found['lost']:,}, doubled {found['doubled']:,} "
+                f"(devices repeated {found['repeated']:,})"
+            )
