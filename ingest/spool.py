@@ -9,27 +9,18 @@ from __future__ import annotations
 
 import fcntl
 import os
-import struct
 import threading
-import time
-import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from errno import ENOSPC
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
 import structlog
 
+from ingest.spool_files import CREATE, MODE, Cursor, Segments, sync_folder, write
 from ingest.spool_frames import Head, Lost, frames, is_unfinished, next_head
 from services.errors import ConfigurationError
-
-_SEGMENT: Final = ".segment"
-_DAMAGED: Final = ".damaged"
-_CURSOR: Final = struct.Struct("<QQQ")
-_CRC_BYTES: Final = 4
-_PIECE_BYTES: Final = 1024 * 1024
-_CREATE: Final = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 
 log = structlog.get_logger()
 
@@ -77,9 +68,9 @@ class Spool:
         self._most_bytes = most_bytes
         self._segment_bytes = min(segment_bytes, max(1, most_bytes // 8))
         self._lock = threading.Lock()
-        self._lock_file = self._cursor_file = self._tail_file = -1
-        self._read_file = (-1, -1)
-        """The segment that was read last, and its file."""
+        self._lock_file = self._tail_file = -1
+        self._segments = Segments(folder)
+        self._cursor: Cursor | None = None
         self._sizes: dict[int, int] = {}
         """Bytes that are whole and on the disk, by segment, oldest first."""
         self._is_torn = False
@@ -96,11 +87,11 @@ class Spool:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._folder.chmod(0o700)
-            self._lock_file = os.open(self._folder / "lock", _CREATE, 0o600)
+            self._lock_file = os.open(self._folder / "lock", CREATE, MODE)
             fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._cursor_file = os.open(self._folder / "cursor", _CREATE, 0o600)
-            self._recover()
-            _sync_folder(self._folder)
+            self._cursor = Cursor(self._folder)
+            self._recover(self._cursor)
+            sync_folder(self._folder)
         except BlockingIOError as error:
             self._close()
             message = f"another process uses the spool {self._folder}: stop it, or give this one another name"
@@ -152,7 +143,7 @@ class Spool:
                 raise OSError(ENOSPC, "the spool has reached its bound")
             segment = self._tail()
             try:
-                _write(self._tail_file, blocks, self._sizes[segment])
+                write(self._tail_file, blocks, self._sizes[segment])
                 os.fdatasync(self._tail_file)
             except OSError:
                 self._is_torn = True
@@ -190,7 +181,7 @@ class Spool:
                         erased += 1
                     else:
                         damaged += 1
-                        self._set_aside(segment, *place)
+                        self._segments.set_aside(segment, *place)
                 size += taken
                 at = Position(ordinal=head.after, segment=segment, offset=head.end)
             if at == begin and at.ordinal < self._next:  # nothing that follows can be read
@@ -211,7 +202,8 @@ class Spool:
             if end.ordinal >= self._next:
                 end = Position(ordinal=self._next, segment=self._next, offset=0)
             self._head = end
-            self._write_cursor(end)
+            if self._cursor is not None:
+                self._cursor.write(end.ordinal, end.segment, end.offset)
             consumed = [segment for segment in self._sizes if segment < end.segment]
             if self._tail_file >= 0 and next(reversed(self._sizes)) in consumed:
                 os.close(self._tail_file)
@@ -219,7 +211,7 @@ class Spool:
                 self._is_torn = False
             for segment in consumed:
                 del self._sizes[segment]
-                self._path(segment).unlink(missing_ok=True)
+                self._segments.remove(segment)
 
     def erase(self, choose: Callable[[list[bytes | Lost]], Iterable[int] | None], start: Position | None) -> Position:
         """Overwrite chosen records with zeros, from a position on, and what cannot be read between them.
@@ -247,16 +239,13 @@ class Spool:
                 if chosen is None:
                     return at
                 for older, offset, size in unreadable:
-                    self._overwrite(older, [(offset, size)])
-                self._overwrite(segment, [head.places()[place] for place in chosen])
+                    self._segments.overwrite(older, [(offset, size)])
+                self._segments.overwrite(segment, [head.places()[place] for place in chosen])
                 start = Position(ordinal=head.after, segment=segment, offset=head.end)
 
     def forget_damaged(self, *, older_than_s: float) -> None:
         """Remove the files with damaged bytes that are older than this [s]."""
-        for path in self._folder.glob(f"*{_DAMAGED}"):
-            if time.time() - path.stat().st_mtime > older_than_s:
-                path.unlink(missing_ok=True)
-                log.warning("damaged bytes of the spool are removed", file=path.name)
+        self._segments.forget_damaged(older_than_s=older_than_s)
 
     def _frame(self, at: Position) -> tuple[int, Head, list[tuple[int, int, int]]] | None:
         """The first readable frame at a position or behind it.
@@ -272,7 +261,7 @@ class Spool:
             head = self._head_at(segment, offset, at.ordinal)
             end = self._sizes[segment] if head is None else head.offset
             if offset < end:
-                self._set_aside(segment, offset, end - offset)
+                self._segments.set_aside(segment, offset, end - offset)
                 unreadable.append((segment, offset, end - offset))
             if head is not None:
                 return segment, head, unreadable
@@ -290,56 +279,12 @@ class Spool:
 
         return next_head(lambda start, most: self._bytes_at(segment, start, most), offset, is_plausible)
 
+    def _bytes_at(self, segment: int, offset: int, most: int) -> bytes:
+        """Bytes of a segment as far as it is whole."""
+        return self._segments.read(segment, offset, max(0, min(most, self._sizes[segment] - offset)))
+
     def _records(self, segment: int, head: Head) -> list[bytes | Lost]:
         return head.records(self._bytes_at(segment, head.body, head.end - head.body))
-
-    def _bytes_at(self, segment: int, offset: int, most: int) -> bytes:
-        """Bytes of a segment; none where the disk cannot read them."""
-        if self._read_file[0] != segment:
-            if self._read_file[1] >= 0:
-                os.close(self._read_file[1])
-            self._read_file = (-1, -1)
-            self._read_file = (segment, os.open(self._path(segment), os.O_RDONLY | os.O_CLOEXEC))
-        most = max(0, min(most, self._sizes[segment] - offset))
-        try:
-            return os.pread(self._read_file[1], most, offset)
-        except OSError as error:
-            log.warning("the disk cannot read the spool", segment=segment, offset=offset, reason=error.strerror)
-            return b""
-
-    def _overwrite(self, segment: int, places: Sequence[tuple[int, int]]) -> None:
-        if not places:
-            return
-        file = os.open(self._path(segment), os.O_RDWR | os.O_CLOEXEC)
-        try:
-            before = os.fstat(file)
-            for offset, size in places:
-                _write(file, [bytes(size)], offset)
-            os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))  # the age of what is left
-            os.fdatasync(file)
-        finally:
-            os.close(file)
-
-    def _set_aside(self, segment: int, offset: int, size: int) -> None:
-        """Keep bytes that cannot be read as records in a file of their own, as old as the segment."""
-        path = self._folder / f"{segment:020d}-{offset}{_DAMAGED}"
-        starts = range(offset, offset + size, _PIECE_BYTES)
-        pieces = (self._bytes_at(segment, start, min(_PIECE_BYTES, offset + size - start)) for start in starts)
-        if path.exists():
-            return
-        try:
-            age = self._path(segment).stat()
-            file = os.open(path, _CREATE, 0o600)
-            try:
-                _write(file, pieces, 0)
-                os.utime(file, ns=(age.st_atime_ns, age.st_mtime_ns))
-                os.fdatasync(file)
-            finally:
-                os.close(file)
-        except OSError as error:
-            log.warning("damaged bytes of the spool could not be kept", file=path.name, reason=error.strerror)
-        else:
-            log.error("damaged bytes of the spool are set aside", file=str(path), bytes=size)
 
     def _tail(self) -> int:
         """The segment to append to, open and whole."""
@@ -348,9 +293,9 @@ class Spool:
             self._is_torn = False
         segment = next(reversed(self._sizes), -1)
         if self._tail_file < 0 or self._sizes[segment] >= self._segment_bytes:
-            file = os.open(self._path(self._next), _CREATE | os.O_TRUNC, 0o600)
+            file = os.open(self._segments.path(self._next), CREATE | os.O_TRUNC, MODE)
             try:
-                _sync_folder(self._folder)
+                sync_folder(self._folder)
             except OSError:
                 os.close(file)
                 raise
@@ -364,19 +309,21 @@ class Spool:
         segment = next(reversed(self._sizes), self._next)
         return Position(ordinal=self._next, segment=segment, offset=self._sizes.get(segment, 0))
 
-    def _recover(self) -> None:
-        """Find the segments, where the last whole frame ends, and the cursor."""
-        names = sorted(int(path.stem) for path in self._folder.glob(f"*{_SEGMENT}"))
-        cursor = self._read_cursor() or Position(ordinal=min(names, default=0), segment=min(names, default=0), offset=0)
-        for name in names:
-            if name < cursor.segment:
-                self._path(name).unlink()
+    def _recover(self, cursor: Cursor) -> None:
+        """Find the segments, where the last whole frame ends, and how far it is consumed."""
+        sizes = self._segments.sizes()
+        first = min(sizes, default=0)
+        ordinal, segment, offset = cursor.read() or (first, first, 0)
+        self._head = Position(ordinal=ordinal, segment=segment, offset=offset)
+        self._next = ordinal
+        for number, size in sizes.items():
+            if number < segment:
+                self._segments.path(number).unlink()
             else:
-                self._sizes[name] = self._path(name).stat().st_size
-        self._head, self._next = cursor, cursor.ordinal
+                self._sizes[number] = size
         if self._sizes:
             self._cut_tail(next(reversed(self._sizes)))
-        self._write_cursor(cursor)  # its block is its own from now on, so that it can be written on a full disk as well
+        cursor.write(ordinal, segment, offset)
 
     def _cut_tail(self, segment: int) -> None:
         """Cut off an append that was never completed, and go on behind the last whole frame."""
@@ -393,48 +340,16 @@ class Spool:
         self._next = max(self._next, ordinal)
         if end < size:
             if not is_unfinished(source, end, size):
-                self._set_aside(segment, end, size - end)
-            os.truncate(self._path(segment), end)
+                self._segments.set_aside(segment, end, size - end)
+            os.truncate(self._segments.path(segment), end)
             self._sizes[segment] = end
 
-    def _read_cursor(self) -> Position | None:
-        """Where the process before had got to; None when that was never written, or not whole."""
-        text = os.pread(self._cursor_file, _CURSOR.size + _CRC_BYTES, 0)
-        cursor, crc = text[: _CURSOR.size], text[_CURSOR.size :]
-        if len(crc) < _CRC_BYTES or zlib.crc32(cursor).to_bytes(_CRC_BYTES, "little") != crc:
-            return None
-        ordinal, segment, offset = _CURSOR.unpack(cursor)
-        return Position(ordinal=ordinal, segment=segment, offset=offset)
-
-    def _write_cursor(self, position: Position) -> None:
-        cursor = _CURSOR.pack(position.ordinal, position.segment, position.offset)
-        os.pwrite(self._cursor_file, cursor + zlib.crc32(cursor).to_bytes(_CRC_BYTES, "little"), 0)
-        os.fdatasync(self._cursor_file)
-
-    def _path(self, segment: int) -> Path:
-        return self._folder / f"{segment:020d}{_SEGMENT}"
-
     def _close(self) -> None:
-        for file in (self._tail_file, self._cursor_file, self._read_file[1], self._lock_file):
+        self._segments.close()
+        if self._cursor is not None:
+            self._cursor.close()
+        for file in (self._tail_file, self._lock_file):
             if file >= 0:
                 os.close(file)
-        self._tail_file = self._cursor_file = self._lock_file = -1
-        self._read_file = (-1, -1)
-
-
-def _write(file: int, blocks: Iterable[bytes], offset: int) -> None:
-    """Write blocks one behind the other from an offset on, however many calls that takes."""
-    for block in blocks:
-        left = memoryview(block)
-        while left:
-            written = os.pwrite(file, left, offset)
-            left, offset = left[written:], offset + written
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make sure that new names of files are on the disk."""
-    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
+        self._cursor = None
+        self._tail_file = self._lock_file = -1
