@@ -52,15 +52,20 @@ def live(settings: Settings, tmp_path: Path) -> Iterator[Settings]:
     server.stop()
 
 
-@contextmanager
-def group(settings: Settings, processes: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """`arterial ingest --processes N`, stopped by SIGTERM within 10 s."""
+def start(settings: Settings, processes: int, log: Path) -> subprocess.Popen[bytes]:
+    """`arterial ingest --processes N`."""
     chosen = {name: getattr(settings, name).get_secret_value() for name in ("database_url", "database_password_ingest")}
     chosen |= {"mqtt_url": settings.broker_url(), "mqtt_topics": json.dumps(settings.mqtt_topics), "log_format": "json"}
     environment = os.environ | {f"ARTERIAL_{name.upper()}": value for name, value in chosen.items()}
     command = [sys.executable, "-m", "services.cli", "ingest", "--json", "--processes", str(processes)]
     with log.open("ab") as errors:
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=errors)
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=errors)
+
+
+@contextmanager
+def group(settings: Settings, processes: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A group that is stopped by SIGTERM within 10 s."""
+    process = start(settings, processes, log)
     try:
         yield process
         process.send_signal(signal.SIGTERM)
@@ -95,7 +100,7 @@ def one(owner: Connection, statement: str) -> int:
     return int(row[0] or 0)
 
 
-def until(condition: Callable[[], bool], what: str, seconds: float = 20) -> None:
+def until(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
@@ -125,8 +130,8 @@ def start_ms() -> int:
 def test_a_group_of_two_stores_all_once_with_what_is_retained_and_what_belongs_together(
     live: Settings, owner: Connection, tmp_path: Path
 ) -> None:
-    log, start = tmp_path / "ingest.log", start_ms()
-    sent = [reading(number, start) for number in range(1_000)] * 5
+    log, began = tmp_path / "ingest.log", start_ms()
+    sent = [reading(number, began) for number in range(1_000)] * 5
     random.Random(1).shuffle(sent)
     with publisher(live) as publish:
         publish("city/v1/traffic/group-0/meta", b'{"name": "North"}', retain=True)
@@ -168,18 +173,18 @@ def test_a_dialect_that_remembers_stays_whole_in_a_group(live: Settings, owner: 
 def test_a_member_that_is_killed_under_load_loses_nothing_and_is_started_again(
     live: Settings, owner: Connection, tmp_path: Path
 ) -> None:
-    log, start = tmp_path / "ingest.log", start_ms()
+    log, began = tmp_path / "ingest.log", start_ms()
     with group(live, 2, log) as process:
         until(connected(log, 2), "both members")
         with publisher(live) as publish:
             for number in range(6_000):
-                publish(*reading(number, start))
+                publish(*reading(number, began))
                 if number in {2_000, 4_000}:
                     started_again = number // 4_000
                     until(lambda n=started_again: log.read_text().count("ingest has started") >= 2 + n, "both again")
                     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
                     os.kill(int(children[started_again]), signal.SIGKILL)
-        until(lambda: one(owner, "SELECT count(*) FROM sensing.traffic") == 6_000, "all rows", 30)
+        until(lambda: one(owner, "SELECT count(*) FROM sensing.traffic") == 6_000, "all rows")
         until(lambda: all(counts[5] == 0 for counts in sessions(owner).values()), "nothing in flight")
     assert log.read_text().count("an ingest process ended and is started again") == 2
     assert one(owner, "SELECT count(*) FROM sensing.dead_letter") == 0
@@ -189,19 +194,19 @@ def test_a_member_that_is_killed_under_load_loses_nothing_and_is_started_again(
 def test_members_that_are_no_longer_wanted_first_take_what_the_broker_holds_for_them(
     live: Settings, owner: Connection, tmp_path: Path
 ) -> None:
-    start = start_ms()
+    began = start_ms()
     with group(live, 3, tmp_path / "three.log"):
         until(connected(tmp_path / "three.log", 3), "three members")
     with publisher(live) as publish:
         for number in range(600):
-            publish(*reading(number, start))
+            publish(*reading(number, began))
     alone = tmp_path / "alone.log"
     with group(live, 1, alone):
         until(lambda: one(owner, "SELECT count(*) FROM sensing.traffic") == 600, "all that was held")
         until(lambda: sessions(owner).keys() == {"arterial-ingest"}, "the others have left")
         with publisher(live) as publish:
             for number in range(600, 900):
-                publish(*reading(number, start))
+                publish(*reading(number, began))
         until(lambda: one(owner, "SELECT count(*) FROM sensing.traffic") == 900, "all that came later")
         assert sessions(owner)["arterial-ingest"][2] == 0, "delivered twice"
     with group(live, 2, tmp_path / "two.log"):
@@ -209,18 +214,39 @@ def test_members_that_are_no_longer_wanted_first_take_what_the_broker_holds_for_
         time.sleep(0.5)  # until the former subscription is given up
         with publisher(live) as publish:
             for number in range(900, 1_500):
-                publish(*reading(number, start))
+                publish(*reading(number, began))
         until(lambda: one(owner, "SELECT count(*) FROM sensing.traffic") == 1_500, "all of the new group")
     counts = sessions(owner)
     assert all(received > 0 and duplicate == 0 for received, _, duplicate, *_ in counts.values())
 
 
+def test_a_second_group_is_refused_and_the_first_ends_with_its_supervisor(
+    live: Settings, owner: Connection, tmp_path: Path
+) -> None:
+    log, second = tmp_path / "ingest.log", tmp_path / "second.log"
+    process = start(live, 2, log)
+    try:
+        until(connected(log, 2), "both members")
+        refused = start(live, 2, second)
+        assert refused.communicate(timeout=60)[0] == b""
+        assert refused.returncode == 2
+        assert "another ingest process is running with the client id" in second.read_text()
+        assert "cannot run as it is configured: what it said stands above" in second.read_text()
+        process.kill()
+        locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+        until(lambda: one(owner, locks) == 0, "nobody is left")
+        assert log.read_text().count("ingest has ended") == 2
+    finally:
+        process.kill()
+        process.communicate()
+
+
 def test_two_writers_of_the_same_rows_store_each_once(settings: Settings, owner: Connection) -> None:
     """Two processes get the same messages five times over, shuffled, and write at the same time."""
-    start, limits = start_ms(), limits_of(settings)
+    began, limits = start_ms(), limits_of(settings)
     unique = []
     for number in range(2_000):
-        moment = start + number // 50 * 1_000
+        moment = began + number // 50 * 1_000
         energy = orjson.dumps({"ts": moment, "power_kw": 2.5, "energy_kwh": 100.0 + number // 50})
         unique.append((f"city/v1/energy/meter-{number % 50}/telemetry", energy))
         unique.append((f"city/v1/traffic/road-{number % 50}/telemetry", orjson.dumps({"ts": moment, "flow_vph": 600})))
