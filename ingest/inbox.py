@@ -13,6 +13,8 @@ from services.domain import Message
 
 _QUIET_S: Final = 0.01
 """A pause in the stream this long ends a batch: a broker with a small window waits for acknowledgements."""
+MOST_BATCH_BYTES: Final = 4 * 1024 * 1024
+"""A batch ends soon after this size: what a payload says can take twenty times its room in memory."""
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -32,10 +34,10 @@ class Inbox:
     """Takes messages from the network thread as they come off it, gives batches to the thread that decodes."""
 
     def __init__(self, *, most_messages: int, most_bytes: int) -> None:
-        """Full at this many messages or bytes of payload."""
+        """Full at this many messages, or bytes of payload and topic."""
         self._most_messages = most_messages
         self._most_bytes = most_bytes
-        self._pieces: deque[tuple[list[Message], Receipt]] = deque()
+        self._pieces: deque[tuple[list[Message], Receipt, int]] = deque()
         self._held = 0
         self._bytes = 0
         self._last_put = 0.0
@@ -45,9 +47,9 @@ class Inbox:
 
     def put(self, messages: list[Message], receipt: Receipt) -> None:
         """Append messages; the caller stops reading from the network while the inbox is full."""
-        size = _payload_bytes(messages)
+        size = _bytes_of(messages)
         with self._lock:
-            self._pieces.append((messages, receipt))
+            self._pieces.append((messages, receipt, size))
             self._held += len(messages)
             self._bytes += size
             self.received += len(messages)
@@ -62,7 +64,7 @@ class Inbox:
         """The next batch, in order of receipt: as soon as it is full, the stream pauses, or its first has waited enough.
 
         Args:
-            most: messages of a batch.
+            most: messages of a batch, which may end earlier at `MOST_BATCH_BYTES`.
             age_s: longest wait of the first message [s].
             patience_s: longest wait for a first message; the batch is empty then [s].
 
@@ -70,7 +72,7 @@ class Inbox:
         if not self._arrived.wait(patience_s):
             return [], []
         deadline = time.monotonic() + age_s
-        while self._held < most and not self.is_full():
+        while self._held < most and self._bytes < MOST_BATCH_BYTES and not self.is_full():
             now = time.monotonic()
             quiet_at = self._last_put + _QUIET_S
             if now >= min(deadline, quiet_at):
@@ -79,21 +81,25 @@ class Inbox:
         messages: list[Message] = []
         receipts: list[Receipt] = []
         with self._lock:
-            while self._pieces and len(messages) < most:
-                piece, receipt = self._pieces.popleft()
+            taken = 0
+            while self._pieces and len(messages) < most and taken < MOST_BATCH_BYTES:
+                piece, receipt, size = self._pieces.popleft()
                 room = most - len(messages)
                 if len(piece) > room:
                     rest = Receipt(generation=receipt.generation, mids=receipt.mids[room:])
-                    self._pieces.appendleft((piece[room:], rest))
+                    left = _bytes_of(piece[room:])
+                    self._pieces.appendleft((piece[room:], rest, left))
                     piece, receipt = piece[:room], Receipt(generation=receipt.generation, mids=receipt.mids[:room])
+                    size -= left
                 messages += piece
                 receipts.append(receipt)
+                taken += size
             self._held -= len(messages)
-            self._bytes -= _payload_bytes(messages)
+            self._bytes -= taken
             if not self._pieces:
                 self._arrived.clear()
         return messages, receipts
 
 
-def _payload_bytes(messages: list[Message]) -> int:
-    return sum([len(message.payload) for message in messages])
+def _bytes_of(messages: list[Message]) -> int:
+    return sum([len(message.payload) + len(message.topic) for message in messages])

@@ -18,6 +18,7 @@ from urllib.parse import quote
 import msgspec
 
 from ingest.decoders.catalogue import is_personal
+from ingest.inbox import MOST_BATCH_BYTES
 from ingest.routing import Routing
 from ingest.spool import Position, Spool
 from ingest.spool_frames import Lost
@@ -115,7 +116,7 @@ class MessageSpool:
 
     def read(self, *, most: int, start: Position | None) -> Waited:
         """The next messages, about `most`, from the head or the end of an earlier read; empty at the end."""
-        chunk = self._spool.read(most=most, start=start)
+        chunk = self._spool.read(most=most, most_bytes=MOST_BATCH_BYTES, start=start)
         messages = []
         for topic, payload, received_us, retained in map(_UNPACK.decode, chunk.records):
             name = topic.decode("utf-8", "surrogateescape")

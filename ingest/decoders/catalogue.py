@@ -228,6 +228,8 @@ DIALECTS: Final[dict[str, Dialect]] = {
         ),
     )
 }
+MOST_REASONS: Final = 100
+"""For how many items of a message it is said one by one why they are refused: a hundred thousand fit into one payload."""
 LONGEST_TOPIC: Final = 512
 """Longer ones are refused before anything is remembered of them, as what is remembered must stay small."""
 _PERSONAL_LEVELS: Final = PERSONAL_KINDS | {
@@ -277,9 +279,10 @@ def decode(
     if dialect is not None and not reads(dialect, message.topic):
         return _rejected(f"the topic {shown(message.topic)} is not one of {name}: {', '.join(DIALECTS[name].topics)}")
     try:
-        return DIALECTS[name].decode(message, Window.of(limits, now_us), Memory() if memory is None else memory)
+        said = DIALECTS[name].decode(message, Window.of(limits, now_us), Memory() if memory is None else memory)
     except InputError as refusal:
         return _rejected(str(refusal))
+    return said if len(said.rejected) <= MOST_REASONS else _shortened(said)
 
 
 @lru_cache(maxsize=65_536)
@@ -335,3 +338,9 @@ def is_utf8(topic: str) -> bool:
 
 def _rejected(reason: str) -> Decoded:
     return Decoded(rejected=(Rejected(reason=reason),))
+
+
+def _shortened(said: Decoded) -> Decoded:
+    """What a message said, with the reasons of its first refused items and the number of the others."""
+    rest = Rejected(reason=f"and {len(said.rejected) - MOST_REASONS + 1:,} more items of it are refused")
+    return msgspec.structs.replace(said, rejected=(*said.rejected[: MOST_REASONS - 1], rest))

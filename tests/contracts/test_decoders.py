@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.decoders.catalogue import DIALECTS, decode, is_personal, matches, route
+from ingest.decoders.catalogue import DIALECTS, MOST_REASONS, decode, is_personal, matches, route
 from ingest.decoders.checks import Limits
 from ingest.decoders.memory import Memory
 from services.domain import Decoded, Message, from_us
@@ -259,6 +259,14 @@ def test_of_a_json_key_given_twice_the_last_counts() -> None:
 def test_a_payload_above_the_limit_is_refused_with_both_numbers() -> None:
     message = Message(topic="city/v1/traffic/a/telemetry", payload=bytes(1_048_576), received_us=NOW_US)
     assert refusals(decode(message, now_us=NOW_US)) == ["the payload is 1,048,576 bytes, the limit is 262,144"]
+
+
+def test_of_many_refused_items_the_first_are_named_and_the_others_counted() -> None:
+    message = Message(topic="city/v1/traffic/a/telemetry", payload=b"[" + b"1," * 100_000 + b"1]", received_us=NOW_US)
+    found = refusals(decode(message, now_us=NOW_US))
+    assert len(found) == MOST_REASONS
+    assert found[0].startswith("item 0: ")
+    assert found[-1] == "and 99,902 more items of it are refused"
 
 
 def test_an_unknown_topic_is_refused_and_never_guessed() -> None:

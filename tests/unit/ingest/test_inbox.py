@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from ingest.inbox import Inbox, Receipt
+from ingest.inbox import MOST_BATCH_BYTES, Inbox, Receipt
 from services.domain import Message
 
 
@@ -82,3 +82,18 @@ def test_a_stream_without_a_pause_is_cut_by_age() -> None:
     thread.join()
     assert taken
     assert lasted < 5
+
+
+def test_a_batch_of_large_messages_ends_at_its_bytes() -> None:
+    inbox = Inbox(most_messages=1_000, most_bytes=100 * MOST_BATCH_BYTES)
+    for number in range(20):
+        put(inbox, number, MOST_BATCH_BYTES // 4)
+    batches = [inbox.take(most=1_000, age_s=10, patience_s=1)[0] for _ in range(5)]
+    assert [message.received_us for batch in batches for message in batch] == list(range(20))
+    assert {len(batch) for batch in batches} == {4}
+
+
+def test_long_topics_fill_it_too() -> None:
+    inbox = Inbox(most_messages=1_000, most_bytes=100_000)
+    inbox.put([Message(topic="x" * 60_000, payload=b"", received_us=0)] * 2, Receipt(generation=1, mids=[1, 2]))
+    assert inbox.is_full()
