@@ -56,6 +56,7 @@ def start(settings: Settings, processes: int, log: Path) -> subprocess.Popen[byt
     """`arterial ingest --processes N`."""
     chosen = {name: getattr(settings, name).get_secret_value() for name in ("database_url", "database_password_ingest")}
     chosen |= {"mqtt_url": settings.broker_url(), "mqtt_topics": json.dumps(settings.mqtt_topics), "log_format": "json"}
+    chosen["data_dir"] = str(settings.data_dir)
     environment = os.environ | {f"ARTERIAL_{name.upper()}": value for name, value in chosen.items()}
     command = [sys.executable, "-m", "services.cli", "ingest", "--json", "--processes", str(processes)]
     with log.open("ab") as errors:
