@@ -1,7 +1,9 @@
 """Code concerned with intervals: how wrong the same model was, out of sample, at the same lead time.
 
 Empirical (split) conformal quantiles of rolling out-of-sample errors. Each sensor's own quantiles are shrunk towards the
-city's, whose errors are first divided by each sensor's mean absolute error; the less a sensor has shown, the more.
+city's, whose errors are first divided by each sensor's mean absolute error; the less a sensor has shown, the more. Where
+regimes are given (night, day, peak, weekend, holiday) each has its own quantiles, shrunk the same way towards all of them
+widened or narrowed as the city's errors are in that regime.
 
 References: Vovk, Gammerman, Shafer, Algorithmic Learning in a Random World (2005); Lei et al., JASA 113 (2018),
 doi:10.1080/01621459.2017.1307116. Exchangeability does not hold exactly for a time series, so coverage is measured in
@@ -12,6 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import pi
+from statistics import NormalDist
 from typing import Final
 
 import numpy as np
@@ -19,61 +23,108 @@ from numpy.typing import NDArray
 
 from models.leads import bands
 from models.panel import Values
+from models.regimes import Regime
 from services.domain import QUANTILE_LEVELS
 
 _WIDEST: Final = 16  # steps of a band of lead times
 _PRIOR: Final = 30.0  # as many origins as it takes for a sensor's own quantiles to weigh as much as the city's
+_REGIME_PRIOR: Final = 60.0  # the same for a sensor's own quantiles in one regime
+_NORMAL: Final = NormalDist()
+_MEAN_ABSOLUTE: Final = (pi / 2) ** 0.5  # of a normal error; where a whole city has shown none yet
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Conformal:
-    """Offsets from the point forecast at `QUANTILE_LEVELS` (levels x sensors x steps), ordered along the levels."""
+    """Offsets from the point forecast (levels x regimes x sensors x steps), ordered along the levels.
+
+    There is one regime where errors were not told apart, else there are those of `models.regimes`.
+    """
 
     offsets: Values
 
-    def around(self, points: Values, *, nonnegative: bool) -> Values:
-        """Quantiles (levels x sensors x steps) around point forecasts (sensors x steps), ordered."""
-        quantiles = points[None] + self.offsets[:, :, : points.shape[1]]
+    def around(self, points: Values, *, nonnegative: bool, regimes: NDArray[np.int64] | None = None) -> Values:
+        """Quantiles (levels x sensors x steps) around point forecasts (sensors x steps), ordered.
+
+        `regimes` are those of the steps, shape (steps,); None is right where errors were not told apart.
+        """
+        steps = points.shape[1]
+        kinds = np.zeros(steps, dtype=np.int64) if regimes is None else regimes
+        offsets = self.offsets[:, kinds, :, np.arange(steps)].transpose(1, 2, 0)
+        quantiles = points[None] + offsets
         return np.maximum(quantiles, 0.0) if nonnegative else quantiles
 
 
-def calibrate(errors: Values, fallback: Values, parts: Sequence[range] | None = None) -> Conformal:
+def calibrate(
+    errors: Values,
+    fallback: Values,
+    parts: Sequence[range] | None = None,
+    *,
+    levels: tuple[float, ...] = QUANTILE_LEVELS,
+    regimes: NDArray[np.int64] | None = None,
+) -> Conformal:
     """Learn offsets from out-of-sample errors.
 
     Args:
         errors: observed minus forecast (origins x sensors x steps), NaN where nothing was observed.
         fallback: the typical error of a sensor that has shown none, per step (sensors x steps), finite.
         parts: the steps whose errors are pooled; by default neighbouring lead times.
+        levels: of the quantiles, ascending.
+        regimes: of each target (origins x steps); None tells none apart.
 
     """
-    _, sensors, steps = errors.shape
+    steps = errors.shape[2]
     scale = _mean_absolute(errors)
     centres, made = [], []
     for band in bands(steps, _WIDEST) if parts is None else parts:
-        inside = errors[:, :, band.start : band.stop]
-        own = inside.transpose(1, 0, 2).reshape(sensors, -1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            relative = own / scale[:, None]
-        relative = np.where(np.isfinite(relative), relative, np.nan)
-        city = quantiles_of(relative.reshape(1, -1), QUANTILE_LEVELS)[:, 0]
-        if np.isnan(city).any():
-            city = np.array(_NORMAL)
-        shown = np.isfinite(inside).any(axis=2).sum(axis=0)
-        weight = shown / (shown + _PRIOR)
-        typical = np.where(shown > 0, np.where(np.isnan(scale), 0.0, scale), np.nan)
-        pooled = city[:, None] * np.where(np.isnan(typical), fallback[:, band.start : band.stop].mean(axis=1), typical)
-        mine = quantiles_of(own, QUANTILE_LEVELS)
-        made.append(np.where(shown > 0, weight * np.where(np.isnan(mine), 0.0, mine) + (1 - weight) * pooled, pooled))
+        cells = errors[:, :, band.start : band.stop].transpose(1, 0, 2)
+        typical = np.where(np.isnan(scale), fallback[:, band.start : band.stop].mean(axis=1), scale)
+        kinds = None if regimes is None else regimes[:, band.start : band.stop]
+        made.append(_of_band(cells, typical, kinds, levels))
         centres.append((band.start + band.stop - 1) / 2)
     leads = np.arange(steps)
     stacked = np.stack(made, axis=-1)
     left, share = _between(np.array(centres), leads)
     right = np.minimum(left + 1, len(centres) - 1)
-    return Conformal(offsets=stacked[:, :, left] * (1 - share) + stacked[:, :, right] * share)
+    return Conformal(offsets=stacked[..., left] * (1 - share) + stacked[..., right] * share)
 
 
-_NORMAL: Final = (-2.06, -1.61, -0.85, 0.0, 0.85, 1.61, 2.06)
-"""Quantiles of a normal error in units of its mean absolute value, where a whole city has shown no error yet."""
+def _of_band(
+    cells: Values, typical: Values, kinds: NDArray[np.int64] | None, levels: tuple[float, ...]
+) -> NDArray[np.float64]:
+    """Offsets of one band (levels x regimes x sensors) from its errors (sensors x origins x leads)."""
+    sensors = len(cells)
+    own = cells.reshape(sensors, -1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = own / typical[:, None]
+    relative = np.where(np.isfinite(relative), relative, np.nan)
+    shown = np.isfinite(cells).any(axis=2).sum(axis=1)
+    mine, weight = quantiles_of(own, levels), shown / (shown + _PRIOR)
+    city = quantiles_of(relative.reshape(1, -1), levels)[:, 0]
+    if np.isnan(city).any():
+        city = np.array([_MEAN_ABSOLUTE * _NORMAL.inv_cdf(level) for level in levels])
+    always = _towards(mine, weight, city[:, None] * typical)
+    if kinds is None:
+        return always[:, None]
+    made = []
+    everywhere = _mean(np.abs(relative))
+    for regime in Regime:
+        here = (kinds == regime).reshape(-1)
+        inside = np.where((kinds == regime)[None], cells, np.nan)
+        count = np.isfinite(inside).any(axis=2).sum(axis=1)
+        ratio = _mean(np.abs(relative[:, here])) / everywhere if everywhere > 0 else np.nan
+        usual = always * (ratio if np.isfinite(ratio) else 1.0)
+        made.append(_towards(quantiles_of(own[:, here], levels), count / (count + _REGIME_PRIOR), usual))
+    return np.stack(made, axis=1)
+
+
+def _towards(mine: Values, weight: Values, usual: Values) -> Values:
+    """A sensor's own quantiles as far as it has shown errors, else the usual ones (levels x sensors)."""
+    return weight * np.where(np.isnan(mine), 0.0, mine) + (1 - weight) * usual
+
+
+def _mean(values: Values) -> float:
+    known = np.isfinite(values)
+    return float(values[known].mean()) if known.any() else float("nan")
 
 
 def quantiles_of(values: Values, levels: tuple[float, ...]) -> Values:

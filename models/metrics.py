@@ -40,10 +40,31 @@ def mase(truth: Values, forecast: Values, history: Values, period: int) -> float
         period: steps of the season; say it beside every MASE.
 
     """
-    scale = np.array([_mean(np.abs(row[period:] - row[:-period])) for row in history])
+    scale = naive_error(history, period)
     own = np.array([mae(truth[k], forecast[k]) for k in range(len(truth))])
     usable = np.isfinite(own) & (scale > 0)
     return float(np.mean(own[usable] / scale[usable])) if usable.any() else float("nan")
+
+
+def naive_error(history: Values, period: int) -> Values:
+    """The mean absolute error of the seasonal naive on a history (sensors x times), in sample; NaN where unknown."""
+    return np.array([_mean(np.abs(row[period:] - row[:-period])) for row in history])
+
+
+def mape(truth: Values, forecast: Values) -> float:
+    """Mean absolute percentage error as a share; observations of zero count nowhere."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return _mean(np.where(truth == 0, np.nan, np.abs((truth - forecast) / truth)))
+
+
+def by_sensor(errors: Values, *, windowed: bool) -> Values:
+    """Means of errors (origins x sensors x leads): per origin and sensor, or over all origins (1 x sensors); NaN if none."""
+    axes = (2,) if windowed else (0, 2)
+    known = np.isfinite(errors)
+    count = known.sum(axis=axes)
+    total = np.where(known, errors, 0.0).sum(axis=axes)
+    means = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return means if windowed else means[None]
 
 
 def pinball(truth: Values, quantiles: Values, levels: NDArray[np.float64]) -> float:

@@ -1,15 +1,17 @@
 """Code concerned with choosing: which model serves which sensor, decided by rolling validation inside the history.
 
 The last days of the history are held back, every candidate is fitted to the rest and forecasts from origins inside the
-days held back, each time from a panel cut at the origin. The smallest mean absolute error wins, per sensor, shrunk
-towards what wins for the city. The winner's errors become its intervals; then all winners are fitted to everything.
+days held back, each time from a panel cut at the origin. The smallest mean absolute error wins, per sensor and band of
+lead times, shrunk towards what wins for the city. The winner's errors become its intervals, told apart by regime; then
+all winners are fitted to everything.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +19,11 @@ from numpy.typing import NDArray
 from models.conformal import Conformal, calibrate
 from models.contract import Fitted, Forecaster, last_finite
 from models.panel import Panel, Values
+from models.regimes import regimes
 
 _LONGEST_VALIDATION_DAYS: Final = 7
 _ORIGINS: Final = 40
+_CHOICE_HOURS: Final = (1, 6, 24)
 _PRIOR: Final = 10.0  # origins' worth of trust in the city's winner
 
 
@@ -34,48 +38,61 @@ class Forecast:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Selected:
-    """Fitted winners with their intervals; itself forecasts like one model. `evidence` counts each sensor's origins."""
+    """Fitted winners with their intervals; itself forecasts like one model.
+
+    `chosen` is a number among `candidates` for each sensor and band of lead times; `evidence` counts a sensor's origins.
+    """
 
     candidates: tuple[Forecaster, ...]
     fitted: dict[str, Fitted]
     chosen: NDArray[np.int64]
+    parts: tuple[range, ...]
     conformal: Conformal
     evidence: NDArray[np.int64]
 
     def forecast(self, panel: Panel, steps: int) -> Values:
         """Point forecasts, each sensor's from its own winner (sensors x steps)."""
         result = np.empty((panel.sensors, steps))
-        for k, candidate in enumerate(self.candidates):
-            mine = np.flatnonzero(self.chosen == k)
-            if len(mine):
-                result[mine] = self.fitted[candidate.name].forecast(panel, steps)[mine]
+        for k in np.unique(self.chosen):
+            points = self.fitted[self.candidates[k].name].forecast(panel, steps)
+            for number, part in enumerate(self.parts):
+                mine = self.chosen[:, number] == k
+                result[mine, part.start : part.stop] = points[mine, part.start : part.stop]
         return result
 
     def intervals(self, panel: Panel, steps: int) -> Forecast:
         """Point forecasts and their quantiles."""
         points = self.forecast(panel, steps)
+        ahead = regimes(panel, panel.length, steps)
         return Forecast(
             points=points,
-            quantiles=self.conformal.around(points, nonnegative=panel.nonnegative),
-            models=tuple(self.candidates[k].name for k in self.chosen),
+            quantiles=self.conformal.around(points, nonnegative=panel.nonnegative, regimes=ahead),
+            models=tuple("+".join(dict.fromkeys(self.candidates[k].name for k in row)) for row in self.chosen),
         )
 
 
 def select(panel: Panel, steps: int, candidates: Sequence[Forecaster]) -> Selected:
-    """Choose for each sensor, calibrate, and fit the winners to the whole panel."""
+    """Choose for each sensor and band of lead times, calibrate, and fit the winners to the whole panel."""
     begin, origins = _origins(panel, steps)
-    errors = np.full((len(candidates), len(origins), panel.sensors, steps), np.nan)
+    errors = [np.full((len(origins), panel.sensors, steps), np.nan) for _ in candidates]
     for k, candidate in enumerate(candidates):
         fitted = candidate.fit(panel.cut(begin), steps)
         for m, origin in enumerate(origins):
-            errors[k, m] = errors_at(fitted, panel, origin, steps)
-    chosen, evidence = choose(errors)
-    winning = errors[chosen, :, np.arange(panel.sensors)].transpose(1, 0, 2)
+            errors[k][m] = errors_at(fitted, panel, int(origin), steps)
+    parts = choice_bands(np.arange(steps), panel.steps_per_day)
+    chosen, evidence = choose(errors, parts)
+    winning = np.full_like(errors[0], np.nan)
+    for number, part in enumerate(parts):
+        for k in np.unique(chosen[:, number]):
+            mine = chosen[:, number] == k
+            winning[:, mine, part.start : part.stop] = errors[k][:, mine, part.start : part.stop]
+    every = regimes(panel, 0, panel.length + steps)
     return Selected(
         candidates=tuple(candidates),
         fitted={candidates[k].name: candidates[k].fit(panel, steps) for k in np.unique(chosen)},
         chosen=chosen,
-        conformal=calibrate(winning, random_walk(panel, steps)),
+        parts=tuple(parts),
+        conformal=calibrate(winning, random_walk(panel, steps), regimes=every[origins[:, None] + np.arange(steps)]),
         evidence=evidence,
     )
 
@@ -109,14 +126,42 @@ def _origins(panel: Panel, steps: int) -> tuple[int, NDArray[np.int64]]:
     return begin, np.arange(begin, min(last, panel.length), stride)
 
 
-def choose(errors: Values) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The best candidate of each sensor and how many origins spoke; errors are candidates x origins x sensors x steps."""
-    known = np.asarray(np.isfinite(errors).all(axis=0))
-    own = np.where(known, np.abs(errors), 0.0).sum(axis=(1, 3)) / np.maximum(known.sum(axis=(0, 2)), 1)
+def choice_bands(leads: NDArray[np.int64], day: int) -> list[range]:
+    """Runs of places in `leads` (steps ahead from 0) for which one model is chosen: up to an hour, six, a day, beyond."""
+    edges = np.searchsorted(leads, [max(1, round(day * hours / 24)) for hours in _CHOICE_HOURS])
+    cuts = sorted({0, *(int(edge) for edge in edges), len(leads)})
+    return [range(a, b) for a, b in itertools.pairwise(cuts)]
+
+
+def choose(
+    errors: Sequence[NDArray[np.floating[Any]]], parts: Sequence[range]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The best candidate of each sensor for each part, and how many origins spoke.
+
+    Args:
+        errors: one array per candidate (origins x sensors x leads), NaN where nothing was observed.
+        parts: runs of leads that share a candidate.
+
+    Returns:
+        Numbers of candidates (sensors x parts), and the origins that had an observation (sensors,).
+
+    """
+    known = np.logical_and.reduce([np.isfinite(one) for one in errors])
     evidence = known.any(axis=2).sum(axis=0)
-    scale = own.mean(axis=0)
-    relative = np.where(scale > 0, own / np.where(scale > 0, scale, 1.0), 1.0)
-    spoke = evidence > 0
-    city = relative[:, spoke].mean(axis=1) if spoke.any() else np.arange(errors.shape[0], dtype=np.float64)
-    shrunk = (relative * evidence + city[:, None] * _PRIOR) / (evidence + _PRIOR)
-    return np.argmin(shrunk, axis=0), evidence
+    chosen = np.empty((errors[0].shape[1], len(parts)), dtype=np.int64)
+    for number, part in enumerate(parts):
+        here = known[:, :, part.start : part.stop]
+        count = here.sum(axis=(0, 2))
+        own = np.stack(
+            [
+                np.where(here, np.abs(one[:, :, part.start : part.stop]), 0.0).sum(axis=(0, 2)) / np.maximum(count, 1)
+                for one in errors
+            ]
+        )
+        scale = own.mean(axis=0)
+        relative = np.where(scale > 0, own / np.where(scale > 0, scale, 1.0), 1.0)
+        spoke = count > 0
+        city = relative[:, spoke].mean(axis=1) if spoke.any() else np.arange(len(errors), dtype=np.float64)
+        weight = here.any(axis=2).sum(axis=0)
+        chosen[:, number] = np.argmin((relative * weight + city[:, None] * _PRIOR) / (weight + _PRIOR), axis=0)
+    return chosen, evidence

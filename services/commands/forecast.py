@@ -82,28 +82,40 @@ def run(
 
 def backtest(
     *,
-    dataset: Annotated[str, typer.Option(help="berlin_mq, or wide-csv: first column time, one column per sensor.")],
+    dataset: Annotated[
+        str, typer.Option(help="A data set by name; wide-csv: first column time, one column per sensor.")
+    ],
     path: Annotated[Path, typer.Option(help="The folder or file of the recording.")],
-    quantity: Annotated[str, typer.Option(help="berlin_mq: flow, speed, flow_car or flow_truck.")] = "flow",
+    protocol: Annotated[str | None, typer.Option(help="How it is measured; else the data set's first.")] = None,
+    quantity: Annotated[str | None, typer.Option(help="Such as flow or speed, where a data set has several.")] = None,
     freq: Annotated[str | None, typer.Option(help="wide-csv: the step, such as 15min; else the commonest.")] = None,
     horizon: Annotated[int | None, typer.Option(min=1, help="wide-csv: furthest step ahead; else a day.")] = None,
     season: Annotated[int | None, typer.Option(min=1, help="wide-csv: period of MASE in steps; else a week.")] = None,
     country: Annotated[str | None, typer.Option(help="wide-csv: whose public holidays, such as DE or DE-BE.")] = None,
     zone: Annotated[str, typer.Option(help="wide-csv: IANA time zone of the local days.")] = "UTC",
+    test_share: Annotated[float, typer.Option(min=0.02, max=0.5, help="wide-csv: last share that is measured.")] = 0.2,
     as_json: AsJson = False,
 ) -> None:
-    """Measure every model on the last fifth of a recording, fitted and selected on what came before."""
+    """Measure every model on the last part of a recording, fitted and selected on what came before."""
     from services.commands.progress import progress_bar
-    from services.errors import InputError
-    from services.forecasting import datasets, evaluation
+    from services.forecasting import evaluation
+    from services.forecasting.datasets.catalogue import load
+    from services.forecasting.datasets.recording import Options
 
-    if dataset == "berlin_mq":
-        recording = datasets.berlin(path, quantity)
-    elif dataset == "wide-csv":
-        recording = datasets.wide_csv(path, freq=freq, horizon=horizon, season=season, country=country, zone=zone)
-    else:
-        message = f"--dataset {dataset!r}: there are berlin_mq and wide-csv"
-        raise InputError(message)
+    recording = load(
+        dataset,
+        path,
+        protocol,
+        Options(
+            quantity=quantity,
+            freq=freq,
+            horizon=horizon,
+            season=season,
+            country=country,
+            zone=zone,
+            test_share=test_share,
+        ),
+    )
     with progress_bar(f"Measuring on {recording.name}") as progress:
         done = evaluation.evaluate(recording, progress)
     report(evaluation.document(recording, done), evaluation.table(recording, done), as_json=as_json)

@@ -3,76 +3,104 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Final
 
-from models import catalogue
-from models.backtest import SELECTED, Backtest, Split, backtest
-from models.panel import Panel
+from models.backtest import SELECTED, Backtest, backtest
 from services.errors import InputError
-from services.forecasting.datasets import Recording
+from services.forecasting.datasets.recording import Recording
 
-_MOST_ORIGINS: Final = 4_000
-_SELECTED_ON: Final = "validation part, per sensor; no choice was made on the test part"
+_WITHOUT: Final = "_without_holidays"
+_SELECTED_ON: Final = (
+    "validation origins before the test part, per sensor and lead times; no choice was made on the test part"
+)
 
 
 def evaluate(recording: Recording, progress: Callable[[int, int], None]) -> Backtest:
-    """Every model of the catalogue and the selected one, on the last fifth of a recording.
+    """Every model of a recording and the selected one by its protocol.
 
     Raises:
         InputError: the recording is too short.
 
     """
-    panel = recording.panel
-    split = Split.of(panel.length)
+    rounds = 2 if recording.without_holidays else 1
     try:
-        return backtest(
-            panel,
-            catalogue.FORECASTERS,
-            recording.horizons,
-            split,
-            season=recording.season,
-            stride=stride(panel, split.test_begin),
-            progress=progress,
-        )
+        done = _measure(recording, lambda k, total: progress(k, rounds * total))
     except ValueError as error:
         message = f"{recording.name}: {error}"
         raise InputError(message) from error
+    if not recording.without_holidays:
+        return done
+    plain = replace(recording.panel.calendar, country=None, region=None)
+    unaware = replace(recording, panel=replace(recording.panel, calendar=plain))
+    other = _measure(unaware, lambda k, total: progress(total + k, rounds * total))
+    same = {(one.model, one.horizon): one for one in done.results}
+    rows = tuple(
+        replace(one, model=one.model + _WITHOUT)
+        for one in other.results
+        if one.metrics != same[one.model, one.horizon].metrics
+    )
+    return replace(done, results=done.results + rows)
 
 
-def stride(panel: Panel, test_begin: int) -> int:
-    """1, or what keeps the origins of a long recording below 4,000; never a divisor of the day, so all hours count."""
-    wanted = max(1, -(-(panel.length - test_begin) // _MOST_ORIGINS))
-    while wanted > 1 and panel.steps_per_day % wanted == 0:
-        wanted += 1
-    return wanted
+def _measure(recording: Recording, progress: Callable[[int, int], None]) -> Backtest:
+    return backtest(
+        recording.panel,
+        recording.models,
+        recording.protocol,
+        candidates=recording.candidates,
+        rows=recording.rows,
+        progress=progress,
+    )
 
 
 def document(recording: Recording, done: Backtest) -> dict[str, Any]:
     """The results as one JSON document."""
     return {
         "dataset": recording.name,
-        "protocol": f"{recording.protocol}; {done.origins} origins",
+        "protocol": f"{recording.protocol.name}: {recording.protocol.description}; {done.origins} origins",
         "selected_on": _SELECTED_ON,
         "chosen": done.chosen,
         "results": [asdict(one) for one in done.results],
-        "published": [],
+        "published": [asdict(one) for one in recording.published],
     }
 
 
+_COLUMNS: Final = {"mae": "MAE", "rmse": "RMSE", "mse": "MSE", "wape": "WAPE", "mape": "MAPE", "mase": "MASE"}
+
+
 def table(recording: Recording, done: Backtest) -> list[str]:
-    """The results as lines: a block per lead time, best model first."""
-    lines = [f"{recording.name}: {recording.protocol}; {done.origins} origins", f"Selected on the {_SELECTED_ON}."]
-    lines.append("Selection chose " + ", ".join(f"{name} for {count}" for name, count in done.chosen.items()) + ".")
-    for horizon in recording.horizons:
+    """The results as lines: a block per horizon, best model first, with what others have published."""
+    protocol = recording.protocol
+    lines = [f"{recording.name}, {protocol.name}: {protocol.description}; {done.origins} origins"]
+    lines.append(f"Selected on {_SELECTED_ON}.")
+    for steps, counts in done.chosen.items():
+        lines.append(f"Steps {steps}: " + ", ".join(f"{name} for {count}" for name, count in counts.items()) + ".")
+    shown = [key for key in _COLUMNS if any(key in one.metrics for one in done.results)]
+    for horizon in protocol.horizons:
         ahead = horizon * recording.panel.step_seconds / 3600
-        lines += ["", f"+{ahead:g} h" + " " * 17 + "MAE      RMSE    WAPE    MASE  pinball  in 80 %  in 90 %"]
-        here = sorted((one for one in done.results if one.horizon == horizon), key=lambda one: one.metrics["mae"])
-        for one in here:
-            name = f"* {SELECTED}" if one.model == SELECTED else f"  {one.model}"
-            m, c = one.metrics, one.coverage
-            lines.append(
-                f"{name:<22}{m['mae']:>9.3f}{m['rmse']:>10.3f}{m['wape']:>8.1%}{m['mase']:>8.3f}"
-                f"{m['pinball']:>9.3f}{c['0.8']:>9.1%}{c['0.9']:>9.1%}"
-            )
+        title = f"+{ahead:g} h ({protocol.span})"
+        lines += ["", f"{title:<44}" + "".join(f"{_COLUMNS[key]:>9}" for key in shown) + "  pinball  in 80 %  in 95 %"]
+        rows: list[tuple[float, str]] = []
+        for one in done.results:
+            if one.horizon == horizon:
+                name = f"* {SELECTED}" if one.model == SELECTED else f"  {one.model}"
+                covered = "".join(f"{one.coverage[key]:>9.1%}" for key in ("0.8", "0.95"))
+                line = f"{name:<44}{_cells(shown, one.metrics)}{one.metrics['pinball']:>9.3f}{covered}"
+                rows.append((one.metrics[protocol.headline], line))
+        for other in recording.published:
+            if other.horizon == horizon:
+                line = f"  {other.model + ' (published)':<42}{_cells(shown, other.metrics)}  {other.source}"
+                rows.append((other.metrics.get(protocol.headline, float("inf")), line))
+        lines += [line for _, line in sorted(rows)]
     return lines
+
+
+def _cells(shown: list[str], metrics: dict[str, float]) -> str:
+    return "".join(_cell(key, metrics.get(key)) for key in shown)
+
+
+def _cell(key: str, value: float | None) -> str:
+    if value is None:
+        return f"{'':>9}"
+    return f"{value:>9.2%}" if key in {"wape", "mape"} else f"{value:>9.3f}"

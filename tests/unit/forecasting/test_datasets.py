@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from services.errors import InputError
-from services.forecasting import datasets
-from services.forecasting.datasets import Recording
+from services.forecasting.datasets.berlin import berlin
+from services.forecasting.datasets.recording import Options, Recording
+from services.forecasting.datasets.wide_csv import wide_csv
 
 
 def read(path: Path, text: str, *, freq: str | None = None, country: str | None = None) -> Recording:
     path.write_text(text, encoding="utf-8")
-    return datasets.wide_csv(path, freq=freq, horizon=None, season=None, country=country, zone="Europe/Berlin")
+    return wide_csv(path, options=Options(freq=freq, country=country, zone="Europe/Berlin"))
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def test_gaps_missing_values_and_disorder_are_fine(file: Path) -> None:
     ]
     assert found.panel.calendar.region == "BE"
     assert found.panel.nonnegative
-    assert (found.name, found.horizons, found.season) == ("loops", (1, 3, 6, 12, 24), 24)
+    assert (found.name, found.protocol.horizons, found.protocol.season) == ("loops", (1, 3, 6, 12, 24), 24)
 
 
 def test_a_wider_step_averages(file: Path) -> None:
@@ -70,16 +71,16 @@ def test_options_are_checked(file: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--country 'XX'"):
         read(file, good, country="XX")
     with pytest.raises(InputError, match="cannot be read"):
-        datasets.wide_csv(tmp_path / "none.csv", freq=None, horizon=None, season=None, country=None, zone="UTC")
+        wide_csv(tmp_path / "none.csv")
     file.write_bytes(b"time,a\n\xff\xfe")
     with pytest.raises(InputError, match="UTF-8"):
-        datasets.wide_csv(file, freq=None, horizon=None, season=None, country=None, zone="UTC")
+        wide_csv(file)
     with pytest.raises(InputError, match="--zone 'Mars'"):
-        datasets.wide_csv(file, freq=None, horizon=None, season=None, country=None, zone="Mars")
+        wide_csv(file, options=Options(zone="Mars"))
 
 
 def test_no_berlin_archive_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="Berlin recording"):
-        datasets.berlin(tmp_path)
+        berlin(tmp_path)
     with pytest.raises(InputError, match="flow, speed"):
-        datasets.berlin(tmp_path, "noise")
+        berlin(tmp_path, options=Options(quantity="noise"))

@@ -1,10 +1,9 @@
-"""Code concerned with recordings as panels: the Berlin archive, and any table with times down and sensors across."""
+"""Code concerned with any table that has times down and sensors across."""
 
 from __future__ import annotations
 
 import csv
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -16,83 +15,39 @@ from numpy.typing import NDArray
 
 from models.calendar import DAY_S, Calendar
 from models.panel import LARGEST, Panel, Values
+from models.protocol import rolling
 from services.domain import to_us
 from services.errors import InputError
+from services.forecasting.datasets.recording import Options, Recording
 
-BERLIN_FILE: Final = "berlin_mq_hourly_2023_2024.npz"
-BERLIN_PRESENT: Final = 0.8
-_QUANTITIES: Final = ("flow", "speed", "flow_car", "flow_truck")
 _MISSING: Final = frozenset({"", "na", "nan", "null", "none", "-"})
 _FREQUENCY: Final = re.compile(r"^(\d*)\s*(s|min|h|d)$")
 _UNIT_S: Final = {"s": 1, "min": 60, "h": 3600, "d": DAY_S}
 _LONGEST_STEPS: Final = 5_000_000
+_MOST_ORIGINS: Final = 4_000
+_TRAIN_OF_REST: Final = 0.875  # the other eighth is validation
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Recording:
-    """A recording ready for a backtest: lead times and season are in steps."""
-
-    name: str
-    panel: Panel
-    horizons: tuple[int, ...]
-    season: int
-    protocol: str
-
-
-def berlin(folder: Path, quantity: str = "flow") -> Recording:
-    """The cross-sections of Berlin whose flow is present in at least 80 % of all hours.
-
-    Times are local clock hours without a zone and are read as they stand; negative numbers mean no value.
-
-    Raises:
-        InputError: the archive is not in the folder, is no such archive, or has no such quantity.
-
-    """
-    path = folder / BERLIN_FILE if folder.is_dir() else folder
-    if quantity not in _QUANTITIES:
-        message = f"--quantity {quantity!r}: the Berlin recording has {', '.join(_QUANTITIES)}"
-        raise InputError(message)
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            time, names = archive["time"], archive["names"]
-            flow, values = archive["flow"], archive[quantity].astype(np.float64)
-    except (OSError, ValueError, KeyError) as error:
-        message = f"{path} cannot be read as the Berlin recording: {error}"
-        raise InputError(message) from error
-    kept = (np.isfinite(flow) & (flow >= 0)).mean(axis=0) >= BERLIN_PRESENT
-    values[values < 0] = np.nan
-    panel = Panel(
-        names=tuple(str(name) for name in names[kept]),
-        values=np.ascontiguousarray(values[:, kept].T),
-        start_us=int(time[0].astype("datetime64[us]").astype(np.int64)),
-        step_seconds=3600,
-        calendar=Calendar(country="DE", region="BE"),
-        nonnegative=True,
-    )
-    protocol = f"{quantity} of {panel.sensors} sections present in at least 80 % of hours; 70/10/20; masked"
-    return Recording(name="berlin_mq", panel=panel, horizons=(1, 3, 6, 12, 24), season=168, protocol=protocol)
-
-
-def wide_csv(
-    path: Path, *, freq: str | None, horizon: int | None, season: int | None, country: str | None, zone: str
-) -> Recording:
+def wide_csv(path: Path, protocol: str = "rolling", options: Options | None = None) -> Recording:
     """Any table: the first column is time, every other column one sensor.
 
     Args:
         path: a CSV file with a header; commas, semicolons, tabs or spaces between the fields.
-        freq: the step, such as `15min` or `1h`; None takes the commonest distance between times.
-        horizon: the furthest step ahead; None is a day.
-        season: the period of MASE in steps; None is a week, or a day where the recording is short.
-        country: ISO 3166, with a region after a hyphen where wanted (`DE-BE`), for public holidays.
-        zone: IANA time zone of times without one, in whose local days the profile is taken.
+        protocol: `rolling` is the only one.
+        options: `freq` is the step, such as `15min` or `1h`, else the commonest distance between times; `horizon` the
+            furthest step ahead, else a day; `season` the period of MASE in steps, else a week, or a day where the
+            recording is short; `country` ISO 3166, with a region after a hyphen where wanted (`DE-BE`), for public
+            holidays; `zone` the IANA time zone of times without one, in whose local days the profile is taken;
+            `test_share` the last part of the recording that is measured.
 
     Raises:
         InputError: what is wrong, in which row and column.
 
     """
-    calendar = _calendar(zone, country)
+    asked = options or Options()
+    calendar = _calendar(asked.zone, asked.country)
     names, times, cells = _table(path)
-    step = _step(freq, times, path)
+    step = _step(asked.freq, times, path)
     columns = (times - times.min()) // (step * 1_000_000)
     start = int(times.min()) // (step * 1_000_000) * step * 1_000_000
     length = int(columns.max()) + 1
@@ -113,12 +68,36 @@ def wide_csv(
         nonnegative=bool(np.nanmin(values, initial=0.0) >= 0),
     )
     day = panel.steps_per_day
-    furthest = horizon if horizon is not None else day
+    furthest = asked.horizon if asked.horizon is not None else day
     hours = (max(1, hour * 3600 // step) for hour in (1, 3, 6, 12, 24))
     horizons = tuple(sorted({1, furthest, *(lead for lead in hours if lead < furthest)}))
-    period = season if season is not None else (7 * day if length >= 28 * day else day)
-    protocol = f"{panel.sensors} series of {length} steps of {step} s; 70/10/20; masked; MASE period {period}"
-    return Recording(name=path.stem, panel=panel, horizons=horizons, season=period, protocol=protocol)
+    period = asked.season if asked.season is not None else (7 * day if length >= 28 * day else day)
+    train = (1 - asked.test_share) * _TRAIN_OF_REST
+    return Recording(
+        name=path.stem,
+        panel=panel,
+        protocol=rolling(
+            length,
+            horizons,
+            period,
+            description=(
+                f"{panel.sensors} series of {length} steps of {step} s; "
+                f"{train:.0%} training, last {asked.test_share:.0%} test; masked; MASE period {period}"
+            ),
+            name=protocol,
+            train=train,
+            test=asked.test_share,
+            stride=stride(panel, round(length * asked.test_share)),
+        ),
+    )
+
+
+def stride(panel: Panel, test_steps: int) -> int:
+    """1, or what keeps the origins of a long recording below 4,000; never a divisor of the day, so all hours count."""
+    wanted = max(1, -(-test_steps // _MOST_ORIGINS))
+    while wanted > 1 and panel.steps_per_day % wanted == 0:
+        wanted += 1
+    return wanted
 
 
 def _calendar(zone: str, country: str | None) -> Calendar:
