@@ -10,9 +10,11 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import msgspec
+from structlog.testing import capture_logs
 
 from ingest.decoders.catalogue import DIALECTS
 from ingest.decoders.checks import Limits
@@ -20,11 +22,15 @@ from ingest.decoders.memory import Memory
 from ingest.decoding import decode_all
 from ingest.packets import Arrived, MalformedPacketError, Stream
 from ingest.routing import Routing
+from ingest.spool import Spool
+from ingest.spool_frames import frames
 from services.domain import Message
 
 NOW_US: Final = 1_795_338_000_000_000  # 2026-11-22T09:00:00Z
 CASES: Final = Path(__file__).parents[1] / "cases" / "decode"
 MOST_MESSAGES: Final = 6
+MOST_READS: Final = 1_000
+SCRATCH: Final = "/dev/shm" if Path("/dev/shm").is_dir() else None
 MOST_SECONDS: Final = 2.0
 LONGEST_REASON: Final = 500
 BOMBS: Final = {
@@ -102,7 +108,30 @@ def packets(data: bytes) -> None:
     )
 
 
-TARGETS: Final[dict[str, Callable[[bytes], None]]] = {"decoders": decoders, "packets": packets}
+def spool(data: bytes) -> None:
+    """A segment file of any content is opened, read to its end and written on; what comes out was in it."""
+    with TemporaryDirectory(prefix="arterial-fuzz-", dir=SCRATCH) as folder, capture_logs():
+        (Path(folder) / f"{0:020d}.segment").write_bytes(data)
+        with Spool(Path(folder), most_bytes=1 << 26) as log:
+            assert all(record in data for record in _drained(log))
+            log.append([b"after"])
+            assert _drained(log) == [b"after"]
+            assert len(log) == 0
+
+
+TARGETS: Final[dict[str, Callable[[bytes], None]]] = {"decoders": decoders, "packets": packets, "spool": spool}
+
+
+def _drained(log: Spool) -> list[bytes]:
+    found: list[bytes] = []
+    for _ in range(MOST_READS):
+        chunk = log.read(most=100)
+        found += chunk.records
+        log.advance(chunk.end)
+        if not len(log):
+            return found
+    message = f"after {MOST_READS} reads {len(log)} records are left"
+    raise AssertionError(message)
 
 
 def messages(data: bytes) -> Iterator[tuple[str, bytes]]:
@@ -119,7 +148,13 @@ def messages(data: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def seeds(target: str) -> Iterator[tuple[str, bytes]]:
-    """Inputs to begin from, with a name for each: the cases of all dialects, as messages or as packets."""
+    """Inputs to begin from, with a name for each: the cases of all dialects, as messages, packets or records of a spool."""
+    if target == "spool":
+        for number in (0, 1, 7, 600):
+            records = [str(place).encode() * (place % 5) for place in range(number)]
+            yield f"{number}-records", b"".join(frames(records, 0))
+            yield f"{number}-records-twice", b"".join((*frames(records, 0), *frames(records, number)))
+        return
     for folder in sorted(folder for folder in CASES.glob("*/*") if folder.is_dir()):
         parts = [*sorted((folder / "before").glob("*")), folder]
         heard = [part for part in map(_message, parts) if len(part[0]) < 256 and len(part[1]) < 1 << 16]
