@@ -11,6 +11,9 @@ import typer
 
 from services.commands.output import AsJson, report
 
+_SWITCH_S = 0.0005
+"""A tenth of Python's own: measured in turn with it, a fifth more messages a second on two cores."""
+
 
 def ingest(
     *,
@@ -44,6 +47,8 @@ def ingest(
     if alone and settings.mqtt_share_group is not None:
         settings = as_member(settings, settings.mqtt_share_member)
     configure_logging(settings, "ingest" if alone else "ingest-group")
+    # Three threads share the interpreter; one that comes back from the network or the database waits this long for it.
+    sys.setswitchinterval(_SWITCH_S)
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
