@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from models.calendar_ridge import CalendarRidge
 from models.contract import Forecaster
 from models.ets import ETS
 from models.last_value import LastValue
+from models.network import Network
 from models.profile import Profile
 from models.profile_ridge import ProfileRidge
 from models.seasonal_naive import SeasonalNaive
@@ -17,11 +19,15 @@ CANDIDATES: Final[tuple[Forecaster, ...]] = (
     SeasonalNaive(days=7),
     Profile(),
     ProfileRidge(),
+    CalendarRidge(),
 )
 """Those that selection chooses from for every sensor of a city: vectorised, seconds for thousands of series."""
 
 FORECASTERS: Final[tuple[Forecaster, ...]] = (*CANDIDATES, ETS())
-"""All models; the last is fitted series by series and only measured, or used where a person asks for it."""
+"""Those that every recording is measured with; the last is fitted series by series, or where a person asks for it."""
+
+SPECIAL: Final[tuple[Forecaster, ...]] = (Network(),)
+"""Those for data of one sort: short steps on a road network."""
 
 
 def forecaster(name: str) -> Forecaster:
@@ -31,8 +37,8 @@ def forecaster(name: str) -> Forecaster:
         KeyError: there is none; the message lists those there are.
 
     """
-    for one in FORECASTERS:
+    for one in (*FORECASTERS, *SPECIAL):
         if one.name == name:
             return one
-    message = f"no model {name!r}; there are {', '.join(one.name for one in FORECASTERS)}"
+    message = f"no model {name!r}; there are {', '.join(one.name for one in (*FORECASTERS, *SPECIAL))}"
     raise KeyError(message)

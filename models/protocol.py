@@ -156,11 +156,12 @@ def windows(
     name: str,
     description: str,
     validation_steps: int,
+    validation_stride: int,
     refit: int | None = None,
 ) -> Protocol:
     """The last `count` windows of `horizon` steps that do not overlap; each is forecast from everything before it.
 
-    Validation origins lie in the `validation_steps` before the first window.
+    Validation origins lie in the `validation_steps` before the first window, `validation_stride` apart.
     """
     test = length - horizon * np.arange(count, 0, -1)
     train_end = int(test[0]) - validation_steps
@@ -169,7 +170,7 @@ def windows(
         description=description,
         horizons=(horizon,),
         train_end=train_end,
-        validation=validation_origins(train_end, int(test[0])),
+        validation=np.arange(train_end, int(test[0]), validation_stride),
         test=test,
         season=season,
         span=Span.THROUGH,

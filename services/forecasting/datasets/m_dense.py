@@ -20,7 +20,7 @@ M_DENSE_FILE: Final = "sp_data.csv"
 _START_US: Final = 1_514_764_800_000_000  # 2018-01-01 00:00; local clock hours, read as they stand
 _MOST_WINDOWS: Final = 20
 _DAY: Final = 24
-_VALIDATION_DAYS: Final = 120
+_VALIDATION_DAYS: Final = 364
 _GIFT: Final = "GIFT-Eval, SalesforceAIResearch/gift-eval@4fd98a9 results/*/all_results.csv"
 _FEV: Final = "fev-bench, autogluon/fev benchmarks/fev_bench/results"
 
@@ -111,6 +111,8 @@ def m_dense(path: Path, protocol: str, options: Options) -> Recording:
             name=protocol,
             description=described,
             validation_steps=_VALIDATION_DAYS * _DAY,
+            validation_stride=2 * _DAY,  # windows begin at midnight, so do these
+            refit=7 * _DAY,
         ),
         published=tuple(
             Published(model=name, horizon=task.horizon, metrics={"mase": value}, source=task.source)
