@@ -8,6 +8,7 @@ from models.calendar_ridge import CalendarRidge
 from models.contract import Forecaster
 from models.ets import ETS
 from models.last_value import LastValue
+from models.long_linear import LongLinear
 from models.network import Network
 from models.profile import Profile
 from models.profile_ridge import ProfileRidge
@@ -26,8 +27,8 @@ CANDIDATES: Final[tuple[Forecaster, ...]] = (
 FORECASTERS: Final[tuple[Forecaster, ...]] = (*CANDIDATES, ETS())
 """Those that every recording is measured with; the last is fitted series by series, or where a person asks for it."""
 
-SPECIAL: Final[tuple[Forecaster, ...]] = (Network(),)
-"""Those for data of one sort: short steps on a road network."""
+SPECIAL: Final[tuple[Forecaster, ...]] = (Network(), LongLinear())
+"""Those for data of one sort: short steps on a road network; far horizons of measurements without a calendar."""
 
 
 def forecaster(name: str) -> Forecaster:

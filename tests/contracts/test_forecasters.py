@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.calendar import Calendar
-from models.catalogue import CANDIDATES, FORECASTERS
+from models.catalogue import CANDIDATES, FORECASTERS, SPECIAL
 from models.contract import Forecaster
 from models.panel import Panel, Values
 from models.selection import select
@@ -17,7 +17,7 @@ BERLIN = Calendar(zone="Europe/Berlin", country="DE", region="BE")
 START_US = 1_757_894_400_000_000  # Monday 2025-09-15 00:00 UTC: the history crosses the end of summer time
 DAYS, STEPS = 49, 24
 
-every_model = pytest.mark.parametrize("model", FORECASTERS, ids=lambda one: one.name)
+every_model = pytest.mark.parametrize("model", [*FORECASTERS, *SPECIAL], ids=lambda one: one.name)
 
 
 def city(sensors: int = 4, days: int = DAYS, step_seconds: int = 3600) -> Panel:
@@ -192,4 +192,5 @@ def test_selected_quantiles_are_ordered_finite_and_nobodys_business(bad: str) ->
 
 
 def test_names_are_unique() -> None:
-    assert len({model.name for model in FORECASTERS}) == len(FORECASTERS)
+    every = (*FORECASTERS, *SPECIAL)
+    assert len({model.name for model in every}) == len(every)
