@@ -137,8 +137,8 @@ class _KindsOfDay:
         gram = (centred * weights[:, None]).T @ centred
         gram += np.diag([_WEEKDAY_PENALTY] * WEEKDAYS + [penalty] * (features.shape[1] - WEEKDAYS))
         solver = np.linalg.solve(gram, (centred * weights[:, None]).T)
-        flat = grid.reshape(count, -1)
-        explained = _start(grid, features).reshape(count, -1)
+        flat = grid.reshape(count, sensors * slots)
+        explained = _start(grid, features).reshape(count, sensors * slots)
         coefficients, mean = np.zeros((features.shape[1], flat.shape[1])), np.zeros(flat.shape[1])
         for _ in range(_ROUNDS if count else 0):
             left = flat - explained

@@ -8,6 +8,7 @@ from models.calendar_ridge import CalendarRidge
 from models.contract import Forecaster
 from models.ets import ETS
 from models.last_value import LastValue
+from models.load_ridge import LoadRidge
 from models.long_linear import LongLinear
 from models.network import Network
 from models.profile import Profile
@@ -24,7 +25,7 @@ CANDIDATES: Final[tuple[Forecaster, ...]] = (
 )
 """Those that selection chooses from for every sensor of a city: vectorised, seconds for thousands of series."""
 
-FORECASTERS: Final[tuple[Forecaster, ...]] = (*CANDIDATES, ETS())
+FORECASTERS: Final[tuple[Forecaster, ...]] = (*CANDIDATES, LoadRidge(), ETS())
 """Those that every recording is measured with; the last is fitted series by series, or where a person asks for it."""
 
 SPECIAL: Final[tuple[Forecaster, ...]] = (Network(), LongLinear())

@@ -8,6 +8,7 @@ from typing import Final
 from services.errors import InputError
 from services.forecasting.datasets import m_dense
 from services.forecasting.datasets.berlin import berlin
+from services.forecasting.datasets.gb_load import gb_load
 from services.forecasting.datasets.recording import DataSet, Options, Recording
 from services.forecasting.datasets.wide_csv import wide_csv
 
@@ -15,6 +16,7 @@ DATASETS: Final = {
     one.name: one
     for one in (
         DataSet(name="berlin_mq", protocols=("rolling",), load=berlin),
+        DataSet(name="gb_load", protocols=("day-ahead",), load=gb_load),
         DataSet(name="m_dense", protocols=m_dense.PROTOCOLS, load=m_dense.m_dense),
         DataSet(name="wide-csv", protocols=("rolling",), load=wide_csv),
     )

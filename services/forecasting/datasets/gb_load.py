@@ -1,0 +1,89 @@
+"""Code concerned with the load of Great Britain's grid, half-hourly, 2011 to 2016, forecast day-ahead from midnight."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from models.calendar import Calendar
+from models.calendar_ridge import CalendarRidge
+from models.load_ridge import LoadRidge
+from models.panel import Panel
+from models.profile import Profile
+from models.protocol import Protocol, Span
+from models.seasonal_naive import SeasonalNaive
+from services.errors import InputError
+from services.forecasting.datasets.recording import Options, Recording
+
+GB_FILE: Final = "gb_load.parquet"
+_STEP_S: Final = 1800
+_DAY: Final = 48
+_TEST_DAYS: Final = 365
+_VALIDATION_DAYS: Final = 364
+_EARLY_US: Final = 3_600_000_000  # the file's stamps are an hour before true UTC
+_MODELS: Final = (SeasonalNaive(days=1), SeasonalNaive(days=7), Profile(), CalendarRidge(), LoadRidge())
+
+
+def gb_load(path: Path, protocol: str, options: Options) -> Recording:
+    """Load in MW; public holidays and some weeks are not in the file and are missing here.
+
+    Every local midnight of the last 365 days is an origin of 48 half-hours. Temperature is not used.
+
+    Raises:
+        InputError: the path does not hold such a file.
+
+    """
+    del options
+    file = path / GB_FILE if path.is_dir() else path
+    try:
+        table = pq.read_table(file, columns=["time_utc", "load_mw"])
+        times = table["time_utc"].to_numpy().astype("datetime64[us]").astype(np.int64) + _EARLY_US
+        load = table["load_mw"].to_numpy().astype(np.float64)
+    except (OSError, pa.ArrowException, KeyError) as error:
+        message = f"{file} cannot be read as a table of time_utc and load_mw: {error}"
+        raise InputError(message) from error
+    start = int(times.min()) // (_STEP_S * 1_000_000) * _STEP_S * 1_000_000
+    columns = (times - start) // (_STEP_S * 1_000_000)
+    values = np.full((1, int(columns.max()) + 1), np.nan)
+    values[0, columns] = load
+    panel = Panel(
+        names=("GB",),
+        values=values,
+        start_us=start,
+        step_seconds=_STEP_S,
+        calendar=Calendar(zone="Europe/London", country="GB", region="ENG"),
+        nonnegative=True,
+    )
+    _, slots = panel.local(0, panel.length)
+    midnights = np.flatnonzero(slots == 0)
+    midnights = midnights[midnights + _DAY <= panel.length]
+    if len(midnights) < 2 * _TEST_DAYS + _VALIDATION_DAYS:
+        message = f"{file}: {len(midnights)} whole days are too few; at least three years are needed"
+        raise InputError(message)
+    validation = midnights[-_TEST_DAYS - _VALIDATION_DAYS : -_TEST_DAYS]
+    return Recording(
+        name="gb_load",
+        panel=panel,
+        protocol=Protocol(
+            name=protocol,
+            description=(
+                f"24 h from each local midnight of the last {_TEST_DAYS} days, without temperature; "
+                f"chosen on the {_VALIDATION_DAYS} days before; fitted anew every 28 days"
+            ),
+            horizons=(_DAY,),
+            train_end=int(validation[0]),
+            validation=validation,
+            test=midnights[-_TEST_DAYS:],
+            season=7 * _DAY,
+            span=Span.THROUGH,
+            whole=True,
+            refit=28 * _DAY,
+            headline="mape",
+        ),
+        models=_MODELS,
+        candidates=tuple(one.name for one in _MODELS),
+    )
