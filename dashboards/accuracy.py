@@ -16,7 +16,7 @@ def accuracy(scores: Sequence[ScoreRow], unit: str) -> Component:
     """A table by lead time and a sentence that says who won."""
     if not scores:
         return emptiness.not_yet(
-            "No score yet", "A forecast is scored once its time has passed; the first scores come daily."
+            "No score yet", "A forecast is scored once its time has passed; scores come every hour."
         )
     rows = [
         [
@@ -24,6 +24,7 @@ def accuracy(scores: Sequence[ScoreRow], unit: str) -> Component:
             words.number(score.mae, 1),
             words.number(score.naive_mae, 1),
             _verdict(score),
+            words.number(score.mase, 2),
             words.percent(score.coverage_80),
             words.percent(score.coverage_90),
             words.number(score.n),
@@ -35,11 +36,12 @@ def accuracy(scores: Sequence[ScoreRow], unit: str) -> Component:
         f"Mean error [{unit}]",
         f"Last week's value [{unit}]",
         "Against it",
+        "MASE",
         "In 80 % band",
         "In 90 % band",
         "Scored",
     ]
-    listing = table(headings, rows, numeric=[1, 2, 4, 5, 6])
+    listing = table(headings, rows, numeric=[1, 2, 4, 5, 6, 7])
     return html.Div([html.P(conclusion(scores), className="below"), html.Div(listing, className="scroll", tabIndex=0)])
 
 
@@ -48,7 +50,7 @@ def conclusion(scores: Sequence[ScoreRow]) -> str:
     compared = [score for score in scores if score.naive_mae is not None]
     if not compared:
         return "There is nothing to compare with yet: a week of history is needed."
-    lost = [score for score in compared if score.naive_mae is not None and score.mae > score.naive_mae]
+    lost = [score for score in compared if (_gain(score) or 0) < 0]
     if not lost:
         return "Better than taking the value of the same time last week, at every lead time."
     if len(lost) == len(compared):
@@ -65,9 +67,16 @@ def lead_text(minutes: int) -> str:
 
 
 def _verdict(score: ScoreRow) -> Content:
-    if score.naive_mae is None or score.naive_mae == 0:
+    gain = _gain(score)
+    if gain is None:
         return tag("Nothing to compare", "quiet")
-    gain = 1 - score.mae / score.naive_mae
     if gain >= 0:
         return tag(f"{words.percent(gain)} better", "good", "good")
     return tag(f"{words.percent(-gain)} worse", "warning", "warning")
+
+
+def _gain(score: ScoreRow) -> float | None:
+    """By how much the forecast is closer than the naive, over the hours that both have where that is known."""
+    if score.skill is not None:
+        return score.skill
+    return 1 - score.mae / score.naive_mae if score.naive_mae else None

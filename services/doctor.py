@@ -232,10 +232,10 @@ def _dead_letters(connection: Connection) -> Iterator[Finding]:
 
 
 def _forecasts(connection: Connection, settings: Settings) -> Iterator[Finding]:
-    newest = health.newest_issue(connection)
+    newest = health.oldest_forecast(connection)
     if newest is None:
         yield Finding(
-            subject="forecasts", verdict="warning", fact="none has been issued", remedy="is `arterial worker` running?"
+            subject="forecasts", verdict="warning", fact="none has been issued within a day", remedy="is `arterial worker` running?"
         )
         return
     age = datetime.now(UTC) - newest
@@ -243,6 +243,6 @@ def _forecasts(connection: Connection, settings: Settings) -> Iterator[Finding]:
     yield Finding(
         subject="forecasts",
         verdict=verdict,
-        fact=f"the newest is {age.total_seconds() / 60:.0f} min old",
+        fact=f"none in use is older than {age.total_seconds() / 60:.0f} min",
         remedy=None if verdict == "ok" else "is `arterial worker` running? Its log has the reason",
     )

@@ -212,6 +212,9 @@ class Settings(BaseSettings):
     forecast_history_days: int = Field(
         default=56, ge=7, le=730, description="How much history the models are fitted to [days]."
     )
+    forecast_keep_days: int = Field(
+        default=30, ge=3, le=730, description="How long the first forecast of each hour is kept; others two days [days]."
+    )
 
     # Privacy
     privacy_epsilon_day: float = Field(

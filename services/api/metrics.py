@@ -62,6 +62,7 @@ class _Sessions(Collector):
         try:
             with self._pool.connection(timeout=_PATIENCE_S) as connection:
                 sessions = health.ingest_sessions(connection)
+                issued = health.oldest_forecast(connection)
         except (PoolTimeout, psycopg.Error):
             up.add_metric([], 0)
             yield up
@@ -89,3 +90,10 @@ class _Sessions(Collector):
             if session.heartbeat_at is not None:
                 beats.add_metric([session.client_id], max(0.0, now - session.heartbeat_at.timestamp()))
         yield from (messages, seen, beats)
+        age = GaugeMetricFamily(
+            "arterial_forecast_age_seconds",
+            "Age of the forecast now in use of whichever part of the city has the oldest; absent without any of a day.",
+        )
+        if issued is not None:
+            age.add_metric([], max(0.0, now - issued.timestamp()))
+        yield age

@@ -113,7 +113,11 @@ class ObservationPage(_Answer):
 ForecastRow = _row(
     "Forecast", "sensor kind quantity issued_at model state target_at q05 q10 q25 q50 q75 q90 q95", "reason"
 )
-Score = _row("Score", "kind quantity lead_minutes sensors n mae coverage_80 coverage_90", "naive_mae wape")
+Score = _row(
+    "Score",
+    "kind quantity lead_minutes sensors n mae coverage_80 coverage_90",
+    "naive_mae wape skill mase pinball coverage_50 district state observed_quality utc_day",
+)
 Presence = _row(
     "Presence",
     "cell hour suppressed release_key plan plan_version epsilon delta threshold ci95",
@@ -145,17 +149,18 @@ class ForecastPage(_Answer):
 
 
 class ScoreMeta(Count):
-    """The days that were scored."""
+    """The days that were scored, and what the rows are divided by."""
 
     since: str | None
     until: str | None
+    by: list[str]
 
 
 class ScorePage(_Answer):
-    """How forecasts did."""
+    """One page of how forecasts did."""
 
     data: list[Score]  # type: ignore[valid-type]  # made by create_model
-    next: None
+    next: str | None = Field(description="The next page, or null on the last one.")
     meta: ScoreMeta
 
 

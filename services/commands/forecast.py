@@ -23,6 +23,9 @@ def run(
     at: Annotated[
         str | None, typer.Option(help="Forecast from what had been received by then, such as 2026-11-22T08:00:00Z.")
     ] = None,
+    engine: Annotated[
+        str, typer.Option(help="Where: inline, local, local:4 (so many processes) or dask://host:port.")
+    ] = "inline",
     as_json: AsJson = False,
 ) -> None:
     """Forecast all sensors once and store the result; nothing issued before is overwritten.
@@ -33,6 +36,7 @@ def run(
 
     from services.commands.progress import progress_bar
     from services.errors import InputError
+    from services.forecasting.engine import engine_of
     from services.forecasting.run import forecast_all
     from services.settings import load_settings
     from services.storage import health
@@ -44,12 +48,13 @@ def run(
         message = f"--at {at!r} is not a time: write it like 2026-11-22T08:00:00Z"
         raise InputError(message) from error
     settings = load_settings()
+    chosen = engine_of(engine)
     with progress_bar("Forecasting") as progress:
-        done = forecast_all(settings, issued_at, progress)
+        done = forecast_all(settings, issued_at, progress, chosen)
         with connect(settings.role_dsn("jobs"), application="forecast") as connection:
             newest = health.newest_receipt(connection)
             if not done.series and issued_at is None and newest is not None:
-                done = forecast_all(settings, newest, progress)
+                done = forecast_all(settings, newest, progress, chosen)
             silent = health.without_forecast(connection, done.runs)
     lines = [
         f"Issued at {done.issued_at:%Y-%m-%d %H:%M:%S} UTC in {done.seconds:.1f} s.",
@@ -71,6 +76,7 @@ def run(
             "values": done.values,
             "states": done.states,
             "models": done.models,
+            "learnt": done.learnt,
             "skipped": done.skipped,
             "silent_sensors": silent,
             "seconds": round(done.seconds, 3),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.calendar import Calendar
-from models.panel import LARGEST, Panel
+from models.panel import LARGEST, Panel, Values
 from services.storage.panels import BUCKET_SECONDS, History, PanelSensor
 
 _STEPS: Final = (900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200, 86_400)
@@ -58,12 +59,7 @@ def to_panel(
     sensor, column, value = history.sensor_id[mine], column[mine], history.value[mine]
     present = np.unique(sensor)
     first = int(column.min()) if len(column) else int(end)
-    shape = (len(present), int(end) - first)
-    cell = np.searchsorted(present, sensor) * shape[1] + (column - first)
-    count = np.bincount(cell, minlength=shape[0] * shape[1])
-    total = np.bincount(cell, weights=value, minlength=shape[0] * shape[1])
-    with np.errstate(invalid="ignore"):
-        values = np.where(count > 0, total / np.maximum(count, 1), np.nan).reshape(shape)
+    values = _means(sensor, column - first, value, present, int(end) - first)
     return Panel(
         names=tuple(str(one) for one in present),
         values=values,
@@ -72,3 +68,38 @@ def to_panel(
         calendar=calendar,
         nonnegative=nonnegative,
     )
+
+
+def extended(panel: Panel, recent: History | None, *, since_us: int, until_us: int) -> Panel:
+    """A panel with what is known now: from `since_us`, a UTC midnight, on as in `recent`, up to `until_us`.
+
+    `recent` may hold other sensors too; None is nothing known since.
+    """
+    first = max(0, (since_us - panel.start_us) // panel.step_us)
+    end = until_us // panel.step_us - panel.start_us // panel.step_us
+    values = np.full((panel.sensors, end), np.nan)
+    values[:, : min(first, end)] = panel.values[:, : min(first, end)]
+    if recent is not None:
+        named = np.array([int(name) for name in panel.names], dtype=np.int64)
+        column = (recent.bucket_us - panel.start_us) // panel.step_us
+        mine = np.isin(recent.sensor_id, named) & (column >= first) & (column < end) & (np.abs(recent.value) <= LARGEST)
+        values[:, first:] = _means(
+            recent.sensor_id[mine], column[mine] - first, recent.value[mine], named, max(0, end - first)
+        )
+    return replace(panel, values=values, part_of_checked=True)
+
+
+def _means(
+    sensor: NDArray[np.int32],
+    column: NDArray[np.int64],
+    value: NDArray[np.float64],
+    present: NDArray[np.integer[Any]],
+    width: int,
+) -> Values:
+    """The mean value of each of `present`, in order of their numbers, in each of `width` columns; NaN where none is."""
+    shape = (len(present), width)
+    cell = np.searchsorted(present, sensor) * width + column
+    count = np.bincount(cell, minlength=shape[0] * width)
+    total = np.bincount(cell, weights=value, minlength=shape[0] * width)
+    with np.errstate(invalid="ignore"):
+        return np.where(count > 0, total / np.maximum(count, 1), np.nan).reshape(shape)

@@ -9,21 +9,20 @@ from services.settings import Settings
 from services.storage import forecasts
 from services.storage.database import connect
 
-_LATE: Final = timedelta(hours=6)  # readings up to this late still change a day's scores
+_DAYS: Final = forecasts.KEEP_ALL // timedelta(days=1)  # further back most forecasts have been thinned out
 
 
 def score_closed_hours(settings: Settings, now: datetime) -> int:
-    """Score all forecasts about hours that have closed, for today and, while late readings come in, yesterday.
-
-    Rows are sums over a UTC day and are written anew each time, so repeating changes nothing.
+    """Add every hour that has closed to the scorecard, once; a day that late readings have completed, once more as a whole.
 
     Returns:
         How many rows were written.
 
     """
     closed = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-    days = {(closed - timedelta(hours=1)).date(), (closed - _LATE).date()}
-    with connect(settings.role_dsn("jobs"), application="score") as connection:
-        written = sum(forecasts.score_day(connection, day, closed=closed) for day in sorted(days))
-        connection.commit()
+    written = 0
+    for back in range(_DAYS, -1, -1):
+        with connect(settings.role_dsn("jobs"), application="score") as connection:
+            written += forecasts.score_day(connection, (closed - timedelta(days=back)).date(), closed=closed)
+            connection.commit()
     return written

@@ -2,13 +2,17 @@
 
 Jobs wait in PostgreSQL (procrastinate). A job's lock keeps two of a kind from running at once, its queueing lock keeps
 late ones from piling up. Nothing a job does is half done: each writes in transactions, so a killed worker costs a run.
+A forecast of the city is a round of jobs, one per shard: workers on any number of machines share them, a shard that fails
+is tried again and holds up no other, and the database stores a shard once per round whoever was asked however often.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import procrastinate
 import psycopg
@@ -23,31 +27,38 @@ from services.storage.database import first_line
 log = structlog.get_logger()
 
 FORECAST = "forecast"
+TRAIN = "train"
 RELEASE = "release"
 SENSOR_HEALTH = "sensor-health"
 _QUEUE = "city"
 _FINISHED_KEPT_HOURS = 24
 _STALLED_AFTER_S = 60
+_FIRST = 10  # before learning, which takes longer and can wait
+_RETRY = procrastinate.RetryStrategy(max_attempts=3, wait=5, linear_wait=15)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """A job, when it is due (cron, UTC) and what it does."""
+    """A job, when it is due (cron, UTC) and what it does: once for the city, or once for each shard of it."""
 
     name: str
     cron: str
-    do: Callable[[Settings], None]
+    do: Callable[[Settings], None] | None = None
+    per_shard: Callable[[Settings, int, datetime], None] | None = None
+    priority: int = 0
 
 
 def timetable(settings: Settings) -> tuple[Job, ...]:
     """All jobs that are due by the clock; a forecast a minute after the quarter, when its last interval has arrived."""
+    quarters = f"1-59/{settings.forecast_every_minutes} * * * *"
     return (
-        Job(name=FORECAST, cron=f"1-59/{settings.forecast_every_minutes} * * * *", do=tasks.forecast),
+        Job(name=FORECAST, cron=quarters, per_shard=tasks.forecast_shard, priority=_FIRST),
+        Job(name=TRAIN, cron="20 1 * * *", per_shard=tasks.train_shard),
         Job(name=SENSOR_HEALTH, cron="*/5 * * * *", do=tasks.judge_sensors),
         Job(name="score", cron="7 * * * *", do=tasks.compare_with_what_happened),
         Job(name=RELEASE, cron="10 * * * *", do=tasks.publish),
         Job(name="destroy-personal", cron="40 * * * *", do=tasks.destroy_personal),
-        Job(name="forget", cron="50 3 * * *", do=tasks.forget),
+        Job(name="forget", cron="50 * * * *", do=tasks.forget),
     )
 
 
@@ -76,11 +87,49 @@ def make_app(settings: Settings) -> procrastinate.App:
 
 
 def _register(app: procrastinate.App, job: Job, settings: Settings) -> None:
+    if job.do is not None:
+        due: Callable[..., object] = _once(job.do, settings)
+    if job.per_shard is not None:
+        due = _round(app, job, settings)
+        app.task(name=_shard_job(job.name), queue=_QUEUE, retry=_RETRY)(_one_shard(job.per_shard, settings))
+    make = app.task(name=job.name, queue=_QUEUE, lock=job.name, queueing_lock=job.name, priority=job.priority)
+    app.periodic(cron=job.cron)(make(due))
+
+
+def _once(do: Callable[[Settings], None], settings: Settings) -> Callable[[int], None]:
     def due(timestamp: int) -> None:
         del timestamp
-        job.do(settings)
+        do(settings)
 
-    app.periodic(cron=job.cron)(app.task(name=job.name, queue=_QUEUE, lock=job.name, queueing_lock=job.name)(due))
+    return due
+
+
+def _one_shard(do: Callable[[Settings, int, datetime], None], settings: Settings) -> Callable[[int, int], None]:
+    def work(shard: int, due: int) -> None:
+        do(settings, shard, datetime.fromtimestamp(due, UTC))
+
+    return work
+
+
+def _round(app: procrastinate.App, job: Job, settings: Settings) -> Callable[[int], Awaitable[None]]:
+    """Ask for every shard, unless its job of the last round is waiting still: that one will see what is known then."""
+    name = _shard_job(job.name)
+
+    async def due(timestamp: int) -> None:
+        for shard in await asyncio.to_thread(tasks.shards, settings):
+            lock = f"{name}-{shard}"
+            one = app.configure_task(name, queue=_QUEUE, lock=lock, queueing_lock=lock, priority=job.priority)
+            try:
+                await one.defer_async(shard=shard, due=timestamp)
+            except procrastinate.exceptions.AlreadyEnqueued:
+                log.warning("the job of the last round is still waiting", job=name, shard=shard)
+
+    return due
+
+
+def _shard_job(name: str) -> str:
+    """The name of the job that does one shard of a round."""
+    return f"{name}-shard"
 
 
 def run_soon(settings: Settings, *names: str) -> None:
@@ -88,7 +137,7 @@ def run_soon(settings: Settings, *names: str) -> None:
 
     Args:
         settings: the database as role jobs.
-        names: `FORECAST`, `RELEASE`, `SENSOR_HEALTH`.
+        names: `FORECAST`, `TRAIN`, `RELEASE`, `SENSOR_HEALTH`.
 
     Raises:
         UnavailableError: the database does not answer.

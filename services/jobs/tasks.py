@@ -2,23 +2,49 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from services.forecasting import run, score
+from services.forecasting import score
+from services.forecasting import shard as shard_of_city
 from services.privacy import release, retention
 from services.settings import Settings
-from services.storage import dead_letters, forecasts, sensor_health
+from services.storage import dead_letters, forecasts, panels, sensor_health
 from services.storage.database import connect
 
 log = structlog.get_logger()
 
 
-def forecast(settings: Settings) -> None:
-    """Forecast every live sensor."""
-    done = run.forecast_all(settings)
-    log.info("forecast issued", series=done.series, states=done.states, seconds=round(done.seconds, 1))
+def shards(settings: Settings) -> list[int]:
+    """The shards the city has now."""
+    with connect(settings.role_dsn("jobs"), application="jobs") as connection:
+        return panels.shards(connection)
+
+
+def forecast_shard(settings: Settings, shard: int, due_at: datetime) -> None:
+    """Forecast one shard for a round of the timetable, with the models of the night where there are any."""
+    began = time.perf_counter()
+    done = shard_of_city.forecast_shard(settings, shard, due_at=due_at)
+    log.info(
+        "forecast issued",
+        shard=shard,
+        series=done.series,
+        learnt=done.learnt,
+        states=done.states,
+        seconds=round(time.perf_counter() - began, 1),
+    )
+    if done.skipped:
+        log.warning("no forecast came out", shard=shard, series=list(done.skipped[:20]), count=len(done.skipped))
+
+
+def train_shard(settings: Settings, shard: int, due_at: datetime) -> None:
+    """Learn the models of one shard from all that is known now."""
+    del due_at
+    began = time.perf_counter()
+    series = shard_of_city.train_shard(settings, shard)
+    log.info("models learnt", shard=shard, series=series, seconds=round(time.perf_counter() - began, 1))
 
 
 def compare_with_what_happened(settings: Settings) -> None:
@@ -48,5 +74,5 @@ def forget(settings: Settings) -> None:
     """Remove old forecasts and old dead letters."""
     now = datetime.now(UTC)
     with connect(settings.role_dsn("jobs"), application="jobs") as connection:
-        forecasts.forget(connection, now=now)
+        forecasts.forget(connection, now, timedelta(days=settings.forecast_keep_days))
         dead_letters.forget(connection, before=now - timedelta(days=settings.dead_letter_days))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from struct import pack
 from typing import Any, Final
 
 import numpy as np
@@ -61,3 +62,33 @@ def stamps(microseconds: NDArray[np.int64]) -> NDArray[np.int64]:
 def from_stamps(stored: NDArray[np.int64]) -> NDArray[np.int64]:
     """A binary `timestamptz` as microseconds since 1970."""
     return stored + _POSTGRES_EPOCH_US
+
+
+def stamp(microseconds: int) -> int:
+    """One time in microseconds since 1970 as PostgreSQL writes a `timestamptz`."""
+    return microseconds - _POSTGRES_EPOCH_US
+
+
+def field(value: bytes | None) -> bytes:
+    """One field of a row: its length and its bytes, or NULL."""
+    return pack(">i", -1) if value is None else pack(">i", len(value)) + value
+
+
+_FLOAT4: Final = 700  # the type's number in pg_type
+
+
+def array_fields(values: NDArray[np.float64]) -> bytes:
+    """One field of type `real[]` for each row of a finite matrix."""
+    rows, width = values.shape
+    made = np.empty(rows, dtype=[("head", ">i4", 6), ("items", [("length", ">i4"), ("value", ">f4")], width)])
+    made["head"] = (20 + 8 * width, 1, 0, _FLOAT4, width, 1)
+    made["items"]["length"] = 4
+    made["items"]["value"] = values
+    return made.tobytes()
+
+
+def read_array(sent: bytes, kind: str) -> NDArray[Any]:
+    """What `array_send` gives for an array without NULL, as numbers of a numpy type such as `f4`."""
+    item = np.dtype([("length", ">i4"), ("value", f">{kind}")])
+    items = np.frombuffer(sent, dtype=item, offset=20) if len(sent) > 20 else np.empty(0, dtype=item)
+    return np.asarray(items["value"].astype(kind))

@@ -5,28 +5,37 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from struct import pack
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from psycopg.rows import class_row
 
-from services.domain import QUANTILE_LEVELS, ForecastState
-from services.storage.binary import HEADER, TRAILER, record, stamps
+from services.domain import QUANTILE_LEVELS, ForecastState, to_us
+from services.storage.binary import HEADER, TRAILER, array_fields, field, stamp
 from services.storage.database import Connection
 from services.storage.queries import query
 
 LEADS = tuple(timedelta(minutes=minutes) for minutes in (15, 60, 180, 360, 720, 1440))
 """The lead times that are scored: from the issue step to the end of the target."""
 
-KEEP_ALL = timedelta(days=2)
-KEEP_HOURLY = timedelta(days=30)
+KEEP_ALL = timedelta(hours=56)
+"""A day is scored for good 30 hours after it began, from forecasts issued up to a day before that."""
+LATE = timedelta(hours=6)
+"""A day is scored once more when readings this late have come."""
+
+Dimension = Literal["district", "state", "quality", "day"]
+"""What the scorecard can be divided by besides kind, quantity and lead time."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewRun:
-    """What is said about a run once, for all its series."""
+    """What is said about a run once, for all its series; `due_at` is the round of the timetable, None for a person's."""
 
     issued_at: datetime
+    due_at: datetime | None = None
+    shard: int = 0
     kind: str
     step_seconds: int
     steps: int
@@ -39,7 +48,10 @@ class NewRun:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewSeries:
-    """One sensor's forecast of one quantity: `quantiles` is levels x steps, finite and ordered; `reason` is words."""
+    """One sensor's forecast of one quantity: `quantiles` is levels x steps, finite and ordered; `reason` is words.
+
+    `scale` is the mean absolute difference from the value a week before over the history, None where there is none.
+    """
 
     sensor_id: int
     quantity: str
@@ -48,6 +60,7 @@ class NewSeries:
     reason: str | None
     first_target_us: int
     quantiles: NDArray[np.float64]
+    scale: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,7 +109,7 @@ class TargetForecast:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunInfo:
-    """One run and how many of its series are in which state."""
+    """One round of a kind, over all its shards, and how many of its series are in which state."""
 
     id: int
     issued_at: datetime
@@ -113,7 +126,11 @@ class RunInfo:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ScoreRow:
-    """How forecasts of one quantity did at one lead time; `naive_mae` is the value of a week before, on its own count."""
+    """How forecasts of one quantity did at one lead time.
+
+    `naive_mae` is the mean absolute error of the value a week before, on its own count; `skill` is one minus the ratio of
+    both sums over the hours that have both. `district`, `state`, `observed_quality` and `utc_day` are None unless asked for.
+    """
 
     kind: str
     quantity: str
@@ -125,38 +142,56 @@ class ScoreRow:
     wape: float | None
     coverage_80: float
     coverage_90: float
+    skill: float | None = None
+    mase: float | None = None
+    pinball: float | None = None
+    coverage_50: float | None = None
+    district: str | None = None
+    state: str | None = None
+    observed_quality: str | None = None
+    utc_day: date | None = None
 
 
-def store(connection: Connection, run: NewRun, series: Sequence[NewSeries]) -> int:
-    """Write one run with all its series and values in the caller's transaction; returns its id."""
+def is_stored(connection: Connection, *, due_at: datetime, shard: int) -> bool:
+    """Whether a shard has been forecast for a round of the timetable."""
+    row = connection.execute(query("forecasts", "is_stored"), {"due_at": due_at, "shard": shard}).fetchone()
+    return bool(row and row[0])
+
+
+def store(connection: Connection, run: NewRun, series: Sequence[NewSeries]) -> int | None:
+    """Write one run with all its series in the caller's transaction.
+
+    Returns:
+        Its id; None when this shard has been stored for this round before, and nothing is written.
+
+    """
     with connection.cursor() as cursor:
         fields = {name: getattr(run, name) for name in NewRun.__slots__}
         row = cursor.execute(query("forecasts", "insert_run"), fields).fetchone()
         if row is None:
-            message = "INSERT … RETURNING gave no row"
-            raise AssertionError(message)
+            return None
         run_id = int(row[0])
+        issued_at = pack(">q", stamp(to_us(run.issued_at)))
+        step = pack(">i", run.step_seconds)
         with cursor.copy(query("forecasts", "copy_series")) as copy:
-            for one in series:
-                copy.write_row(
-                    (run_id, one.sensor_id, one.quantity, run.issued_at, one.model, str(one.state), one.reason)
-                )
-        with cursor.copy(query("forecasts", "copy_values")) as copy:
             copy.write(HEADER)
             for one in series:
-                copy.write(_value_records(run_id, run.step_seconds, one))
+                head = (
+                    pack(">q", run_id),
+                    pack(">i", one.sensor_id),
+                    one.quantity.encode(),
+                    issued_at,
+                    one.model.encode(),
+                    str(one.state).encode(),
+                    None if one.reason is None else one.reason.encode(),
+                    pack(">q", stamp(one.first_target_us)),
+                    step,
+                    None if one.scale is None else pack(">f", one.scale),
+                )
+                count = pack(">h", len(head) + len(QUANTILE_LEVELS))
+                copy.write(b"".join([count, *map(field, head), array_fields(one.quantiles)]))
             copy.write(TRAILER)
     return run_id
-
-
-def _value_records(run_id: int, step_seconds: int, one: NewSeries) -> bytes:
-    quantity = one.quantity.encode()
-    kind = record("i8", "i4", f"S{len(quantity)}", "i8", *["f4"] * len(QUANTILE_LEVELS))
-    steps = one.quantiles.shape[1]
-    rows = kind.blank(steps)
-    targets = one.first_target_us + np.arange(steps, dtype=np.int64) * step_seconds * 1_000_000
-    kind.fill(rows, [run_id, one.sensor_id, quantity, stamps(targets), *one.quantiles])
-    return rows.tobytes()
 
 
 def latest(
@@ -209,7 +244,7 @@ def at_target(
 def runs(
     connection: Connection, *, kind: str | None = None, since: datetime | None = None, limit: int = 100
 ) -> list[RunInfo]:
-    """The newest runs first, each with the count of its series by state."""
+    """The newest rounds first, each with the count of its series by state; the shards of one round are one."""
     with connection.cursor(row_factory=class_row(RunInfo)) as cursor:
         return cursor.execute(query("forecasts", "runs"), {"kind": kind, "since": since, "limit": limit}).fetchall()
 
@@ -223,8 +258,12 @@ def scorecard(
     district: str | None = None,
     since: date | None = None,
     until: date | None = None,
+    by: Sequence[Dimension] = (),
 ) -> list[ScoreRow]:
-    """How forecasts did by kind, quantity and lead time, over whole UTC days from `since` to `until`, both included."""
+    """How forecasts did, over whole UTC days from `since` to `until`, both included.
+
+    Rows are by kind, quantity, lead time and the dimensions of `by`, in that order, an unknown district first.
+    """
     with connection.cursor(row_factory=class_row(ScoreRow)) as cursor:
         return cursor.execute(
             query("forecasts", "scorecard"),
@@ -235,27 +274,45 @@ def scorecard(
                 "district": district,
                 "since": since,
                 "until": until,
+                "by": list(by),
             },
         ).fetchall()
 
 
 def score_day(connection: Connection, day: date, *, closed: datetime) -> int:
-    """Score the forecasts about one UTC day whose targets had ended by `closed`; returns the rows written. Repeatable."""
+    """Add to the scores of one UTC day what has ended by `closed`, a full hour, in the caller's transaction.
+
+    Every hour is added once, however often and by however many this is called. Once `LATE` has passed after the day's
+    end it is scored once more from its start, with the readings that came late, and is final.
+
+    Returns:
+        How many rows were written.
+
+    """
     start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    end = start + timedelta(days=1)
+    row = connection.execute(query("forecasts", "scored"), {"day": day, "start": start}).fetchone()
+    if row is None:
+        message = "INSERT … RETURNING gave no row"
+        raise AssertionError(message)
+    since, was_final = row
+    until, final = min(closed, end), closed >= end + LATE
+    if was_final or (until <= since and not final):
+        return 0
+    if final:
+        since = start
+        connection.execute(query("forecasts", "unscore"), {"day": day})
     written = connection.execute(
-        query("forecasts", "score_day"),
-        {
-            "start": start,
-            "closed": min(closed, start + timedelta(days=1)),
-            "leads": [lead // timedelta(minutes=1) for lead in LEADS],
-        },
+        query("forecasts", "score"),
+        {"day": day, "since": since, "until": until, "leads": [lead // timedelta(minutes=1) for lead in LEADS]},
     )
+    connection.execute(query("forecasts", "note_scored"), {"day": day, "until": until, "final": final})
     return written.rowcount
 
 
-def forget(connection: Connection, now: datetime) -> int:
-    """Remove old runs: all are kept `KEEP_ALL`, the first of each hour `KEEP_HOURLY`. Returns how many were removed."""
+def forget(connection: Connection, now: datetime, keep: timedelta = timedelta(days=30)) -> int:
+    """Remove old runs: all are kept `KEEP_ALL`, each shard's first of an hour `keep`. Returns how many were removed."""
     removed = connection.execute(
-        query("forecasts", "forget"), {"all_since": now - KEEP_ALL, "hourly_since": now - KEEP_HOURLY}
+        query("forecasts", "forget"), {"all_since": now - KEEP_ALL, "hourly_since": now - keep}
     )
     return removed.rowcount

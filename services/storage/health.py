@@ -75,6 +75,12 @@ def newest_issue(connection: Connection) -> datetime | None:
     return row[0] if row else None
 
 
+def oldest_forecast(connection: Connection) -> datetime | None:
+    """When the forecast now in use was issued of whichever part of the city has the oldest, None without any of a day."""
+    row = connection.execute(query("health", "oldest_forecast")).fetchone()
+    return row[0] if row else None
+
+
 def newest_receipt(connection: Connection) -> datetime | None:
     """When the reading with the newest stamp was received, None without readings."""
     row = connection.execute(query("health", "newest_receipt")).fetchone()

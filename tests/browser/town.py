@@ -186,26 +186,21 @@ def _forecasts(
             ).fetchone()
             assert run is not None
             targets = issued.timestamp() + 900 * np.arange(steps)
-            values, series = [], []
+            series = []
             for i, sensor in enumerate(ids):
                 for quantity in quantities:
                     centre, width = _centre(city, owner, i, sensor, quantity, targets, rng)
                     state = "degraded" if i == 3 else "stale" if i == 2 and kind == "traffic" else "normal"
                     reason = {"degraded": "too little history for the ridge", "stale": "silent for 3 hours"}.get(state)
-                    series.append((run[0], sensor, quantity, issued, "profile_ridge", state, reason))
                     grown = width * (0.4 + 0.6 * np.linspace(0, 1, steps))[:, None]
                     table = np.clip(centre[:, None] + grown * spread, 0, None)
-                    values += [
-                        (run[0], sensor, quantity, datetime.fromtimestamp(t, UTC), *map(float, row))
-                        for t, row in zip(targets, table, strict=True)
-                    ]
+                    said = (run[0], sensor, quantity, issued, "profile_ridge", state, reason, issued, 900)
+                    series.append((*said, *table.T.tolist()))
             with owner.cursor().copy(
-                "COPY forecast.series (run_id, sensor_id, quantity, issued_at, model, state, reason) FROM STDIN"
+                "COPY forecast.series (run_id, sensor_id, quantity, issued_at, model, state, reason, first_target_at,"
+                " step_seconds, q05, q10, q25, q50, q75, q90, q95) FROM STDIN"
             ) as copy:
                 for row in series:
-                    copy.write_row(row)
-            with owner.cursor().copy("COPY forecast.value FROM STDIN") as copy:
-                for row in values:
                     copy.write_row(row)
     for sensor, quantity in ((detectors[0], "flow_vph"), (feeders[0], "power_kw")):
         for lead, factor in ((15, 0.5), (60, 0.7), (180, 0.85), (360, 0.95), (720, 1.02), (1440, 1.06)):

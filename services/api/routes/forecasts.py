@@ -155,6 +155,7 @@ def _key(row: tuple[Any, ...]) -> _Key:
 
 @router.get("/forecasts/scorecard", responses=documented(ScorePage, *_FLAT_FORMATS), summary="How forecasts did")
 def read_scorecard(
+    request: Request,
     connection: ConnectionDep,
     now: Now,
     sensor: SensorsParam = None,
@@ -163,12 +164,24 @@ def read_scorecard(
     district: DistrictParam = None,
     since: Annotated[date | None, Query(description="First UTC day.", examples=["2026-11-01"])] = None,
     until: Annotated[date | None, Query(description="Last UTC day, included.")] = None,
+    by: Annotated[
+        list[forecasts.Dimension] | None,
+        Query(
+            description="Divide further: by district, state, quality, day; may be repeated.", examples=[["district"]]
+        ),
+    ] = None,
+    limit: Limit = None,
+    cursor: Cursor = None,
     format_: FlatFormatParam = None,
     accept: Accept = None,
 ) -> Response:
-    """Errors by kind, quantity and lead time beside those of the value a week before, whoever won."""
+    """Errors and coverage by kind, quantity and lead time beside those of the value a week before, whoever won.
+
+    Grows every hour by the forecasts about the hour that has closed.
+    """
     chosen = negotiate(accept, format_, _FLAT_FORMATS)
     found = require_sensors(connection, split_codes(sensor))
+    divided = sorted(set(by or ()))
     scores = forecasts.scorecard(
         connection,
         kind=kind,
@@ -177,7 +190,26 @@ def read_scorecard(
         district=district,
         since=since,
         until=until,
+        by=divided,
     )
+    scores.sort(key=_score_key)
+    question = fingerprint([list(found), kind, quantity, district, since, until, divided])
+    if cursor:
+        after = decode_cursor(cursor, question, (str, str, int, str, str, str, str))
+        scores = [score for score in scores if _score_key(score) > after]
+    following = None
+    if limit is not None or cursor or chosen is Format.JSON:
+        most = limit or DEFAULT_LIMIT
+        if len(scores) > most:
+            following = next_url(request, {"cursor": encode_cursor(_score_key(scores[most - 1]), question)})
+        scores = scores[:most]
     rows = list(map(attrgetter(*_SCORE_COLUMNS), scores))
-    meta = {"since": since, "until": until}
-    return list_response(chosen, _SCORE_COLUMNS, rows, name=f"arterial-scorecard-{now:%Y%m%dT%H%MZ}", meta=meta)
+    meta = {"since": since, "until": until, "by": divided}
+    name = f"arterial-scorecard-{now:%Y%m%dT%H%MZ}"
+    return list_response(chosen, _SCORE_COLUMNS, rows, name=name, meta=meta, following=following)
+
+
+def _score_key(score: ScoreRow) -> tuple[str, str, int, str, str, str, str]:
+    parts = (score.district, score.state, score.observed_quality, score.utc_day and score.utc_day.isoformat())
+    district, state, quality, day = (part or "" for part in parts)
+    return score.kind, score.quantity, score.lead_minutes, district, state, quality, day

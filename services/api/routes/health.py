@@ -29,7 +29,7 @@ probes = APIRouter(tags=["Health"])
 
 INGEST_SILENCE: Final = timedelta(seconds=60)
 HEARTBEAT_AGE: Final = timedelta(seconds=30)
-FORECAST_AGE: Final = timedelta(hours=1)
+FORECAST_AGE: Final = timedelta(minutes=20)
 _READINESS: Final[dict[int | str, dict[str, Any]]] = {200: {"model": Readiness}, 503: {"model": Readiness}}
 _PATIENCE_S: Final = 2.0
 _DEAD_LETTER: Final = tuple(field.name for field in fields(DeadLetter))
@@ -114,9 +114,13 @@ def _checks(connection: Connection, now: Now) -> list[Check]:
         "none has gone the whole way" if oldest is None else f"last went the whole way {_seconds(now - oldest)} s ago"
     )
     checks.append(Check(name="heartbeat", ok=fresh, required=False, detail=said))
-    issued = health.newest_issue(connection)
+    issued = health.oldest_forecast(connection)
     fresh = issued is not None and now - issued <= FORECAST_AGE
-    said = "none has been issued yet" if issued is None else f"newest is {_seconds(now - issued)} s old"
+    said = (
+        "none has been issued within a day"
+        if issued is None
+        else f"none in use is older than {_seconds(now - issued)} s"
+    )
     checks.append(Check(name="forecast", ok=fresh, required=False, detail=said))
     return checks
 

@@ -93,6 +93,23 @@ BEGIN
 END
 $$;
 
+CREATE TABLE forecast.fitted (
+    shard integer NOT NULL,
+    kind text NOT NULL,
+    quantity text NOT NULL,
+    step_seconds integer NOT NULL,
+    trained_at timestamp with time zone NOT NULL,
+    trained_to timestamp with time zone NOT NULL,
+    config_hash text NOT NULL,
+    digest text NOT NULL,
+    content bytea NOT NULL
+);
+ALTER TABLE ONLY forecast.fitted ALTER COLUMN content SET STORAGE EXTERNAL;
+
+COMMENT ON COLUMN forecast.fitted.digest IS 'SHA-256 of the content, by which a worker knows the copy on its own disk.';
+
+COMMENT ON COLUMN forecast.fitted.content IS 'Numbers and names only; nothing in it is ever executed.';
+
 CREATE TABLE forecast.run (
     id bigint NOT NULL,
     issued_at timestamp with time zone NOT NULL,
@@ -104,10 +121,14 @@ CREATE TABLE forecast.run (
     data_hash text NOT NULL,
     config_hash text NOT NULL,
     seconds real NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    due_at timestamp with time zone,
+    shard integer DEFAULT 0 NOT NULL
 );
 
 COMMENT ON COLUMN forecast.run.issued_at IS 'Only what had been received by then was used.';
+
+COMMENT ON COLUMN forecast.run.due_at IS 'The round the timetable asked for, one for all its shards; NULL when a person asked.';
 
 ALTER TABLE forecast.run ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME forecast.run_id_seq
@@ -129,10 +150,35 @@ CREATE TABLE forecast.score (
     naive_n integer NOT NULL,
     observed_sum double precision NOT NULL,
     inside_80 integer NOT NULL,
-    inside_90 integer NOT NULL
+    inside_90 integer NOT NULL,
+    state text DEFAULT 'normal'::text NOT NULL,
+    quality text DEFAULT 'good'::text NOT NULL,
+    compared_error double precision,
+    scaled_error double precision,
+    scaled_n integer DEFAULT 0 NOT NULL,
+    pinball double precision,
+    inside_50 integer,
+    CONSTRAINT score_quality_check CHECK ((quality = ANY (ARRAY['good'::text, 'questionable'::text]))),
+    CONSTRAINT score_state_check CHECK ((state = ANY (ARRAY['normal'::text, 'degraded'::text, 'stale'::text])))
 );
 
 COMMENT ON TABLE forecast.score IS 'Sums over the UTC day, so that any grouping divides sums and never averages ratios.';
+
+COMMENT ON COLUMN forecast.score.quality IS 'good: no reading of the target was bad (quality 4 or 9).';
+
+COMMENT ON COLUMN forecast.score.compared_error IS 'Sum of absolute errors where there was a value a week before, so that both stand on the same hours.';
+
+COMMENT ON COLUMN forecast.score.scaled_error IS 'Sum of absolute errors over forecast.series.scale.';
+
+COMMENT ON COLUMN forecast.score.pinball IS 'Sum of the mean pinball loss over the quantiles.';
+
+CREATE TABLE forecast.scored (
+    day date NOT NULL,
+    until timestamp with time zone NOT NULL,
+    final boolean DEFAULT false NOT NULL
+);
+
+COMMENT ON TABLE forecast.scored IS 'How far each UTC day has been scored; final: once more from the start, when late readings had come.';
 
 CREATE TABLE forecast.series (
     run_id bigint NOT NULL,
@@ -142,24 +188,47 @@ CREATE TABLE forecast.series (
     model text NOT NULL,
     state text NOT NULL,
     reason text,
+    first_target_at timestamp with time zone NOT NULL,
+    step_seconds integer NOT NULL,
+    scale real,
+    q05 real[] NOT NULL,
+    q10 real[] NOT NULL,
+    q25 real[] NOT NULL,
+    q50 real[] NOT NULL,
+    q75 real[] NOT NULL,
+    q90 real[] NOT NULL,
+    q95 real[] NOT NULL,
     CONSTRAINT series_state_check CHECK ((state = ANY (ARRAY['normal'::text, 'degraded'::text, 'stale'::text])))
-);
+)
+WITH (toast_tuple_target='8160');
+ALTER TABLE ONLY forecast.series ALTER COLUMN q05 SET STORAGE MAIN;
+ALTER TABLE ONLY forecast.series ALTER COLUMN q10 SET STORAGE MAIN;
+ALTER TABLE ONLY forecast.series ALTER COLUMN q25 SET STORAGE MAIN;
+ALTER TABLE ONLY forecast.series ALTER COLUMN q50 SET STORAGE MAIN;
+ALTER TABLE ONLY forecast.series ALTER COLUMN q75 SET STORAGE MAIN;
+ALTER TABLE ONLY forecast.series ALTER COLUMN q90 SET STORAGE MAIN;
+ALTER TABLE ONLY forecast.series ALTER COLUMN q95 SET STORAGE MAIN;
 
 COMMENT ON COLUMN forecast.series.issued_at IS 'As in the run, kept here so that the newest forecast of a sensor is one index look-up.';
 
-CREATE TABLE forecast.value (
-    run_id bigint NOT NULL,
-    sensor_id integer NOT NULL,
-    quantity text NOT NULL,
-    target_at timestamp with time zone NOT NULL,
-    q05 real NOT NULL,
-    q10 real NOT NULL,
-    q25 real NOT NULL,
-    q50 real NOT NULL,
-    q75 real NOT NULL,
-    q90 real NOT NULL,
-    q95 real NOT NULL
-);
+COMMENT ON COLUMN forecast.series.scale IS 'Mean absolute difference from the value a week before over the history learnt from; what MASE divides by.';
+
+CREATE VIEW forecast.value AS
+ SELECT series.run_id,
+    series.sensor_id,
+    series.quantity,
+    (series.first_target_at + ((((step.number - 1) * series.step_seconds))::double precision * '00:00:01'::interval)) AS target_at,
+    step.q05,
+    step.q10,
+    step.q25,
+    step.q50,
+    step.q75,
+    step.q90,
+    step.q95
+   FROM (forecast.series
+     CROSS JOIN LATERAL UNNEST(series.q05, series.q10, series.q25, series.q50, series.q75, series.q90, series.q95) WITH ORDINALITY step(q05, q10, q25, q50, q75, q90, q95, number));
+
+COMMENT ON VIEW forecast.value IS 'One row per target time; ask by run, or by sensor and issue time through forecast.series.';
 
 CREATE TABLE governance.budget (
     domain text NOT NULL,
@@ -550,17 +619,20 @@ CREATE TABLE sensing.traffic_hour (
     occupancy real
 );
 
+ALTER TABLE ONLY forecast.fitted
+    ADD CONSTRAINT fitted_pkey PRIMARY KEY (shard, kind, quantity, step_seconds);
+
 ALTER TABLE ONLY forecast.run
     ADD CONSTRAINT run_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY forecast.score
-    ADD CONSTRAINT score_pkey PRIMARY KEY (sensor_id, quantity, lead_minutes, day);
+    ADD CONSTRAINT score_pkey PRIMARY KEY (sensor_id, quantity, lead_minutes, day, state, quality);
+
+ALTER TABLE ONLY forecast.scored
+    ADD CONSTRAINT scored_pkey PRIMARY KEY (day);
 
 ALTER TABLE ONLY forecast.series
     ADD CONSTRAINT series_pkey PRIMARY KEY (sensor_id, quantity, issued_at, run_id);
-
-ALTER TABLE ONLY forecast.value
-    ADD CONSTRAINT value_pkey PRIMARY KEY (run_id, sensor_id, quantity, target_at);
 
 ALTER TABLE ONLY governance.budget
     ADD CONSTRAINT budget_pkey PRIMARY KEY (domain, day);
@@ -645,6 +717,8 @@ ALTER TABLE ONLY sensing.traffic
 
 CREATE INDEX run_issued_at ON forecast.run USING btree (issued_at);
 
+CREATE UNIQUE INDEX run_once ON forecast.run USING btree (due_at, kind, step_seconds, shard);
+
 CREATE INDEX series_run ON forecast.series USING btree (run_id);
 
 CREATE INDEX dead_letter_received_at_idx ON personal.dead_letter USING btree (received_at);
@@ -683,9 +757,6 @@ CREATE TRIGGER destruction_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON
 
 ALTER TABLE ONLY forecast.series
     ADD CONSTRAINT series_run_id_fkey FOREIGN KEY (run_id) REFERENCES forecast.run(id) ON DELETE CASCADE;
-
-ALTER TABLE ONLY forecast.value
-    ADD CONSTRAINT value_run_id_fkey FOREIGN KEY (run_id) REFERENCES forecast.run(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY governance.charge
     ADD CONSTRAINT charge_domain_day_fkey FOREIGN KEY (domain, day) REFERENCES governance.budget(domain, day);
@@ -731,16 +802,20 @@ REVOKE ALL ON FUNCTION sensing.ensure_month(month date) FROM PUBLIC;
 GRANT ALL ON FUNCTION sensing.ensure_month(month date) TO arterial_ingest;
 GRANT ALL ON FUNCTION sensing.ensure_month(month date) TO arterial_jobs;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE forecast.fitted TO arterial_jobs;
+
 GRANT SELECT,INSERT,DELETE ON TABLE forecast.run TO arterial_jobs;
 GRANT SELECT ON TABLE forecast.run TO arterial_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE forecast.score TO arterial_jobs;
 GRANT SELECT ON TABLE forecast.score TO arterial_api;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE forecast.scored TO arterial_jobs;
+
 GRANT SELECT,INSERT,DELETE ON TABLE forecast.series TO arterial_jobs;
 GRANT SELECT ON TABLE forecast.series TO arterial_api;
 
-GRANT SELECT,INSERT,DELETE ON TABLE forecast.value TO arterial_jobs;
+GRANT SELECT ON TABLE forecast.value TO arterial_jobs;
 GRANT SELECT ON TABLE forecast.value TO arterial_api;
 
 GRANT SELECT,INSERT ON TABLE governance.budget TO arterial_release;

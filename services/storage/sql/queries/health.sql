@@ -33,6 +33,12 @@ LEFT JOIN LATERAL (
 -- When the newest forecast was issued.
 SELECT max(issued_at) FROM forecast.run;
 
+-- name: oldest_forecast
+-- When the newest forecast of the shard was issued that has waited longest, among those of the last day.
+SELECT min(newest) FROM (
+    SELECT max(issued_at) AS newest FROM forecast.run WHERE issued_at > now() - interval '1 day' GROUP BY shard, kind
+) AS each;
+
 -- name: newest_receipt
 -- When the newest reading was received, by its stamp.
 SELECT max(at) FROM (

@@ -110,12 +110,12 @@ WHERE observed_at >= %(start)s AND observed_at < %(start)s + interval '15 minute
 GROUP BY sensor_id;
 
 -- name: city_forecast
--- The newest forecast of every sensor of a kind that had been issued by `now`, for targets in a window.
-WITH newest AS (
-    SELECT id, issued_at FROM forecast.run
-    WHERE kind = %(kind)s AND issued_at = (
-        SELECT max(issued_at) FROM forecast.run WHERE kind = %(kind)s AND issued_at <= %(now)s
-    )
+-- The newest forecast of every sensor of a kind that had been issued by `now`, for targets in a window. A forecast older
+-- than a day is none.
+WITH newest AS MATERIALIZED (
+    SELECT DISTINCT ON (shard, step_seconds) id FROM forecast.run
+    WHERE kind = %(kind)s AND issued_at <= %(now)s AND issued_at > %(now)s - interval '1 day'
+    ORDER BY shard, step_seconds, issued_at DESC, id DESC
 )
 SELECT
     v.sensor_id, (extract(epoch FROM v.target_at) * 1000000)::bigint AS target_us,

@@ -1,0 +1,95 @@
+"""Code concerned with turning what was learnt and what is known now into the series that are stored."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import catalogue
+from models.panel import Panel, Values
+from models.selection import Selected, select
+from services.domain import ForecastState
+from services.forecasting.states import Standing, standings
+from services.storage.forecasts import NewSeries
+
+_SIGNED: Final = frozenset({"power_kw"})  # a feeder with solar panels behind it can send power back
+_WEEK: Final = 7
+
+
+def never_negative(quantity: str) -> bool:
+    """Temperatures and power can be below zero; counts, speeds and concentrations cannot."""
+    return quantity not in _SIGNED and not quantity.endswith("_c")
+
+
+def learn(panel: Panel, steps: int) -> Selected:
+    """Choose and fit the models of a panel: what is done at night."""
+    return select(panel, steps, catalogue.CANDIDATES)
+
+
+def forecast_series(quantity: str, panel: Panel, selected: Selected, steps: int) -> tuple[list[NewSeries], list[str]]:
+    """The series of one panel from its end, and the names of rows for which no finite forecast came out.
+
+    Args:
+        quantity: what the panel holds.
+        panel: named by sensor number, the sensors of `selected` in the same order, up to now.
+        selected: what was learnt, now or in the night.
+        steps: how far ahead, at most as far as was learnt.
+
+    """
+    forecast = selected.intervals(panel, steps)
+    fallbacks: dict[str, Values] = {}
+    scales = weekly_scales(panel)
+    series, skipped = [], []
+    for k, standing in enumerate(standings(panel)):
+        quantiles = forecast.quantiles[:, k]
+        model = forecast.models[k]
+        if standing.model is not None and standing.model != model:
+            quantiles = quantiles + (_fallback(fallbacks, standing, panel, steps)[k] - forecast.points[k])
+            model = standing.model
+        if not np.isfinite(quantiles).all():
+            skipped.append(panel.names[k])
+            continue
+        series.append(
+            NewSeries(
+                sensor_id=int(panel.names[k]),
+                quantity=quantity,
+                model=model,
+                state=ForecastState(standing.state),
+                reason=standing.reason,
+                first_target_us=panel.end_us,
+                quantiles=_possible(quantiles, panel.values[k], signed=not panel.nonnegative, quantity=quantity),
+                scale=float(scales[k]) if np.isfinite(scales[k]) else None,
+            )
+        )
+    return series, skipped
+
+
+def weekly_scales(panel: Panel) -> NDArray[np.float64]:
+    """Each row's mean absolute difference from the value a week before, NaN where no pair is known.
+
+    What MASE divides by (Hyndman, Koehler 2006, doi:10.1016/j.ijforecast.2006.03.001), with the season of a week.
+    """
+    week = _WEEK * panel.steps_per_day
+    if panel.length <= week:
+        return np.full(panel.sensors, np.nan)
+    change = np.abs(panel.values[:, week:] - panel.values[:, :-week])
+    known = np.isfinite(change)
+    count = known.sum(axis=1)
+    total = np.where(known, change, 0.0).sum(axis=1)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def _fallback(made: dict[str, Values], standing: Standing, panel: Panel, steps: int) -> Values:
+    name = str(standing.model)
+    if name not in made:
+        made[name] = catalogue.forecaster(name).fit(panel, steps).forecast(panel, steps)
+    return made[name]
+
+
+def _possible(quantiles: Values, history: NDArray[np.float64], *, signed: bool, quantity: str) -> Values:
+    """The quantiles without values the sensor cannot have: power below zero only where power ever went below zero."""
+    if not signed or (quantity in _SIGNED and np.nanmin(history) >= 0):
+        return np.maximum(quantiles, 0.0)
+    return quantiles

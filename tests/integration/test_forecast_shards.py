@@ -1,0 +1,281 @@
+"""A city forecast in shards: learnt at night, refreshed by day, once each, whoever does it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import procrastinate
+import psycopg
+import pytest
+
+from services.domain import Kind
+from services.errors import InputError, UnavailableError
+from services.forecasting import keeping
+from services.forecasting.engine import Local, engine_of
+from services.forecasting.run import forecast_all
+from services.forecasting.shard import forecast_shard, train_shard
+from services.jobs import schedule, tasks
+from services.jobs.schedule import FORECAST, TRAIN, make_app, run_soon
+from services.settings import Settings
+from services.storage import forecasts, panels
+from services.storage.database import Connection, connect
+
+STEP = timedelta(minutes=15)
+
+
+def quarter(moment: datetime) -> datetime:
+    return moment.replace(minute=moment.minute // 15 * 15, second=0, microsecond=0)
+
+
+def add_street(owner: Connection, code: str, days: float, *, number: int | None = None, seed: int = 1) -> int:
+    """A detector with a daily rhythm and a drift up to now, rolled up."""
+    row = owner.execute(
+        "INSERT INTO sensing.sensor (id, code, kind, step_seconds) OVERRIDING SYSTEM VALUE"
+        " VALUES (coalesce(%s, nextval(pg_get_serial_sequence('sensing.sensor', 'id'))), %s, 'traffic', 900) RETURNING id",
+        [number, code],
+    ).fetchone()
+    assert row is not None
+    top = quarter(datetime.now(UTC))
+    count = int(days * 96)
+    rng = np.random.default_rng(seed)
+    drift = 0.0
+    with owner.cursor().copy(
+        "COPY sensing.traffic_15min (sensor_id, bucket, rows, good, flow_vph, speed_kmh) FROM STDIN"
+    ) as copy:
+        for k in range(count, 0, -1):
+            moment = top - k * STEP
+            drift = 0.98 * drift + rng.normal(0, 10)
+            flow = 300 - 200 * np.cos(2 * np.pi * (moment.hour + moment.minute / 60) / 24) + drift
+            copy.write_row((row[0], moment, 3, 3, flow, 50 - flow / 50))
+    return int(row[0])
+
+
+def told(settings: Settings) -> dict[tuple[str, str], tuple[str, np.ndarray[Any, Any]]]:
+    with connect(settings.role_dsn("api"), application="test") as connection:
+        found = forecasts.latest(connection)
+    return {(one.sensor, one.quantity): (one.model, np.array(one.quantiles)) for one in found}
+
+
+@pytest.fixture
+def steady() -> None:
+    """Time enough before the next quarter hour, or both forecasts of a test were about different times."""
+    left = 900 - datetime.now(UTC).timestamp() % 900
+    if left < 40:
+        threading.Event().wait(left + 1)
+
+
+def test_a_refresh_by_day_equals_learning_everything_anew(settings: Settings, owner: Connection, steady: None) -> None:
+    for k in range(3):
+        add_street(owner, f"det-{k}", 20, seed=k)
+    learnt = forecast_shard(settings, 0)
+    cold = told(settings)
+
+    refreshed = forecast_shard(settings, 0)
+
+    warm = told(settings)
+    assert (learnt.learnt, refreshed.learnt) == (6, 0)
+    assert refreshed.runs != learnt.runs
+    assert warm.keys() == cold.keys()
+    for key, (model, quantiles) in warm.items():
+        assert model == cold[key][0]
+        np.testing.assert_allclose(quantiles, cold[key][1], rtol=1e-6)
+
+
+def test_a_refresh_sees_what_came_since_and_never_what_was_learnt_twice(
+    settings: Settings, owner: Connection, steady: None
+) -> None:
+    sensor = add_street(owner, "det", 20)
+    train_shard(settings, 0)
+    forecast_shard(settings, 0)
+    before = told(settings)["det", "flow_vph"][1]
+    owner.execute(
+        "UPDATE sensing.traffic_15min SET flow_vph = flow_vph + 150 WHERE sensor_id = %s AND bucket > now() - interval '4 h'",
+        [sensor],
+    )
+
+    done = forecast_shard(settings, 0)
+
+    after = told(settings)["det", "flow_vph"][1]
+    assert done.learnt == 0
+    assert after[0, 3] > before[0, 3] + 50
+
+
+def test_new_and_filled_in_sensors_are_learnt_at_once_and_touch_no_other(
+    settings: Settings, owner: Connection, steady: None
+) -> None:
+    add_street(owner, "old", 20)
+    forecast_shard(settings, 0)
+    before = told(settings)["old", "flow_vph"][1]
+    fresh = add_street(owner, "fresh", 0.1)
+    owner.execute(
+        "INSERT INTO sensing.traffic_15min SELECT %s, now() - interval '3 days' - g * interval '45 min', 1, 1, 3e38, 'NaN'"
+        " FROM generate_series(1, 40) g",
+        [add_street(owner, "broken", 0.05)],
+    )
+
+    first = forecast_shard(settings, 0)
+
+    found = told(settings)
+    np.testing.assert_allclose(found["old", "flow_vph"][1], before, rtol=1e-6)
+    assert found["fresh", "flow_vph"][0] == "last_value"
+    assert first.learnt == 4
+    owner.execute("DELETE FROM sensing.traffic_15min WHERE sensor_id = %s", [fresh])
+    owner.execute(
+        "INSERT INTO sensing.traffic_15min SELECT %s, bucket, rows, good, flow_vph, speed_kmh FROM sensing.traffic_15min"
+        " JOIN sensing.sensor ON id = sensor_id AND code = 'old'",
+        [fresh],
+    )
+    forecast_shard(settings, 0)
+    assert told(settings)["fresh", "flow_vph"][0] != "last_value"
+
+
+def test_what_was_kept_is_used_only_while_it_is_whole_and_of_this_version(
+    settings: Settings, owner: Connection, steady: None
+) -> None:
+    add_street(owner, "det", 20)
+    forecast_shard(settings, 0)
+    folder = keeping.folder_of(settings.data_dir)
+    copies = sorted(folder.iterdir())
+    assert len(copies) == 2
+    for path in copies:
+        path.write_bytes(b"damaged")
+    assert forecast_shard(settings, 0).learnt == 0, "the database still has it"
+    for path in folder.iterdir():
+        path.unlink()
+    owner.execute("UPDATE forecast.fitted SET content = 'damaged'")
+    assert forecast_shard(settings, 0).learnt == 2
+    owner.execute("UPDATE forecast.fitted SET config_hash = 'another version'")
+    assert forecast_shard(settings, 0).learnt == 2
+    owner.execute("UPDATE forecast.fitted SET trained_to = trained_to - interval '3 days'")
+    assert forecast_shard(settings, 0).learnt == 2
+    assert forecast_shard(settings, 0).learnt == 0
+
+
+def test_a_shard_is_stored_once_per_round_whoever_is_asked(settings: Settings, owner: Connection) -> None:
+    add_street(owner, "det", 16)
+    train_shard(settings, 0)
+    due = datetime.now(UTC).replace(microsecond=0)
+
+    def ask(_: int) -> int:
+        try:
+            return len(forecast_shard(settings, 0, due_at=due).runs)
+        except psycopg.errors.SerializationFailure:  # the job is then tried again, and finds the round stored
+            return 0
+
+    with ThreadPoolExecutor(4) as pool:
+        stored = sum(pool.map(ask, range(4)))
+
+    assert stored == 1
+    assert forecast_shard(settings, 0, due_at=due).runs == ()
+    assert owner.execute("SELECT count(*) FROM forecast.run").fetchone() == (1,)
+
+
+async def _work(settings: Settings) -> None:
+    app = make_app(settings)
+    async with app.open_async():
+        await app.run_worker_async(wait=False, install_signal_handlers=False, listen_notify=False)
+
+
+def work(settings: Settings, workers: int = 1) -> None:
+    threads = [threading.Thread(target=lambda: asyncio.run(_work(settings))) for _ in range(workers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_a_round_is_shared_by_two_workers_and_each_shard_is_done_once(settings: Settings, owner: Connection) -> None:
+    far = 5 * panels.SHARD_SENSORS
+    for shard in range(3):
+        add_street(owner, f"det-{shard}", 1, number=far * shard + 7)
+    run_soon(settings, TRAIN)
+    work(settings, workers=2)
+    assert owner.execute("SELECT DISTINCT shard FROM forecast.fitted ORDER BY 1").fetchall() == [(0,), (5,), (10,)]
+
+    run_soon(settings, FORECAST)
+    work(settings, workers=2)
+    work(settings)
+
+    rounds = owner.execute(
+        "SELECT due_at, array_agg(shard ORDER BY shard) FROM forecast.run GROUP BY due_at"
+    ).fetchall()
+    assert rounds, "the timetable itself may have begun another round meanwhile"
+    assert all(shards == [0, 5, 10] for _, shards in rounds)
+    with connect(settings.role_dsn("api"), application="test") as connection:
+        told_of = [(one.normal + one.degraded, one.kind) for one in forecasts.runs(connection)]
+    assert told_of == [(6, "traffic")] * len(rounds)
+    statuses = owner.execute(
+        "SELECT DISTINCT status FROM jobs.procrastinate_jobs WHERE task_name = 'forecast-shard'"
+    ).fetchall()
+    assert statuses == [("succeeded",)]
+
+
+def test_a_failing_shard_is_tried_again_and_holds_up_no_other(
+    settings: Settings, owner: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    def fails_once(_: Settings, shard: int, due_at: datetime) -> None:
+        tried.append(shard)
+        if tried.count(0) == 1 and shard == 0:
+            message = "the database went away"
+            raise UnavailableError(message)
+
+    add_street(owner, "det-0", 0.1)
+    add_street(owner, "det-1", 0.1, number=panels.SHARD_SENSORS)
+    monkeypatch.setattr(tasks, "forecast_shard", fails_once)
+    monkeypatch.setattr(schedule, "_RETRY", procrastinate.RetryStrategy(max_attempts=3))
+    run_soon(settings, FORECAST)
+
+    work(settings)
+
+    assert sorted(set(tried)) == [0, 1]
+    rows = owner.execute("SELECT status, attempts FROM jobs.procrastinate_jobs WHERE task_name = 'forecast-shard'")
+    assert {("succeeded", 1), ("succeeded", 2)} == set(rows.fetchall())
+
+
+@pytest.mark.parametrize("engine", ["local", "dask"])
+def test_every_engine_gives_what_this_process_gives(
+    engine: str, settings: Settings, owner: Connection, steady: None
+) -> None:
+    for shard in range(2):
+        add_street(owner, f"det-{shard}", 16, number=shard * panels.SHARD_SENSORS + 1)
+    here = forecast_all(settings)
+    expected = told(settings)
+    if engine == "local":
+        there = forecast_all(settings, engine=Local(processes=2))
+    else:
+        distributed = pytest.importorskip("distributed", reason="pip install 'arterial[dask]'")
+        cluster = distributed.LocalCluster(
+            n_workers=1, threads_per_worker=2, processes=False, dashboard_address=":0", protocol="tcp"
+        )
+        with cluster:
+            address = cluster.scheduler_address.removeprefix("tcp://")
+            there = forecast_all(settings, engine=engine_of(f"dask://{address}"))
+
+    found = told(settings)
+    assert (there.series, there.learnt) == (here.series, 0) == (4, 0)
+    for key, (model, quantiles) in expected.items():
+        assert found[key][0] == model
+        np.testing.assert_allclose(found[key][1], quantiles, rtol=1e-6)
+
+
+@pytest.mark.parametrize("wrong", ["", "ray", "local:none", "local:0", "dask", "dask://host"])
+def test_other_engines_are_refused_in_words(wrong: str) -> None:
+    with pytest.raises(InputError, match="dask://host:port"):
+        engine_of(wrong)
+
+
+def test_neither_kinds_nor_shards_without_readings_matter(settings: Settings, owner: Connection) -> None:
+    owner.execute("INSERT INTO sensing.sensor (code, kind) VALUES ('never', 'energy')")
+
+    assert forecast_all(settings).series == 0
+    assert train_shard(settings, 0) == 0
+    with connect(settings.role_dsn("jobs"), application="test") as connection:
+        assert panels.shards(connection) == [0]
+        assert [one.code for one in panels.sensors(connection, Kind.ENERGY, 0)] == ["never"]
