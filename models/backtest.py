@@ -3,7 +3,7 @@
 A model is fitted to what precedes the part it forecasts and then handed, origin by origin, panels cut at the origin. It
 can not look ahead because there is nothing ahead. Which model serves which sensor at which lead times is chosen on the
 validation origins. Intervals come from the newest errors whose targets had been observed by then: those of the
-validation origins first, and week by week those of the test origins that have passed.
+validation origins first, and week by week those of the test origins that have passed (`models.adaptive`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import metrics
-from models.conformal import calibrate
+from models.adaptive import Errors, History, Issued, issue
 from models.contract import Fitted, Forecaster
 from models.leads import bands
 from models.panel import Panel, Values
@@ -26,14 +26,8 @@ from models.regimes import regimes
 from models.selection import choice_bands, choose, random_walk
 
 SELECTED: Final = "selected"
-LEVELS: Final = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
-"""Quantile levels of a backtest: those of every forecast and the two ends of the 95 % interval."""
-
-_INTERVALS: Final = {"0.8": (LEVELS.index(0.1), LEVELS.index(0.9)), "0.95": (0, len(LEVELS) - 1)}
 _RECALIBRATED_DAYS: Final = 7
-_WIDEST: Final = 24  # steps of a band of lead times whose errors are pooled
-
-Errors = NDArray[np.float32]
+_WIDEST: Final = 168  # steps of a band of lead times whose errors are pooled
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,7 +91,7 @@ def backtest(
         progress(done, len(models))
         trials[model.name] = _Trial(
             before=_errors(model, panel, protocol, protocol.validation, int(protocol.test[0]), scored),
-            test=_errors(model, panel, protocol, protocol.test, panel.length, scored),
+            test=_errors(model, panel, protocol, protocol.test, panel.length, scored, fitted_to=protocol.fitted_to),
         )
     names = [model.name for model in models if candidates is None or model.name in candidates]
     parts = choice_bands(protocol.leads, panel.steps_per_day)
@@ -118,9 +112,16 @@ def backtest(
 
 
 def _errors(
-    model: Forecaster, panel: Panel, protocol: Protocol, origins: Columns, end: int, scored: NDArray[np.int64]
+    model: Forecaster,
+    panel: Panel,
+    protocol: Protocol,
+    origins: Columns,
+    end: int,
+    scored: NDArray[np.int64],
+    *,
+    fitted_to: int | None = None,
 ) -> Errors:
-    """Errors of a model that is fitted before the first origin, and anew as often as the protocol says.
+    """Errors of a model that is fitted before the first origin or `fitted_to`, and anew as often as the protocol says.
 
     Targets from column `end` on are not looked at.
     """
@@ -130,7 +131,8 @@ def _errors(
     fitted_at = 0
     for k, origin in enumerate(origins):
         if fitted is None or (protocol.refit is not None and origin - fitted_at >= protocol.refit):
-            fitted, fitted_at = model.fit(panel.cut(int(origin)), steps), int(origin)
+            known = int(origin) if fitted is not None or fitted_to is None else fitted_to
+            fitted, fitted_at = model.fit(panel.cut(known), steps), int(origin)
         targets = int(origin) + leads
         inside = targets < end
         points = fitted.forecast(panel.cut(int(origin)), steps)[scored][:, leads[inside]]
@@ -157,6 +159,7 @@ class _Measured:
     panel: Panel
     protocol: Protocol
     truth: Errors
+    truth_before: Errors
     fallback: Values
     kinds: NDArray[np.int64]
     kinds_before: NDArray[np.int64]
@@ -174,24 +177,23 @@ class _Measured:
             nonnegative=panel.nonnegative,
         )
         every = regimes(panel, 0, panel.length + protocol.steps)
-        columns = protocol.test[:, None] + leads
-        inside = columns < panel.length
-        truth = np.where(inside, mine.values[:, np.where(inside, columns, 0)], np.nan).transpose(1, 0, 2)
         ends = protocol.test if protocol.windowed_mase else protocol.test[:1]
         naive = np.stack([metrics.naive_error(mine.values[:, :end], protocol.season) for end in ends])
         return cls(
             panel=mine,
             protocol=protocol,
-            truth=truth.astype(np.float32),
+            truth=_observed(mine, protocol.test, leads),
+            truth_before=_observed(mine, protocol.validation, leads),
             fallback=random_walk(mine.cut(begin), protocol.steps)[:, leads],
-            kinds=every[columns],
+            kinds=every[protocol.test[:, None] + leads],
             kinds_before=every[protocol.validation[:, None] + leads],
             naive=naive,
         )
 
     def results(self, name: str, trial: _Trial) -> list[Result]:
         """All horizons of one model."""
-        inside, lost, known = self._intervals(trial)
+        issued = self._intervals(trial)
+        inside, lost, known = issued.inside, issued.lost, issued.known
         protocol = self.protocol
         made = []
         for horizon in protocol.horizons:
@@ -240,58 +242,29 @@ class _Measured:
         }
         return made | ({"mse": made["rmse"] ** 2} if units is not None else {})
 
-    def _intervals(self, trial: _Trial) -> tuple[dict[str, Values], Values, Values]:
-        """Per test origin and lead: targets inside each interval, mean pinball loss, targets known; sums over sensors."""
+    def _intervals(self, trial: _Trial) -> Issued:
         protocol, leads = self.protocol, self.protocol.leads
-        shape = trial.test.shape[0], trial.test.shape[2]
-        inside = {key: np.zeros(shape) for key in _INTERVALS}
-        lost, known = np.zeros(shape), np.isfinite(trial.test).sum(axis=1).astype(np.float64)
-        every = np.concatenate([protocol.validation, protocol.test])
-        errors = np.concatenate([trial.before, trial.test])
-        kinds = np.concatenate([self.kinds_before, self.kinds])
-        newest = len(protocol.validation)
-        levels = np.array(LEVELS)[:, None, None]
-        for first, last in _weeks(protocol.test, _RECALIBRATED_DAYS * self.panel.steps_per_day):
-            now = protocol.test[first]
-            past = _spread(np.flatnonzero(every < now), every, newest)
-            seen = np.where((every[past, None] + leads < now)[:, None], errors[past], np.nan)
-            parts = (
-                [range(k, k + 1) for k in range(len(leads))] if protocol.span is Span.AT else bands(len(leads), _WIDEST)
-            )
-            conformal = calibrate(seen, self.fallback, parts, levels=LEVELS, regimes=kinds[past])
-            for k in range(first, last):
-                wrong, truth = trial.test[k], self.truth[k]
-                offsets = conformal.offsets[:, self.kinds[k], :, np.arange(len(leads))].transpose(1, 2, 0)
-                if self.panel.nonnegative:
-                    offsets = np.maximum(offsets, wrong - truth)  # no quantile below zero
-                missed = wrong - offsets
-                loss = np.maximum(levels * missed, (levels - 1) * missed).mean(axis=0)
-                lost[k] = np.where(np.isfinite(loss), loss, 0.0).sum(axis=0)
-                for key, (low, high) in _INTERVALS.items():
-                    inside[key][k] = ((missed[low] >= -_EXACT) & (missed[high] <= _EXACT)).sum(axis=0)
-        return inside, lost, known
+        history = History(
+            origins=np.concatenate([protocol.validation, protocol.test]),
+            leads=leads,
+            errors=np.concatenate([trial.before, trial.test]),
+            truth=np.concatenate([self.truth_before, self.truth]),
+            kinds=np.concatenate([self.kinds_before, self.kinds]),
+            first_test=len(protocol.validation),
+            nonnegative=self.panel.nonnegative,
+        )
+        alone = [range(k, k + 1) for k in range(len(leads))]  # leads far apart share no errors
+        parts = alone if protocol.span is Span.AT else bands(len(leads), _WIDEST)
+        steered = choice_bands(leads, self.panel.steps_per_day)
+        return issue(history, self.fallback, parts, steered, _RECALIBRATED_DAYS * self.panel.steps_per_day)
 
 
-_EXACT: Final = 1e-9
-
-
-def _weeks(origins: Columns, width: int) -> list[tuple[int, int]]:
-    """Runs of origins that lie within `width` steps, as (first, last + 1)."""
-    made, first = [], 0
-    while first < len(origins):
-        last = int(np.searchsorted(origins, origins[first] + width))
-        made.append((first, last))
-        first = last
-    return made
-
-
-def _spread(past: NDArray[np.int64], every: Columns, newest: int) -> NDArray[np.int64]:
-    """At most as many origins as validation has, spread over as long a time as validation took, the newest last."""
-    reach = every[newest - 1] - every[0]
-    recent = past[every[past] >= every[past[-1]] - reach]
-    places = np.linspace(0, len(recent) - 1, min(newest, len(recent))).astype(np.int64)
-    chosen: NDArray[np.int64] = recent[places]
-    return chosen
+def _observed(panel: Panel, origins: Columns, leads: Columns) -> Errors:
+    """What was observed at each lead after each origin (origins x sensors x leads), NaN beyond the end."""
+    columns = origins[:, None] + leads
+    inside = columns < panel.length
+    found = np.where(inside, panel.values[:, np.where(inside, columns, 0)], np.nan)
+    return found.transpose(1, 0, 2).astype(np.float32)
 
 
 def _day_bands(horizon: int, day: int) -> list[range]:

@@ -27,6 +27,7 @@ from models.regimes import Regime
 from services.domain import QUANTILE_LEVELS
 
 _WIDEST: Final = 16  # steps of a band of lead times
+_MOST_LEADS: Final = 24  # of a band whose errors are looked at
 _PRIOR: Final = 30.0  # as many origins as it takes for a sensor's own quantiles to weigh as much as the city's
 _REGIME_PRIOR: Final = 60.0  # the same for a sensor's own quantiles in one regime
 _NORMAL: Final = NormalDist()
@@ -76,14 +77,14 @@ def calibrate(
     scale = _mean_absolute(errors)
     centres, made = [], []
     for band in bands(steps, _WIDEST) if parts is None else parts:
-        cells = errors[:, :, band.start : band.stop].transpose(1, 0, 2)
+        leads = np.unique(np.linspace(band.start, band.stop - 1, _MOST_LEADS).astype(np.int64))
+        cells = errors[:, :, leads].transpose(1, 0, 2)
         typical = np.where(np.isnan(scale), fallback[:, band.start : band.stop].mean(axis=1), scale)
-        kinds = None if regimes is None else regimes[:, band.start : band.stop]
+        kinds = None if regimes is None else regimes[:, leads]
         made.append(_of_band(cells, typical, kinds, levels))
         centres.append((band.start + band.stop - 1) / 2)
-    leads = np.arange(steps)
     stacked = np.stack(made, axis=-1)
-    left, share = _between(np.array(centres), leads)
+    left, share = _between(np.array(centres), np.arange(steps))
     right = np.minimum(left + 1, len(centres) - 1)
     return Conformal(offsets=stacked[..., left] * (1 - share) + stacked[..., right] * share)
 
