@@ -74,6 +74,13 @@ class Usual:
         values = np.hstack([usual_before(panel, 0, weeks), usual_ahead(panel, ahead, weeks)])
         return cls(values=values, start_us=panel.start_us, weeks=weeks)
 
+    def newest(self, columns: int, panel: Panel) -> Usual:
+        """Only what a forecast from the panel's end or later looks at: its last `columns` and what comes after."""
+        first = max(0, panel.length - columns)
+        return Usual(
+            values=self.values[:, first:].copy(), start_us=self.start_us + first * panel.step_us, weeks=self.weeks
+        )
+
     def before(self, panel: Panel, first: int) -> Values:
         """As `usual_before`, from memory as far as it reaches."""
         offset = (panel.start_us - self.start_us) // panel.step_us

@@ -87,7 +87,7 @@ class ProfileRidge:
             ]
             coefficients.append(np.concatenate(solved, axis=1))
         return FittedProfileRidge(
-            usual=usual,
+            usual=usual.newest(_REACH_DAYS * panel.steps_per_day, panel),
             scale=scale,
             coefficients=tuple(coefficients),
             leads=tuple(bands_of_leads),
