@@ -59,6 +59,7 @@ class Protocol:
         season: the period of MASE in steps.
         span: what a horizon is measured on.
         whole: only origins count whose horizon ends inside the recording.
+        fitted_to: models of the test part are fitted to the columns before it; None is the first test origin.
         refit: after how many steps the models are fitted anew; None fits once per part.
         units: the scale of errors; None is the recording's own unit.
         headline: the metric a table is sorted by.
@@ -76,6 +77,7 @@ class Protocol:
     season: int
     span: Span = Span.AT
     whole: bool = False
+    fitted_to: int | None = None
     refit: int | None = None
     units: Units | None = None
     headline: str = "mae"
@@ -184,7 +186,10 @@ def windows(
 def every_origin(
     panel: Panel, horizons: tuple[int, ...], season: int, *, train_end: int, test: range, name: str, description: str
 ) -> Protocol:
-    """LTSF: every window whose targets all lie inside `test`, in standard deviations of the training part."""
+    """LTSF: every window whose targets all lie inside `test`, in standard deviations of the training part.
+
+    Models learn from the training part alone; the validation part is for choices.
+    """
     return Protocol(
         name=name,
         description=description,
@@ -195,6 +200,7 @@ def every_origin(
         season=season,
         span=Span.THROUGH,
         whole=True,
+        fitted_to=train_end,
         units=Units.of_training(panel, train_end),
         headline="mse",
     )
