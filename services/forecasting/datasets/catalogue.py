@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from services.errors import InputError
-from services.forecasting.datasets import m_dense
+from services.forecasting.datasets import ett, i5, los_loop, m_dense
 from services.forecasting.datasets.berlin import berlin
 from services.forecasting.datasets.gb_load import gb_load
 from services.forecasting.datasets.recording import DataSet, Options, Recording
@@ -18,6 +18,9 @@ DATASETS: Final = {
         DataSet(name="berlin_mq", protocols=("rolling",), load=berlin),
         DataSet(name="gb_load", protocols=("day-ahead",), load=gb_load),
         DataSet(name="m_dense", protocols=m_dense.PROTOCOLS, load=m_dense.m_dense),
+        DataSet(name="ett", protocols=(ett.LTSF,), load=ett.ett),
+        DataSet(name="los_loop", protocols=los_loop.PROTOCOLS, load=los_loop.los_loop),
+        DataSet(name="i5_sandiego", protocols=i5.PROTOCOLS, load=i5.i5),
         DataSet(name="wide-csv", protocols=("rolling",), load=wide_csv),
     )
 }
