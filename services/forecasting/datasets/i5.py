@@ -34,8 +34,8 @@ _REACH: Final = 10  # stations up and down the road that can matter
 def i5(path: Path, protocol: str, options: Options) -> Recording:
     """One direction: fitted to all recorded days but the last, whose every window is the test.
 
-    Choices are made on the last day of training, by models fitted to the days before that. Days need not follow each
-    other; what lies between is missing. Stamps are local clock time in spite of their `Z`. Imputed rows
+    Choices are made on the last day of training, by models fitted to the days before that, and between the two network
+    models alone, as one day says too little about one sensor. Days need not follow each other; what lies between is missing. Stamps are local clock time in spite of their `Z`. Imputed rows
     (`is_observed` 0) are missing. Speed in km/h, flow in vehicles an hour over all lanes, occupancy 0 to 1.
 
     Args:
@@ -81,6 +81,7 @@ def i5(path: Path, protocol: str, options: Options) -> Recording:
             season=_HOUR,
             whole=True,
             fitted_to=before + _DAY,
+            recalibrated=_HOUR,
         ),
         models=models,
         candidates=("network", "network_roads"),
