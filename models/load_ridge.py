@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.conformal import quantiles_of
 from models.contract import bounded
 from models.day_features import WEEKDAYS, day_features
 from models.panel import Panel, Values
@@ -23,7 +24,8 @@ _YEAR_DAYS: Final = 365.2425
 _HARMONICS: Final = (1, 2)
 _ENOUGH_FOR_YEAR: Final = 400  # days of history before the time of the year says anything
 _FEWEST: Final = 42  # days to learn from; fewer give the profile
-_FAR: Final = 8.0  # typical deviations beyond which a value is no load
+_NEARLY_ALL: Final = (0.02, 0.98)  # of the values, whose half distance is the unit
+_FAR: Final = 4.0  # units from the middle beyond which a value is no load
 _FILLS: Final = 4  # weeks looked back for a missing value
 _BLOCK: Final = 8_000_000
 
@@ -52,9 +54,9 @@ class LoadRidge:
     def fit(self, panel: Panel, steps: int) -> FittedLoadRidge:
         """Keep the history, scaled and filled."""
         centre = median(panel.values)
-        spread = median(np.abs(panel.values - centre[:, None]))
+        low, high = quantiles_of(panel.values, _NEARLY_ALL)
         wide = np.nanmax(np.abs(panel.values - centre[:, None]), axis=1, initial=0.0)
-        spread = np.where(spread > 0, spread, np.where(wide > 0, wide, 1.0))
+        spread = np.where(high > low, (high - low) / 2, np.where(wide > 0, wide, 1.0))
         return FittedLoadRidge(
             model=self, panel=panel, steps=steps, centre=np.nan_to_num(centre), spread=np.nan_to_num(spread, nan=1.0)
         )

@@ -1,0 +1,76 @@
+"""The calendar ridge and the load ridge on days made by hand."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from models.calendar import Calendar
+from models.calendar_ridge import CalendarRidge
+from models.day_features import FEATURES, day_features
+from models.load_ridge import LoadRidge
+from models.panel import Panel
+from services.domain import to_us
+
+GERMANY = Calendar(country="DE")
+START = datetime(2025, 1, 1, tzinfo=UTC)
+DAYS = 540
+
+
+def week(calendar: Calendar) -> Panel:
+    """Working days are worth 100, free days 40, at every hour, and the holidays of Germany are free; then noise."""
+    rng = np.random.default_rng(1)
+    first = to_us(START) // 86_400_000_000
+    free = GERMANY.day_types(np.arange(first, first + DAYS)) >= 5
+    values = np.repeat(np.where(free, 40.0, 100.0), 24) + rng.normal(0, 1, 24 * DAYS)
+    return Panel(names=("a",), values=values[None], start_us=to_us(START), step_seconds=3600, calendar=calendar)
+
+
+def place(month: int, day: int) -> int:
+    return (datetime(2026, month, day, tzinfo=UTC) - START).days * 24
+
+
+def test_features_of_a_bridge_day() -> None:
+    # Ascension Day 2026 is Thursday 14 May; the Friday after it is a bridge, Wednesday the day before a holiday
+    first = to_us(datetime(2026, 5, 13, tzinfo=UTC)) // 86_400_000_000
+    days = day_features(GERMANY, first, 4)
+    assert days.shape == (4, FEATURES)
+    assert days[:, :7].argmax(axis=1).tolist() == [2, 6, 4, 5]
+    assert days[:, 7:11].tolist() == [[0, 0, 1, 0], [1, 0, 0, 0], [0, 1, 0, 1], [0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize("model", [CalendarRidge(), LoadRidge()], ids=lambda one: one.name)
+def test_a_holiday_is_known_beforehand(model: CalendarRidge | LoadRidge) -> None:
+    panel = week(GERMANY)
+    end = place(5, 14)  # a Thursday on which nobody works
+    forecast = model.fit(panel.cut(end), 24).forecast(panel.cut(end), 24)
+    assert forecast[0] == pytest.approx(40, abs=8)
+    unaware = week(Calendar())
+    assert model.fit(unaware.cut(end), 24).forecast(unaware.cut(end), 24)[0].mean() > 80
+
+
+def test_what_lasts_is_carried_forward_and_one_broken_day_is_not() -> None:
+    panel = week(GERMANY)
+    values = panel.values.copy()
+    values[0, : 24 * DAYS] += 30 * np.repeat(np.arange(DAYS) // 45 % 2, 24)  # a level that lasts for weeks
+    end = place(6, 10)
+    lasting = Panel(names=("a",), values=values, start_us=panel.start_us, step_seconds=3600, calendar=GERMANY).cut(end)
+    expected = values[0, end : end + 24]
+    forecast = CalendarRidge().fit(lasting, 24).forecast(lasting, 24)[0]
+    assert np.abs(forecast - expected).mean() < 8
+    broken = values.copy()
+    broken[0, end - 96 : end - 72] = 5000.0
+    seen = Panel(names=("a",), values=broken, start_us=panel.start_us, step_seconds=3600, calendar=GERMANY).cut(end)
+    assert np.abs(CalendarRidge().fit(seen, 24).forecast(seen, 24)[0] - expected).mean() < 12
+
+
+def test_a_missing_week_is_bridged() -> None:
+    panel = week(GERMANY)
+    end = place(6, 10)
+    values = panel.values.copy()
+    values[0, end - 9 * 24 : end - 2 * 24] = np.nan
+    seen = Panel(names=("a",), values=values, start_us=panel.start_us, step_seconds=3600, calendar=GERMANY).cut(end)
+    for model in (CalendarRidge(), LoadRidge()):
+        assert model.fit(seen, 24).forecast(seen, 24)[0] == pytest.approx(100, abs=6)
