@@ -14,6 +14,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from types import TracebackType
 from typing import Final, Self
 
@@ -38,6 +39,7 @@ _NOT_OF_THE_MESSAGE: Final = "42"
 """A missing table, column or right: no message is to blame, and none must become a dead letter for it."""
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 2.0
+_END_PATIENCE_MS: Final = 2_000
 
 log = structlog.get_logger()
 
@@ -92,6 +94,8 @@ class Persistence:
         self._connection: Connection | None = None
         self._writer: Writer | None = None
         self._may_be_away = may_be_away
+        self._backend: tuple[int, datetime] | None = None
+        """The server process of the last connection: while it lives it holds the lock of the client id."""
         self._in_trouble = False
 
     def __enter__(self) -> Self:
@@ -244,7 +248,7 @@ class Persistence:
         """Open the connection, take the lock of the client id, and count from zero when it is the first time."""
         connection = connect(self._settings.role_dsn("ingest"), application="ingest", autocommit=True)
         self._connection = connection
-        if self._client_id is not None and not readings.lock_client(connection, self._client_id):
+        if self._client_id is not None and not self._lock(connection, self._client_id):
             connection.close()
             message = (
                 f"another ingest process is running with the client id {self._client_id!r}: "
@@ -259,6 +263,18 @@ class Persistence:
         self._writer = Writer(
             self._settings, connection, client_id=self._client_id, watch=self._watch, follower=self._follower
         )
+
+    def _lock(self, connection: Connection, client_id: str) -> bool:
+        """Take the lock of the client id, from an own connection too that the server has not noticed to be broken."""
+        if not readings.lock_client(connection, client_id):
+            if self._backend is None:
+                return False
+            readings.end_backend(connection, self._backend, patience_ms=_END_PATIENCE_MS)
+            if not readings.lock_client(connection, client_id):
+                return False
+            log.info("the connection before, which the server had not noticed to be broken, was ended")
+        self._backend = readings.own_backend(connection)
+        return True
 
     def _open_writer(self) -> Writer:
         if self._writer is None:

@@ -21,6 +21,8 @@ _KEEPALIVE: dict[str, Any] = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
 }
+_SERVER_KEEPALIVE = "-c tcp_keepalives_idle=15 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
+"""So that the server too notices a client that is gone, whose locks it holds for hours otherwise."""
 
 
 def connect(dsn: str, *, application: str, statement_timeout_s: int = 0, autocommit: bool = False) -> Connection:
@@ -36,7 +38,7 @@ def connect(dsn: str, *, application: str, statement_timeout_s: int = 0, autocom
         UnavailableError: the server does not answer, or refuses the role.
 
     """
-    options = f"-c timezone=UTC -c statement_timeout={statement_timeout_s}s -c lock_timeout=30s"
+    options = f"-c timezone=UTC -c statement_timeout={statement_timeout_s}s -c lock_timeout=30s {_SERVER_KEEPALIVE}"
     try:
         return psycopg.connect(
             dsn, autocommit=autocommit, application_name=f"arterial-{application}", options=options, **_KEEPALIVE

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import psycopg
 
 from services.domain import from_us
+from services.errors import StorageError
 from services.storage.database import Connection
 from services.storage.queries import query
 
@@ -19,6 +20,21 @@ def lock_client(connection: Connection, client_id: str) -> bool:
     """Take the lock of an ingest session until this connection closes; False when another process holds it."""
     row = connection.execute(query("ingest", "lock_client"), {"client_id": client_id}).fetchone()
     return row is not None and bool(row[0])
+
+
+def own_backend(connection: Connection) -> tuple[int, datetime]:
+    """The server process of this connection: its number and when it began."""
+    row = connection.execute(query("ingest", "own_backend")).fetchone()
+    if row is None:
+        message = "the server does not show the process of this connection"
+        raise StorageError(message)
+    return int(row[0]), row[1]
+
+
+def end_backend(connection: Connection, backend: tuple[int, datetime], *, patience_ms: int) -> None:
+    """End the server process of an earlier connection of this role: it may not have noticed that its client is gone."""
+    parameters = {"pid": backend[0], "backend_start": backend[1], "patience_ms": patience_ms}
+    connection.execute(query("ingest", "end_backend"), parameters)
 
 
 def start_session(connection: Connection, client_id: str) -> None:

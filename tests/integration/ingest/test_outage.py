@@ -421,6 +421,23 @@ def test_a_locked_table_does_not_hold_up_the_broker(live: Settings) -> None:
 
 
 @pytest.mark.mosquitto
+def test_a_connection_that_hangs_does_not_keep_the_lock_from_the_next(live: Settings) -> None:
+    holder = (
+        "SELECT pid FROM pg_locks JOIN pg_database ON oid = database WHERE datname = current_database() "
+        "AND locktype = 'advisory' AND granted"
+    )
+    with running(live):
+        begun(live)
+        first = ask(live, holder)
+        with connect(live.owner_dsn(), application="test") as blocking:
+            blocking.execute("LOCK TABLE sensing.traffic IN ACCESS EXCLUSIVE MODE")
+            publish(live, 1, 10)
+            until(lambda: ask(live, holder) not in {None, first}, "the lock is with a new connection", 10)
+            blocking.rollback()
+        settled(live, 11)
+
+
+@pytest.mark.mosquitto
 def test_what_is_lost_in_the_spool_is_told_message_by_message(live: Settings) -> None:
     """Personal messages that waited too long are erased, damaged ones set aside: each is a dead letter without bytes."""
     now_us, hour_us = time.time_ns() // 1_000, 3_600_000_000

@@ -2,6 +2,15 @@
 -- Take the lock of one ingest session for as long as this connection lives; false when another process holds it.
 SELECT pg_try_advisory_lock(hashtextextended('arterial-ingest:' || %(client_id)s, 0));
 
+-- name: own_backend
+-- Which server process this connection has; with its start, as numbers are used again.
+SELECT pid, backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid();
+
+-- name: end_backend
+-- End the server process of an earlier connection of the same role, and wait for that; without row when it is gone already.
+SELECT pg_terminate_backend(pid, %(patience_ms)s) FROM pg_stat_activity
+WHERE pid = %(pid)s AND backend_start = %(backend_start)s AND usename = current_user;
+
 -- name: start_session
 -- Begin counting anew: what an earlier process did not acknowledge is delivered again.
 INSERT INTO sensing.ingest_session (client_id, started_at, seen_at) VALUES (%(client_id)s, now(), now())
