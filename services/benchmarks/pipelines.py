@@ -198,21 +198,21 @@ def _node_red_files(way: Way) -> dict[str, str]:
 
 def _python_peers() -> Path:
     folder = FOLDER.resolve() / "python"
-    with _installing(folder) as is_new:
+    with installing(folder) as is_new:
         if is_new:
-            _install([sys.executable, "-m", "venv", str(folder)])
-            _install([str(folder / "bin" / "pip"), "install", "--quiet", *_PYTHON_PEERS])
+            install([sys.executable, "-m", "venv", str(folder)])
+            install([str(folder / "bin" / "pip"), "install", "--quiet", *_PYTHON_PEERS])
     return folder / "bin" / "python"
 
 
 def _node_peers() -> Path:
     folder = FOLDER.resolve() / "node-red"
-    with _installing(folder) as is_new:
+    with installing(folder) as is_new:
         if is_new:
             if shutil.which("npm") is None:
                 message = "npm is not installed"
                 raise UnavailableError(message)
-            _install(["npm", "install", "--prefix", str(folder), "--no-audit", "--no-fund", *_NODE_PEERS])
+            install(["npm", "install", "--prefix", str(folder), "--no-audit", "--no-fund", *_NODE_PEERS])
             _let_connect(folder / "node_modules" / "pg" / "lib" / "connection.js")
     return folder / "node_modules"
 
@@ -224,7 +224,7 @@ def _let_connect(driver: Path) -> None:
 
 
 @contextmanager
-def _installing(folder: Path) -> Iterator[bool]:
+def installing(folder: Path) -> Iterator[bool]:
     """Whether the folder has to be filled, by one process at a time; it is marked as whole when that has worked."""
     folder.mkdir(parents=True, exist_ok=True)
     mark = folder / ".complete"
@@ -235,7 +235,7 @@ def _installing(folder: Path) -> Iterator[bool]:
         mark.touch()
 
 
-def _install(command: list[str]) -> None:
+def install(command: list[str]) -> None:
     """Run an installer.
 
     Raises:

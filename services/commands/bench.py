@@ -67,18 +67,58 @@ def nemesis(
         raise typer.Exit(1)
 
 
+@app.command()
+def forecast(
+    *,
+    path: Annotated[
+        Path | None, typer.Option(help="The folder of M_DENSE or Berlin; else a generated city, which it says.")
+    ] = None,
+    series: Annotated[int, typer.Option(min=1, help="Of how many series at most.")] = 30,
+    scale: Annotated[str, typer.Option(help="Numbers of sensors, for example 1000,10000,100000; '' is none.")] = (
+        "1000,10000"
+    ),
+    peers: Annotated[bool, typer.Option("--peers/--no-peers", help="Whether to install and run statsforecast.")] = True,
+    engine: Annotated[str, typer.Option(help="Where: local, local:4 (so many processes) or dask://host:port.")] = (
+        "local"
+    ),
+    as_json: AsJson = False,
+) -> None:
+    """Forecast beside statsforecast, series by series, and whole cities by night and by day."""
+    from services.benchmarks.forecast import report as measured
+    from services.forecasting.engine import engine_of
+
+    document = measured.measure(
+        path,
+        measured.sizes(scale),
+        most=series,
+        with_peers=peers,
+        engine=engine_of(engine),
+        tell=lambda line: print(line, file=sys.stderr, flush=True),
+    )
+    report(document, measured.table(document), as_json=as_json)
+
+
 @app.command(name="all")
 def everything(*, as_json: AsJson = False) -> None:
     """Run every measurement there is; exit code 1 when the nemesis lost or doubled a message."""
+    from services.benchmarks.forecast import report as forecasting
     from services.benchmarks.nemesis import run as nemesis
     from services.benchmarks.nemesis.table import table as nemesis_table
     from services.benchmarks.speed.report import compare
     from services.benchmarks.speed.report import table as speed_table
     from services.commands.progress import progress_bar
 
-    speed = compare(200_000, with_peers=True, tell=lambda line: print(line, file=sys.stderr, flush=True))
-    with progress_bar("Faults") as tell:
-        storm = nemesis.run(nemesis.Plan(faults=200, seconds=400, seed=1, per_s=400, broker_kills=3, peers=True), tell)
-    report({"ingest": speed, "nemesis": storm}, [*speed_table(speed), "", *nemesis_table(storm)], as_json=as_json)
+    def tell(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    speed = compare(200_000, with_peers=True, tell=tell)
+    ahead = forecasting.measure(None, (1_000, 10_000), most=30, with_peers=True, engine=None, tell=tell)
+    with progress_bar("Faults") as show:
+        storm = nemesis.run(nemesis.Plan(faults=200, seconds=400, seed=1, per_s=400, broker_kills=3, peers=True), show)
+    report(
+        {"ingest": speed, "forecast": ahead, "nemesis": storm},
+        [*speed_table(speed), "", *forecasting.table(ahead), "", *nemesis_table(storm)],
+        as_json=as_json,
+    )
     if not nemesis.is_clean(storm):
         raise typer.Exit(1)

@@ -1,0 +1,1 @@
+"""How fast the city is forecast, beside the package people would use instead."""
