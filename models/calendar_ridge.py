@@ -89,7 +89,7 @@ class _Part:
         first = max(0, panel.length - _REACH_DAYS * panel.steps_per_day)
         raw = values[:, first:] - self.usual.at(panel, first, panel.length - first)
         left = np.clip(raw / self.size[:, None], -_CLIP, _CLIP)
-        ahead = self.ridge.ahead(Remainders.of(left, panel.steps_per_day), panel, steps)
+        ahead = self.ridge.ahead(Remainders.newest(left, panel.steps_per_day), panel, steps)
         points = self.usual.at(panel, panel.length, steps) + ahead * self.size[:, None]
         with np.errstate(invalid="ignore"):
             room = (self.high - self.low) / 2

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from models.panel import Panel, Values
 
 _HALF_LIVES: Final = (1.0, 4.0, 14.0, 40.0)  # of running means, in days
+_WEEK_DAYS: Final = 7
 _SLOT_MEANS: Final = 3  # so many of them also at the target's own time of day
 _RECENT_HOURS: Final = (1, 3, 6)
 _HALF_KNOWN: Final = 0.1  # a mean of little counts less
@@ -54,17 +55,34 @@ class Remainders:
                     total[:, now] += keep * total[:, before]
                     weight[:, now] += keep * weight[:, before]
             means.append(total / (weight + _HALF_KNOWN))
-        sums = [np.concatenate([np.zeros((len(one), 1)), np.cumsum(one, axis=1)], axis=1) for one in (*means, values)]
-        return cls(values=values, means=tuple(means), sums=tuple(sums), day=day)
+        return cls(values=values, means=tuple(means), sums=_sums(*means, values), day=day)
+
+    @classmethod
+    def newest(cls, left: Values, day: int) -> Remainders:
+        """As `of` as far as features at the end of `left` look at it: its last week, and running means of its last day."""
+        days = left.shape[1] // day
+        kept = (_WEEK_DAYS + 1) * day
+        if left.shape[1] < kept:
+            return cls.of(left, day)
+        folded = left[:, -days * day :].reshape(len(left), days, day)
+        known = np.isfinite(folded)
+        filled = np.where(known, folded, 0.0).transpose(1, 0, 2).reshape(days, -1)
+        counted = known.transpose(1, 0, 2).reshape(days, -1).astype(np.float64)
+        ages = np.arange(days)[::-1]
+        weights = np.array([(1 - 0.5 ** (1 / half_life)) * 0.5 ** (ages / half_life) for half_life in _HALF_LIVES])
+        newest = ((weights @ filled) / (weights @ counted + _HALF_KNOWN)).reshape(-1, len(left), day)
+        means = [np.concatenate([np.zeros((len(left), kept - day)), one], axis=1) for one in newest]
+        values = np.nan_to_num(left[:, -kept:])
+        return cls(values=values, means=tuple(means), sums=_sums(*means, values), day=day)
 
     def features(self, origins: NDArray[np.int64], leads: NDArray[np.int64], hour: int) -> Values:
         """What is known at each origin about each lead (sensors x origins x leads x features); zero before the start."""
         shape = (len(self.values), len(origins), len(leads))
         block = leads // self.day
         yesterday = origins[:, None] - self.day + leads % self.day
-        weeks = block // 7 + 1
-        last_week = origins[:, None] + leads - 7 * self.day * weeks
-        begin = origins[:, None] + (block - 7 * weeks) * self.day
+        weeks = block // _WEEK_DAYS + 1
+        last_week = origins[:, None] + leads - _WEEK_DAYS * self.day * weeks
+        begin = origins[:, None] + (block - _WEEK_DAYS * weeks) * self.day
         level = [self._mean(k, origins - self.day, origins) for k in range(len(_HALF_LIVES))]
         late = [self._mean(-1, origins - hours * hour, origins) for hours in _RECENT_HOURS]
         same = [_at(one, yesterday) for one in self.means[:_SLOT_MEANS]]
@@ -76,6 +94,10 @@ class Remainders:
         sums = self.sums[which]
         width = np.maximum(end - begin, 1)
         return np.asarray((sums[:, np.maximum(end, 0)] - sums[:, np.maximum(begin, 0)]) / width)
+
+
+def _sums(*series: Values) -> tuple[Values, ...]:
+    return tuple(np.concatenate([np.zeros((len(one), 1)), np.cumsum(one, axis=1)], axis=1) for one in series)
 
 
 def _at(values: Values, columns: NDArray[np.int64]) -> Values:

@@ -12,6 +12,7 @@ from models.calendar_ridge import CalendarRidge
 from models.day_features import FEATURES, day_features
 from models.load_ridge import LoadRidge
 from models.panel import Panel
+from models.remainders import Remainders
 from services.domain import to_us
 
 GERMANY = Calendar(country="DE")
@@ -74,3 +75,14 @@ def test_a_missing_week_is_bridged() -> None:
     seen = Panel(names=("a",), values=values, start_us=panel.start_us, step_seconds=3600, calendar=GERMANY).cut(end)
     for model in (CalendarRidge(), LoadRidge()):
         assert model.fit(seen, 24).forecast(seen, 24)[0] == pytest.approx(100, abs=6)
+
+
+def test_the_newest_remainders_tell_the_same_as_all() -> None:
+    rng = np.random.default_rng(3)
+    left = rng.normal(size=(3, 24 * 40))
+    left[rng.random(left.shape) < 0.2] = np.nan
+    leads = np.arange(24 * 10)
+    every, newest = Remainders.of(left, 24), Remainders.newest(left, 24)
+    expected = every.features(np.array([left.shape[1]]), leads, 1)
+    assert newest.features(np.array([newest.values.shape[1]]), leads, 1) == pytest.approx(expected)
+    assert np.nan_to_num(left)[:, -24:] == pytest.approx(expected[:, 0, :24, -3])  # yesterday at the same time
