@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from services.errors import InputError
-from services.forecasting.datasets import ett, i5, los_loop, m_dense
+from services.forecasting.datasets import dcrnn, ett, i5, los_loop, m_dense
 from services.forecasting.datasets.berlin import berlin
 from services.forecasting.datasets.gb_load import gb_load
 from services.forecasting.datasets.recording import DataSet, Options, Recording
@@ -21,6 +21,8 @@ DATASETS: Final = {
         DataSet(name="ett", protocols=(ett.LTSF,), load=ett.ett),
         DataSet(name="los_loop", protocols=los_loop.PROTOCOLS, load=los_loop.los_loop),
         DataSet(name="i5_sandiego", protocols=i5.PROTOCOLS, load=i5.i5),
+        DataSet(name="metr_la", protocols=(dcrnn.MASKED,), load=dcrnn.metr_la),
+        DataSet(name="pems_bay", protocols=(dcrnn.MASKED,), load=dcrnn.pems_bay),
         DataSet(name="wide-csv", protocols=("rolling",), load=wide_csv),
     )
 }
