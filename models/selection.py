@@ -25,6 +25,12 @@ _LONGEST_VALIDATION_DAYS: Final = 7
 _ORIGINS: Final = 40
 _CHOICE_HOURS: Final = (1, 6, 24)
 _PRIOR: Final = 10.0  # origins' worth of trust in the city's winner
+_MARGIN: Final = 0.1
+"""How much better than the city's winner another model has to be: what was better in one season is often not in the next.
+
+Chosen among 0, 0.03, 0.05 and 0.1 on the Berlin flow before its test part: two stretches, each with its own training,
+validation and later months, where choosing without a margin lost 4 % to the city's winner and with it gained 0.3 %.
+"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -163,5 +169,7 @@ def choose(
         spoke = count > 0
         city = relative[:, spoke].mean(axis=1) if spoke.any() else np.arange(len(errors), dtype=np.float64)
         weight = here.any(axis=2).sum(axis=0)
-        chosen[:, number] = np.argmin((relative * weight + city[:, None] * _PRIOR) / (weight + _PRIOR), axis=0)
+        shrunk = (relative * weight + city[:, None] * _PRIOR) / (weight + _PRIOR)
+        shrunk[np.argmin(city)] *= 1 - _MARGIN
+        chosen[:, number] = np.argmin(shrunk, axis=0)
     return chosen, evidence

@@ -12,9 +12,15 @@ import numpy as np
 import pytest
 
 from models.backtest import backtest
+from models.calendar_ridge import CalendarRidge
 from models.catalogue import CANDIDATES
+from models.load_ridge import LoadRidge
 from models.protocol import rolling
+from models.seasonal_naive import SeasonalNaive
 from services.forecasting.datasets.berlin import berlin
+from services.forecasting.datasets.gb_load import gb_load
+from services.forecasting.datasets.m_dense import m_dense
+from services.forecasting.datasets.recording import Options
 
 
 def arterial(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -50,7 +56,8 @@ def test_json_is_one_document_with_every_model(loops: Path) -> None:
     assert set(document) == {"dataset", "protocol", "selected_on", "chosen", "results", "published"}
     models = {one["model"] for one in document["results"]}
     assert models == {
-        "last_value", "seasonal_naive_24h", "seasonal_naive_168h", "profile", "profile_ridge", "ets", "selected",
+        "last_value", "seasonal_naive_24h", "seasonal_naive_168h", "profile", "profile_ridge", "calendar_ridge", "load_ridge",
+        "ets", "selected",
     }  # fmt: skip
     best = {one["horizon"]: one for one in document["results"] if one["model"] == "selected"}
     assert set(best) == {1, 3, 6, 12, 24}
@@ -86,3 +93,32 @@ def test_profile_plus_ridge_beats_the_naive_on_berlin(recordings: Path) -> None:
         if one.model == "selected":
             assert one.coverage["0.8"] == pytest.approx(0.8, abs=0.03)
             assert one.coverage["0.95"] == pytest.approx(0.95, abs=0.03)
+
+
+@pytest.mark.recording
+@pytest.mark.parametrize(("protocol", "bar"), [("gift-eval-short", 0.66), ("fev", 0.63)])
+def test_the_calendar_ridge_is_below_the_published_figures_on_m_dense(
+    recordings: Path, protocol: str, bar: float
+) -> None:
+    """Fitted once and calibrated on fewer origins; the whole is `arterial backtest --dataset m_dense`."""
+    found = m_dense(recordings / "m_dense", protocol, Options())
+    quick = replace(found.protocol, refit=None, validation=found.protocol.validation[::10])
+    naive, ours = SeasonalNaive(days=1), CalendarRidge()
+    done = backtest(found.panel, [naive, ours], quick)
+    mase = {one.model: one.metrics["mase"] for one in done.results}
+    published = {one.model: one.metrics["mase"] for one in found.published}
+    assert mase["seasonal_naive_24h"] == pytest.approx(published["seasonal_naive"], abs=0.0006)  # the same protocol
+    assert mase["calendar_ridge"] < bar < min(published.values())
+
+
+@pytest.mark.recording
+def test_the_load_ridge_forecasts_the_grid_a_day_ahead(recordings: Path) -> None:
+    """Every fifth midnight of the last year; the whole is `arterial backtest --dataset gb_load`."""
+    found = gb_load(recordings / "electbook", "day-ahead", Options())
+    quick = replace(
+        found.protocol, refit=None, validation=found.protocol.validation[::5], test=found.protocol.test[::5]
+    )
+    done = backtest(found.panel, [LoadRidge()], quick)
+    ours = next(one for one in done.results if one.model == "load_ridge")
+    assert ours.metrics["mape"] < 0.0165
+    assert ours.coverage["0.8"] == pytest.approx(0.8, abs=0.06)

@@ -78,10 +78,17 @@ def test_a_sensor_that_has_shown_nothing_borrows_from_the_city() -> None:
 def test_the_best_wins_and_the_unheard_follow_the_city() -> None:
     errors = np.full((2, 30, 3, 4), NAN)
     errors[0, :, 0], errors[1, :, 0] = 1.0, 5.0
-    errors[0, :, 1], errors[1, :, 1] = 5.0, 4.0
+    errors[0, :, 1], errors[1, :, 1] = 5.0, 2.0
     chosen, evidence = choose(list(errors), [range(4)])
     assert chosen[:, 0].tolist() == [0, 1, 0]
     assert evidence.tolist() == [30, 30, 0]
+
+
+def test_a_little_better_is_not_enough_to_leave_the_citys_winner() -> None:
+    errors = np.full((2, 300, 3, 1), 1.0)
+    errors[1, :, 0], errors[1, :, 1], errors[1, :, 2] = 3.0, 0.95, 0.8
+    chosen, _ = choose(list(errors), [range(1)])
+    assert chosen[:, 0].tolist() == [0, 0, 1]
 
 
 def weekly(sensors: int = 2, days: int = 70) -> Panel:
