@@ -83,8 +83,10 @@ def steps_of(kind: Kind, step_seconds: int) -> int:
     return HORIZON[kind] // timedelta(seconds=step_seconds)
 
 
-def learn_kind(connection: Connection, kind: Kind, sensors: Sequence[PanelSensor], wanted: History) -> list[Group]:
-    """Read the whole history of some sensors and fit their models."""
+def learn_kind(
+    connection: Connection, kind: Kind, sensors: Sequence[PanelSensor], wanted: History, *, plainly: bool = False
+) -> list[Group]:
+    """Read the whole history of some sensors and fit their models, plainly as in `series.learn`."""
     read = panels.history(
         connection,
         kind,
@@ -105,7 +107,7 @@ def learn_kind(connection: Connection, kind: Kind, sensors: Sequence[PanelSensor
                 nonnegative=never_negative(one.quantity),
             )
             if panel.sensors:
-                selected = learn(panel, steps_of(kind, step))
+                selected = learn(panel, steps_of(kind, step), plainly=plainly)
                 groups.append(
                     Group(
                         quantity=one.quantity, panel=panel, selected=selected, trained_to_us=panel.end_us, is_new=True

@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models import catalogue
+from models.last_value import LastValue
 from models.panel import Panel, Values
+from models.profile import Profile
+from models.seasonal_naive import SeasonalNaive
 from models.selection import Selected, select
 from services.domain import ForecastState
 from services.forecasting.states import Standing, standings
@@ -16,6 +19,7 @@ from services.storage.forecasts import NewSeries
 
 _SIGNED: Final = frozenset({"power_kw"})  # a feeder with solar panels behind it can send power back
 _WEEK: Final = 7
+_PLAIN: Final = tuple(one for one in catalogue.CANDIDATES if isinstance(one, LastValue | SeasonalNaive | Profile))
 
 
 def never_negative(quantity: str) -> bool:
@@ -23,9 +27,12 @@ def never_negative(quantity: str) -> bool:
     return quantity not in _SIGNED and not quantity.endswith("_c")
 
 
-def learn(panel: Panel, steps: int) -> Selected:
-    """Choose and fit the models of a panel: what is done at night."""
-    return select(panel, steps, catalogue.CANDIDATES)
+def learn(panel: Panel, steps: int, *, plainly: bool = False) -> Selected:
+    """Choose and fit the models of a panel: what is done at night.
+
+    Plainly: only among those that need no fitting, a hundredth of the work, where nobody should wait for more.
+    """
+    return select(panel, steps, _PLAIN if plainly else catalogue.CANDIDATES)
 
 
 def forecast_series(quantity: str, panel: Panel, selected: Selected, steps: int) -> tuple[list[NewSeries], list[str]]:

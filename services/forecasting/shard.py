@@ -34,7 +34,8 @@ _Kept = list[tuple[Kind, list[tuple[Learnt, bytes]]]]
 class ShardForecast:
     """What was done for one shard. `skipped` names series, as sensor/quantity, that could not be forecast.
 
-    `learnt` counts the series whose models were fitted for this forecast, instead of in the night before.
+    `learnt` counts the series whose models were fitted for this forecast, instead of in the night before; with
+    `is_plain` some of them only plainly, and the shard should be learnt soon.
     """
 
     issued_at: datetime
@@ -44,6 +45,7 @@ class ShardForecast:
     models: dict[str, int]
     skipped: tuple[str, ...]
     learnt: int
+    is_plain: bool
 
     @property
     def series(self) -> int:
@@ -52,7 +54,12 @@ class ShardForecast:
 
 
 def forecast_shard(
-    settings: Settings, shard: int, *, received_by: datetime | None = None, due_at: datetime | None = None
+    settings: Settings,
+    shard: int,
+    *,
+    received_by: datetime | None = None,
+    due_at: datetime | None = None,
+    at_once: bool = False,
 ) -> ShardForecast:
     """Forecast the sensors of one shard and store the result, in one transaction that sees one moment of the database.
 
@@ -62,6 +69,7 @@ def forecast_shard(
         received_by: forecast from what had been received by then, with models fitted to that; None is now, with the
             models of the night where there are any.
         due_at: the round of the timetable; a shard is stored once per round, whoever is asked however often.
+        at_once: where nothing usable has been learnt, forecast with plain models instead of learning first.
 
     Raises:
         UnavailableError: the database does not answer.
@@ -83,11 +91,13 @@ def forecast_shard(
         kept: _Kept = []
         skipped: list[str] = []
         learnt = 0
+        is_plain = False
         for kind, some in sensors.items():
             began = time.perf_counter()
-            groups, of_night = _groups(connection, settings, kind, shard, some, wanted)
+            groups, of_night = _groups(connection, settings, kind, shard, some, wanted, at_once=at_once)
+            is_plain = is_plain or (at_once and of_night is not None)
             learnt += sum(group.panel.sensors for group in groups if group.is_new)
-            if of_night is not None:
+            if of_night is not None and not at_once:
                 kept.append((kind, keepable(of_night, kind, shard, wanted, issued)))
             codes = {str(sensor.id): sensor.code for sensor in some}
             for step in sorted({group.step_seconds for group in groups}):
@@ -108,6 +118,7 @@ def forecast_shard(
         models=dict(Counter(one.model for one in stored)),
         skipped=tuple(skipped),
         learnt=learnt,
+        is_plain=is_plain,
     )
 
 
@@ -157,6 +168,8 @@ def _groups(
     shard: int,
     sensors: Sequence[panels.PanelSensor],
     wanted: History,
+    *,
+    at_once: bool,
 ) -> tuple[list[Group], list[Group] | None]:
     """The groups to forecast, and those among them that were learnt just now for the whole kind and should be kept."""
     if not sensors:
@@ -166,8 +179,8 @@ def _groups(
     before = take_up(connection, kind, shard, sensors, wanted, keeping.folder_of(settings.data_dir))
     few = max(_FEW, int(_FEW_SHARE * len(sensors)))
     if not before.is_usable or len(before.outdated) > few:
-        groups = learn_kind(connection, kind, sensors, wanted)
-        return groups, groups
+        groups = learn_kind(connection, kind, sensors, wanted, plainly=at_once)
+        return groups, groups or None
     if not before.outdated:
         return before.groups, None
     return [*before.groups, *learn_kind(connection, kind, before.outdated, wanted)], None

@@ -39,12 +39,15 @@ _RETRY = procrastinate.RetryStrategy(max_attempts=3, wait=5, linear_wait=15)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """A job, when it is due (cron, UTC) and what it does: once for the city, or once for each shard of it."""
+    """A job, when it is due (cron, UTC) and what it does: once for the city, or once for each shard of it.
+
+    `per_shard` returns whether the shards should be learnt soon, in the middle of the day.
+    """
 
     name: str
     cron: str
     do: Callable[[Settings], None] | None = None
-    per_shard: Callable[[Settings, int, datetime], None] | None = None
+    per_shard: Callable[[Settings, int, datetime], bool] | None = None
     priority: int = 0
 
 
@@ -104,9 +107,10 @@ def _once(do: Callable[[Settings], None], settings: Settings) -> Callable[[int],
     return due
 
 
-def _one_shard(do: Callable[[Settings, int, datetime], None], settings: Settings) -> Callable[[int, int], None]:
+def _one_shard(do: Callable[[Settings, int, datetime], bool], settings: Settings) -> Callable[[int, int], None]:
     def work(shard: int, due: int) -> None:
-        do(settings, shard, datetime.fromtimestamp(due, UTC))
+        if do(settings, shard, datetime.fromtimestamp(due, UTC)):
+            run_soon(settings, TRAIN)
 
     return work
 

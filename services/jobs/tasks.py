@@ -23,10 +23,15 @@ def shards(settings: Settings) -> list[int]:
         return panels.shards(connection)
 
 
-def forecast_shard(settings: Settings, shard: int, due_at: datetime) -> None:
-    """Forecast one shard for a round of the timetable, with the models of the night where there are any."""
+def forecast_shard(settings: Settings, shard: int, due_at: datetime) -> bool:
+    """Forecast one shard for a round of the timetable, with the models of the night where there are any.
+
+    Returns:
+        Whether it should be learnt soon: there were no models of a night, and plain ones stood in.
+
+    """
     began = time.perf_counter()
-    done = shard_of_city.forecast_shard(settings, shard, due_at=due_at)
+    done = shard_of_city.forecast_shard(settings, shard, due_at=due_at, at_once=True)
     log.info(
         "forecast issued",
         shard=shard,
@@ -37,14 +42,16 @@ def forecast_shard(settings: Settings, shard: int, due_at: datetime) -> None:
     )
     if done.skipped:
         log.warning("no forecast came out", shard=shard, series=list(done.skipped[:20]), count=len(done.skipped))
+    return done.is_plain
 
 
-def train_shard(settings: Settings, shard: int, due_at: datetime) -> None:
-    """Learn the models of one shard from all that is known now."""
+def train_shard(settings: Settings, shard: int, due_at: datetime) -> bool:
+    """Learn the models of one shard from all that is known now; returns that nothing is left to learn: False."""
     del due_at
     began = time.perf_counter()
     series = shard_of_city.train_shard(settings, shard)
     log.info("models learnt", shard=shard, series=series, seconds=round(time.perf_counter() - began, 1))
+    return False
 
 
 def compare_with_what_happened(settings: Settings) -> None:

@@ -215,16 +215,29 @@ def test_a_round_is_shared_by_two_workers_and_each_shard_is_done_once(settings: 
     assert statuses == [("succeeded",)]
 
 
+def test_the_first_forecast_does_not_wait_for_learning_which_follows(settings: Settings, owner: Connection) -> None:
+    add_street(owner, "det", 20)
+    run_soon(settings, FORECAST)
+
+    work(settings)
+
+    plain = owner.execute("SELECT DISTINCT model FROM forecast.series").fetchall()
+    assert "ridge" not in str(plain)
+    assert owner.execute("SELECT count(*) FROM forecast.fitted").fetchone() == (2,)
+    assert forecast_shard(settings, 0).learnt == 0
+
+
 def test_a_failing_shard_is_tried_again_and_holds_up_no_other(
     settings: Settings, owner: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[int] = []
 
-    def fails_once(_: Settings, shard: int, due_at: datetime) -> None:
+    def fails_once(_: Settings, shard: int, due_at: datetime) -> bool:
         tried.append(shard)
         if tried.count(0) == 1 and shard == 0:
             message = "the database went away"
             raise UnavailableError(message)
+        return False
 
     add_street(owner, "det-0", 0.1)
     add_street(owner, "det-1", 0.1, number=panels.SHARD_SENSORS)
