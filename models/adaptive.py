@@ -2,7 +2,8 @@
 
 Each week the errors whose targets had been observed by then are calibrated anew. How often the intervals issued so far
 held what then happened steers their width: where 80 % intervals held less than 80 % of a week's targets they become
-wider for the next, for near and far lead times apart. Validation origins come first, so that the steering has settled
+wider for the next, for near and far lead times apart. What is known late steers less at once, so that it does not
+overshoot. Validation origins come first, so that the steering has settled
 when the test begins.
 
 Reference: Gibbs, Candès, Adaptive conformal inference under distribution shift, NeurIPS 2021, arXiv:2106.00170; here it
@@ -11,6 +12,7 @@ is the logarithm of the width that is steered, one step a week.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,6 +28,7 @@ LEVELS: Final = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
 
 INTERVALS: Final = {"0.8": (LEVELS.index(0.1), LEVELS.index(0.9)), "0.95": (0, len(LEVELS) - 1)}
 _NOMINAL: Final = np.array([0.8, 0.95])
+_STEERED_HOURS: Final = (1, 6, 24, 48, 96, 192, 384)
 _GAIN: Final = 0.3  # of the step that would close a normal distribution's gap at once
 _CLOSES: Final = np.array(
     [2.23, 4.36]
@@ -64,14 +67,14 @@ class History:
     nonnegative: bool
 
 
-def issue(history: History, fallback: Values, parts: list[range], steered: list[range], week: int) -> Issued:
+def issue(history: History, fallback: Values, parts: list[range], day: int, week: int) -> Issued:
     """Issue intervals for every test origin from what was known then.
 
     Args:
         history: of validation and test origins.
         fallback: the typical error of a sensor that has shown none (sensors x leads).
         parts: leads whose errors are pooled.
-        steered: leads whose widths are steered together.
+        day: steps of a day.
         week: steps between calibrations.
 
     """
@@ -82,6 +85,7 @@ def issue(history: History, fallback: Values, parts: list[range], steered: list[
     log_width = np.zeros((len(_NOMINAL), len(leads)))
     waiting = np.zeros(shape, dtype=np.bool_)
     levels = np.array(LEVELS)[:, None, None]
+    steered = _steered(leads, day, week)
     begin = history.first_test // _BURN_IN
     for first, last in _weeks(origins, begin, history.first_test, week):
         now = origins[first]
@@ -111,16 +115,27 @@ def issue(history: History, fallback: Values, parts: list[range], steered: list[
 
 
 def _steer(
-    log_width: Values, seen: NDArray[np.bool_], inside: dict[str, Values], known: Values, steered: list[range]
+    log_width: Values,
+    seen: NDArray[np.bool_],
+    inside: dict[str, Values],
+    known: Values,
+    steered: list[tuple[range, float]],
 ) -> None:
     """Step each log width by how far the coverage of what has become known misses what was promised."""
-    for band in steered:
+    for band, gain in steered:
         here = slice(band.start, band.stop)
         total = known[:, here][seen[:, here]].sum()
         if total > 0:
             held = np.array([one[:, here][seen[:, here]].sum() / total for one in inside.values()])
-            step = _GAIN * _CLOSES * (_NOMINAL - held)
+            step = gain * _CLOSES * (_NOMINAL - held)
             log_width[:, here] = np.clip(log_width[:, here] + step[:, None], -_MOST, _MOST)
+
+
+def _steered(leads: Columns, day: int, week: int) -> list[tuple[range, float]]:
+    """Places in `leads` whose widths are steered together, and how strongly at each of the steps that are `week` apart."""
+    edges = np.searchsorted(leads, [max(1, round(day * hours / 24)) for hours in _STEERED_HOURS])
+    cuts = sorted({0, *(int(edge) for edge in edges), len(leads)})
+    return [(range(a, b), _GAIN * min(1.0, week / max(int(leads[a]), 1))) for a, b in itertools.pairwise(cuts)]
 
 
 def _widened(offsets: Values, log_width: Values) -> Values:

@@ -255,9 +255,8 @@ class _Measured:
         )
         alone = [range(k, k + 1) for k in range(len(leads))]  # leads far apart share no errors
         parts = alone if protocol.span is Span.AT else bands(len(leads), _WIDEST)
-        steered = choice_bands(leads, self.panel.steps_per_day)
         every = protocol.recalibrated or _RECALIBRATED_DAYS * self.panel.steps_per_day
-        return issue(history, self.fallback, parts, steered, every)
+        return issue(history, self.fallback, parts, self.panel.steps_per_day, every)
 
 
 def _observed(panel: Panel, origins: Columns, leads: Columns) -> Errors:

@@ -203,6 +203,7 @@ def every_origin(
         span=Span.THROUGH,
         whole=True,
         fitted_to=train_end,
+        recalibrated=panel.steps_per_day,
         units=Units.of_training(panel, train_end),
         headline="mse",
     )

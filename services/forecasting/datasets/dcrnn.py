@@ -21,10 +21,12 @@ MASKED: Final = "masked"
 _STEP_S: Final = 300
 _HOUR: Final = 12  # steps of input and of output
 _HORIZONS: Final = (3, 6, 12)
+_Table = dict[tuple[str, str], tuple[tuple[float, float, float], ...]]
+"""MAE, RMSE and MAPE [%] at each horizon, by model and source."""
 _TRAIN, _TEST = 0.7, 0.2
 _D2STGNN: Final = "zezhishao/D2STGNN@82c2d38 figures/TheTable.png"
 _STD_MAE: Final = "Jimmy-7664/STD-MAE@29fba76 results"
-_METR_LA: Final = {
+_METR_LA: Final[_Table] = {
     ("VAR", _D2STGNN): ((4.42, 7.80, 13.0), (5.41, 9.13, 12.7), (6.52, 10.11, 15.8)),
     ("FC-LSTM", _D2STGNN): ((3.44, 6.30, 9.6), (3.77, 7.23, 10.09), (4.37, 8.69, 14.0)),
     ("DCRNN", "liyaguang/DCRNN README.md"): ((2.67, 5.17, 6.84), (3.08, 6.30, 8.38), (3.56, 7.52, 10.30)),
@@ -32,7 +34,7 @@ _METR_LA: Final = {
     ("D2STGNN", _D2STGNN): ((2.56, 4.88, 6.48), (2.90, 5.89, 7.78), (3.35, 7.03, 9.40)),
     ("STD-MAE", _STD_MAE): ((2.62, 5.02, 6.70), (2.99, 6.07, 8.04), (3.40, 7.07, 9.59)),
 }
-_PEMS_BAY: Final = {
+_PEMS_BAY: Final[_Table] = {
     ("VAR", _D2STGNN): ((1.74, 3.16, 3.6), (2.32, 4.25, 5.0), (2.93, 5.44, 6.5)),
     ("FC-LSTM", _D2STGNN): ((2.05, 4.19, 4.8), (2.20, 4.55, 5.2), (2.37, 4.96, 5.7)),
     ("DCRNN", "liyaguang/DCRNN README.md"): ((1.31, 2.76, 2.74), (1.66, 3.78, 3.76), (1.98, 4.62, 4.74)),
@@ -54,9 +56,7 @@ def pems_bay(path: Path, protocol: str, options: Options) -> Recording:
     return _recording("pems_bay", path, "pems-bay.h5", protocol, _PEMS_BAY)
 
 
-def _recording(
-    name: str, path: Path, usual: str, protocol: str, table: dict[tuple[str, str], tuple[tuple[float, ...], ...]]
-) -> Recording:
+def _recording(name: str, path: Path, usual: str, protocol: str, table: _Table) -> Recording:
     """Speeds [mph] every five minutes; a zero is a missing value, as in all published tables.
 
     Windows of an hour in and an hour out, the first 70 % to learn, the last 20 % to test, counted as DCRNN counts them
@@ -98,7 +98,7 @@ def _recording(
     )
 
 
-def _figures(printed: tuple[float, ...]) -> dict[str, float]:
+def _figures(printed: tuple[float, float, float]) -> dict[str, float]:
     """As printed, with MAPE as a share instead of per cent."""
     mae, rmse, mape = printed
     return {"mae": mae, "rmse": rmse, "mape": mape / 100}

@@ -87,7 +87,7 @@ def test_intervals_widen_when_errors_grow_and_stay_ordered() -> None:
         first_test=300,
         nonnegative=False,
     )
-    issued = issue(history, np.ones((4, 2)), [range(2)], [range(2)], 24)
+    issued = issue(history, np.ones((4, 2)), [range(2)], 24, 24)
     share = issued.inside["0.8"].sum(axis=1) / issued.known.sum(axis=1)
     assert share[:24].mean() < 0.5  # nobody could know
     assert share[-100:].mean() == pytest.approx(0.8, abs=0.08)
@@ -110,5 +110,5 @@ def test_an_interval_knows_nothing_that_comes_later() -> None:
             first_test=100,
             nonnegative=False,
         )
-        held.append(issue(history, np.ones((2, 3)), [range(3)], [range(3)], 20).lost[:60])
+        held.append(issue(history, np.ones((2, 3)), [range(3)], 24, 20).lost[:60])
     assert np.array_equal(*held)
