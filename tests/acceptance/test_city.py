@@ -179,7 +179,7 @@ def test_a_killed_city_takes_its_children_with_it(start_city: Callable[[], Any])
 def test_a_child_that_dies_is_started_again(start_city: Callable[[], Any]) -> None:
     city = start_city()
     ingest = next(
-        pid for pid in descendants(city.process.pid) if b"ingest" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        pid for pid in descendants(city.process.pid) if b"\0ingest\0" in Path(f"/proc/{pid}/cmdline").read_bytes()
     )
 
     os.kill(ingest, signal.SIGKILL)
