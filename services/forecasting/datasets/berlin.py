@@ -8,6 +8,8 @@ from typing import Final
 import numpy as np
 
 from models.calendar import Calendar
+from models.catalogue import CANDIDATES
+from models.ets import ETS
 from models.panel import Panel
 from models.protocol import rolling
 from services.errors import InputError
@@ -57,4 +59,10 @@ def berlin(path: Path, protocol: str = "rolling", options: Options | None = None
     )
     description = f"{quantity} of {panel.sensors} sections present in at least 80 % of hours; 70/10/20; masked"
     made = rolling(panel.length, _HORIZONS, 168, description=description, name=protocol)
-    return Recording(name="berlin_mq", panel=panel, protocol=made)
+    return Recording(
+        name="berlin_mq",
+        panel=panel,
+        protocol=made,
+        models=(*CANDIDATES, ETS()),
+        candidates=tuple(one.name for one in CANDIDATES),
+    )
