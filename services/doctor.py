@@ -235,7 +235,10 @@ def _forecasts(connection: Connection, settings: Settings) -> Iterator[Finding]:
     newest = health.oldest_forecast(connection)
     if newest is None:
         yield Finding(
-            subject="forecasts", verdict="warning", fact="none has been issued within a day", remedy="is `arterial worker` running?"
+            subject="forecasts",
+            verdict="warning",
+            fact="none has been issued within a day",
+            remedy="is `arterial worker` running?",
         )
         return
     age = datetime.now(UTC) - newest

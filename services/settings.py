@@ -213,7 +213,10 @@ class Settings(BaseSettings):
         default=56, ge=7, le=730, description="How much history the models are fitted to [days]."
     )
     forecast_keep_days: int = Field(
-        default=30, ge=3, le=730, description="How long the first forecast of each hour is kept; others two days [days]."
+        default=30,
+        ge=3,
+        le=730,
+        description="How long the first forecast of each hour is kept; others two days [days].",
     )
 
     # Privacy
