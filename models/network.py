@@ -53,7 +53,7 @@ class Network:
         penalty: ridge penalty per row on standardised features.
         neighbour_penalty: times as much for those of neighbours.
 
-    All constants were chosen on two stretches inside the training part of Los-loop and on nothing else.
+    Constants were chosen on two stretches inside the training part of Los-loop, with test figures printed beside them.
 
     """
 

@@ -85,7 +85,8 @@ def ett(path: Path, protocol: str, options: Options) -> Recording:
             train_end=_TRAIN,
             test=range(_TRAIN + _VALIDATION, length),
             name=protocol,
-            description="12/4/4 months of 30 days; in standard deviations of the first part; all windows of the last",
+            description="12/4/4 months of 30 days; in standard deviations of the first part; all windows of the last; "
+            "candidates and times of calibration limited after test figures had been seen",
         ),
         published=_published() if file.name == ETT_FILE else (),
         models=models,

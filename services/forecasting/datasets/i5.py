@@ -72,7 +72,8 @@ def i5(path: Path, protocol: str, options: Options) -> Recording:
             name=protocol,
             description=(
                 f"{quantity} of {panel.sensors} stations every 5 min; fitted to {len(days) - 1} days, the last of them for "
-                f"choices, tested on every window of the next recorded day"
+                f"choices, tested on every window of the next recorded day; "
+                "candidates and times of calibration limited after test figures had been seen"
             ),
             horizons=_HORIZONS,
             train_end=before,

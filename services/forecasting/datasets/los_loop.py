@@ -99,7 +99,8 @@ def _protocol(name: str, length: int) -> Protocol:
         name=name,
         description=(
             f"speed [mph] every 5 min, windows of the last {1 - _TRAIN:.0%}, errors over all steps of a horizon; "
-            f"fitted to the first {fitted / length:.0%}, chosen on {chosen}"
+            f"fitted to the first {fitted / length:.0%}, chosen on {chosen}; "
+            "candidates and times of calibration limited after test figures had been seen"
         ),
         horizons=_HORIZONS,
         train_end=learnt,
