@@ -11,9 +11,7 @@ from services.errors import InputError
 from services.forecasting.datasets.recording import Recording
 
 _WITHOUT: Final = "_without_holidays"
-_SELECTED_ON: Final = (
-    "validation origins before the test part, per sensor and lead times; no choice was made on the test part"
-)
+_SELECTED_ON: Final = "validation origins before the test part, per sensor and lead times"
 
 
 def evaluate(recording: Recording, progress: Callable[[int, int], None]) -> Backtest:
