@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from datetime import UTC, datetime, timedelta
 
@@ -20,6 +21,7 @@ log = structlog.get_logger()
 _ROLLUP_PAUSE_S = 2.0
 _RETRY_PAUSE_S = 3.0
 _GRACE_S = 5.0
+_LEAVE_S = 1.0
 
 
 def run(settings: Settings) -> None:
@@ -44,6 +46,10 @@ async def _work(settings: Settings) -> None:
     app = make_app(settings)
     async with app.open_async():
         await app.run_worker_async(concurrency=2, shutdown_graceful_timeout=_GRACE_S, name="arterial-worker")
+    # A thread that calculates cannot be stopped, and asyncio waits for it: but what a job stores it stores whole or not at all.
+    leave = threading.Timer(_LEAVE_S, os._exit, args=(0,))
+    leave.daemon = True
+    leave.start()
 
 
 def _catch_up(settings: Settings) -> None:
