@@ -116,7 +116,9 @@ class Memory:
         return found
 
     def learn(self, news: Learned) -> None:
-        """Remember what was found in a batch that is committed."""
+        """Remember what was found in a batch that is committed; of one of repeats that is nothing."""
+        if not len(news.keys):
+            return
         held = self._tables.get(news.table)
         if held is None:
             self._tables[news.table] = news

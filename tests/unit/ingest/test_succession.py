@@ -217,3 +217,14 @@ def test_a_member_of_a_group_sees_a_part_and_counts_nothing_as_lost_or_stuck() -
     assert (flags_of(rows, whole)[-1], sum(whole.lost("traffic").values())) == (3, 29)
     assert (set(flags_of(rows, part)), part.lost("traffic")) == ({1}, {})
     assert flags_of(traffic([300, 310], speed=[130, 20]), part) == [1, 3]
+
+
+def test_a_batch_without_new_rows_teaches_nothing_and_the_next_is_judged() -> None:
+    """After a reconnection the first batch may hold repeats only."""
+    memory = Memory()
+    rows = traffic([0, 5])
+    flags, learned = judge(rows.take(np.zeros(2, dtype=bool)), memory)
+    assert len(flags) == 0
+    memory.learn(learned)
+    flags, _ = judge(rows, memory)
+    assert flags.tolist() == [Flag.GOOD, Flag.GOOD]
