@@ -27,19 +27,13 @@ people with several subjects (a household's two cars pay twice).
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from services.errors import ArterialError, InputError, NotFoundError
 from services.privacy.days import LocalDay, local_day, open_for_release
-from services.privacy.mechanisms.discrete_laplace import DiscreteLaplace
-from services.privacy.mechanisms.thinning import scaled
-from services.privacy.mechanisms.threshold import noisy_threshold, rounded, shown
+from services.privacy.drawing import Drawn, draw
 from services.privacy.plan import Plan, day_cap, load_plans
 from services.privacy.policy import check
 from services.privacy.products.contract import Integers, Product
@@ -50,7 +44,6 @@ from services.storage import ledger, personal, releases
 from services.storage.database import Connection, connect
 
 _PRODUCTS: Final[dict[str, Product]] = {"presence": Presence(), "district_energy": DistrictEnergyOfDay()}
-_CONFIDENCE: Final = 0.95
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -182,8 +175,9 @@ def _complete(connection: Connection, plan: Plan, day: LocalDay, domain: Integer
         stored = _stored(connection, plan, day.day)
         if stored is not None:
             return ReleaseSummary(release=stored, replayed=True)
-        drawn = _draw(plan, ledger.find_charge(connection, key), product.exact(connection, plan, day, domain))
-        release = releases.publish_release(connection, drawn.head)
+        paid = ledger.find_charge(connection, key)
+        drawn = draw(plan, product, paid.micro_epsilon, product.exact(connection, plan, day, domain))
+        release = releases.publish_release(connection, _head(plan, paid, drawn))
         product.publish(
             connection,
             release_key=key,
@@ -197,29 +191,10 @@ def _complete(connection: Connection, plan: Plan, day: LocalDay, domain: Integer
     return ReleaseSummary(release=release, replayed=False)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Drawn:
-    """What may be published: everything in it is noisy, or known without the data."""
-
-    head: releases.ReleaseHead
-    values: dict[str, Integers]
-    shown: NDArray[np.bool_]
-    ci95: dict[str, float]
-
-
-def _draw(plan: Plan, paid: ledger.Charge, exact: dict[str, Integers]) -> _Drawn:
-    """Add noise worth what was paid, then withhold and round."""
-    parts = plan.parts(paid.micro_epsilon)
-    noise = {m.name: DiscreteLaplace(sensitivity=m.sensitivity, micro_epsilon=parts[m.name]) for m in plan.measure}
-    noisy = {name: mechanism.release(exact[name]) for name, mechanism in noise.items()}
-    decides, scale = plan.measure_named(plan.threshold.measure), noise[plan.threshold.measure].scale
-    factor = _PRODUCTS[plan.name].factor(plan, noisy, noise)
-    threshold = noisy_threshold(scale, minimum=plan.threshold.minimum, false_presence=plan.threshold.false_presence)
-    visible = shown(noisy[decides.name], threshold)
-    noisy[decides.name] = scaled(noisy[decides.name], factor)
-    ci95 = {m.name: noise[m.name].half_width(_CONFIDENCE) + m.rounding / 2 for m in plan.measure}
-    ci95[decides.name] += noise[decides.name].half_width(_CONFIDENCE) * float(factor - 1)
-    head = releases.ReleaseHead(
+def _head(plan: Plan, paid: ledger.Charge, drawn: Drawn) -> releases.ReleaseHead:
+    """What is said about the release as a whole."""
+    decides = plan.measure_named(plan.threshold.measure)
+    return releases.ReleaseHead(
         release_key=paid.release_key,
         plan=plan.name,
         plan_version=plan.version,
@@ -228,13 +203,11 @@ def _draw(plan: Plan, paid: ledger.Charge, exact: dict[str, Integers]) -> _Drawn
         epsilon=paid.epsilon,
         delta=0.0,
         mechanism=decides.mechanism,
-        noise_scale=scale * float(factor),
-        threshold=math.ceil(threshold * factor),
+        noise_scale=drawn.noise_scale,
+        threshold=drawn.threshold,
         rounding=decides.rounding,
-        ci95=ci95[decides.name],
-        factor=float(factor),
-        cells=visible.size,
-        suppressed=int((~visible).sum()),
+        ci95=drawn.ci95[decides.name],
+        factor=drawn.factor,
+        cells=drawn.shown.size,
+        suppressed=int((~drawn.shown).sum()),
     )
-    values = {m.name: rounded(noisy[m.name], m.rounding) for m in plan.measure}
-    return _Drawn(head=head, values=values, shown=visible, ci95=ci95)

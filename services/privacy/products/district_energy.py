@@ -27,7 +27,10 @@ class DistrictEnergyOfDay:
 
     def exact(self, connection: Connection, plan: Plan, day: LocalDay, domain: Integers) -> dict[str, Integers]:
         """Bounded households and energy [Wh], shape (districts,)."""
-        rows = personal.households(connection, day.day)
+        return self.bound(personal.households(connection, day.day), plan, domain)
+
+    def bound(self, rows: personal.Loads, plan: Plan, domain: Integers) -> dict[str, Integers]:
+        """The same of readings at hand, in any order."""
         households, energy_wh = bounding.household_energy(
             rows.subject,
             rows.district_id,

@@ -34,7 +34,10 @@ class Presence:
 
     def exact(self, connection: Connection, plan: Plan, day: LocalDay, domain: Integers) -> dict[str, Integers]:
         """Bounded counts, shape (cells, hours of the day), and the bounded number of cell-hours, shape (1,)."""
-        rows = personal.positions(connection, day.day)
+        return self.bound(personal.positions(connection, day.day), plan, day, domain)
+
+    def bound(self, rows: personal.Positions, plan: Plan, day: LocalDay, domain: Integers) -> dict[str, Integers]:
+        """The same of positions at hand, in any order."""
         counts, cell_hours = bounding.presence(
             rows.subject,
             rows.cell,
