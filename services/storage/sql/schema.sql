@@ -261,6 +261,24 @@ CREATE TABLE governance.destruction (
 
 COMMENT ON TABLE governance.destruction IS 'Days whose personal rows and key were destroyed, with every day before them.';
 
+CREATE TABLE governance.red_team (
+    id bigint NOT NULL,
+    finished_at timestamp with time zone DEFAULT now() NOT NULL,
+    passed boolean NOT NULL,
+    result jsonb NOT NULL
+);
+
+COMMENT ON TABLE governance.red_team IS 'What `arterial privacy attack` printed. Attacks run on generated people, so nothing in it is personal.';
+
+ALTER TABLE governance.red_team ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME governance.red_team_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE personal.day_key (
     purpose text NOT NULL,
     day date NOT NULL,
@@ -643,6 +661,9 @@ ALTER TABLE ONLY governance.charge
 ALTER TABLE ONLY governance.destruction
     ADD CONSTRAINT destruction_pkey PRIMARY KEY (purpose, day);
 
+ALTER TABLE ONLY governance.red_team
+    ADD CONSTRAINT red_team_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY personal.day_key
     ADD CONSTRAINT day_key_pkey PRIMARY KEY (purpose, day);
 
@@ -755,6 +776,8 @@ CREATE TRIGGER charge_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON gove
 
 CREATE TRIGGER destruction_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON governance.destruction FOR EACH STATEMENT EXECUTE FUNCTION governance.refuse_change();
 
+CREATE TRIGGER red_team_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON governance.red_team FOR EACH STATEMENT EXECUTE FUNCTION governance.refuse_change();
+
 ALTER TABLE ONLY forecast.series
     ADD CONSTRAINT series_run_id_fkey FOREIGN KEY (run_id) REFERENCES forecast.run(id) ON DELETE CASCADE;
 
@@ -831,6 +854,9 @@ GRANT SELECT ON TABLE governance.charge TO arterial_api;
 GRANT SELECT,INSERT ON TABLE governance.destruction TO arterial_release;
 GRANT SELECT ON TABLE governance.destruction TO arterial_jobs;
 GRANT SELECT ON TABLE governance.destruction TO arterial_api;
+
+GRANT SELECT,INSERT ON TABLE governance.red_team TO arterial_jobs;
+GRANT SELECT ON TABLE governance.red_team TO arterial_api;
 
 GRANT DELETE ON TABLE personal.day_key TO arterial_release;
 
