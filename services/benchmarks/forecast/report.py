@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from services.benchmarks.forecast import scale, series
-from services.benchmarks.speed.report import machine
+from services.benchmarks.machine import machine
 from services.errors import InputError
 from services.forecasting.engine import Engine, Local
 

@@ -61,7 +61,7 @@ def drain(rig: Rig, consumer: Consumer, packets: Iterator[bytes], *, messages: i
     try:
         _wait_for_connection(rig, process, client_id, connections)
         begun, cpu_s = time.time(), cpu_of(process.pid)
-        ended = wait_for_rows(rig, process, consumer, rows)
+        ended = wait_for_rows(rig, process, consumer.table, rows, client_id)
         return Drained(
             messages=messages,
             rows=rows,
@@ -115,22 +115,22 @@ def _wait_for_connection(rig: Rig, process: subprocess.Popen[bytes], client_id: 
         time.sleep(_LOOK_S / 2)
 
 
-def wait_for_rows(rig: Rig, process: subprocess.Popen[bytes], consumer: Consumer, rows: int) -> float:
+def wait_for_rows(rig: Rig, process: subprocess.Popen[bytes], table: str, rows: int, client_id: str) -> float:
     """When the last row was committed [s since 1970], by the server's own note; rows are counted when the table rests."""
     size = 0
     changed = counted = time.monotonic()
     while True:
         time.sleep(_LOOK_S)
-        now, latest = time.monotonic(), table_bytes(rig.database, consumer.table)
+        now, latest = time.monotonic(), table_bytes(rig.database, table)
         if latest != size:
             size, changed = latest, now
         elif now - max(changed, counted) > _PAUSE_S:
             counted = now
-            if row_count(rig.database, consumer.table) >= rows:
-                return last_commit(rig.database, consumer.table)
+            if row_count(rig.database, table) >= rows:
+                return last_commit(rig.database, table)
         if process.poll() is not None or now - changed > _SILENT_S:
-            found = row_count(rig.database, consumer.table)
-            message = f"it stopped at {found:,} of {rows:,} rows: {_last_line(log_of(rig, f'bench-{consumer.name}'))}"
+            found = row_count(rig.database, table)
+            message = f"it stopped at {found:,} of {rows:,} rows: {_last_line(log_of(rig, client_id))}"
             raise UnavailableError(message)
 
 

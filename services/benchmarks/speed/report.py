@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
+from services.benchmarks.machine import machine
 from services.benchmarks.speed import load, outage
 from services.benchmarks.speed.consumers import ARTERIAL, PEERS, Consumer
 from services.benchmarks.speed.drain import Drained, drain, drain_bare
+from services.benchmarks.speed.group import GroupDrained, drain_group
 from services.benchmarks.speed.rig import Rig, rig
 from services.benchmarks.speed.subscriber import WAYS
 from services.errors import UnavailableError
 
 _ROUNDS: Final = 3
 _ARRAY: Final = 50
+_GROUP: Final = 2
 _SPAN_MS: Final = 3_600_000
 
 
@@ -29,6 +29,7 @@ class Runs:
 
     bare: dict[str, list[Drained]] = field(default_factory=dict)
     arterial: list[Drained] = field(default_factory=list)
+    group: list[GroupDrained] = field(default_factory=list)
     batched: list[Drained] = field(default_factory=list)
     peers: dict[str, list[Drained]] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
@@ -45,7 +46,7 @@ def compare(messages: int, *, with_peers: bool, tell: Callable[[str], None], rou
         rounds: how often each runs; the figures are medians.
 
     Returns:
-        The document: `arterial`, `bare_subscriber` (the quickest of its `ways`), `peers`, `skipped`, `ratio`, `batched`, `outage`,
+        The document: `arterial` (one process), `group` (two, with its own `ratio`), `bare_subscriber` (the quickest of its `ways`), `peers`, `skipped`, `ratio`, `batched`, `outage`,
         `messages`, `machine`; each figure is the median of the rounds, but those of the outage are of one.
 
     Raises:
@@ -61,6 +62,8 @@ def compare(messages: int, *, with_peers: bool, tell: Callable[[str], None], rou
                     _try_bare(servers, way, messages, runs, tell)
             runs.arterial.append(drain(servers, ARTERIAL, _singles(messages), messages=messages, rows=messages))
             tell(_line("arterial", runs.arterial[-1]))
+            runs.group.append(drain_group(servers, _GROUP, messages, "bench-group"))
+            tell(f"  arterial, {_GROUP} processes: {runs.group[-1].msg_per_s:,.0f} msg/s")
             for peer in PEERS if with_peers else ():
                 if peer.name not in runs.skipped:
                     _try(servers, peer, messages, runs, tell)
@@ -100,11 +103,19 @@ def _document(runs: Runs) -> dict[str, Any]:
     ours = median(_rate(run) for run in runs.arterial)
     bare = {way: median(_rate(run) for run in all_runs) for way, all_runs in runs.bare.items()}
     peers = {name: median(_rate(run) for run in all_runs) for name, all_runs in runs.peers.items()}
+    others = {**peers, "bare_subscriber": max(bare.values()), **{f"bare_{way}": rate for way, rate in bare.items()}}
+    group = median(run.msg_per_s for run in runs.group)
     return {
         "arterial": {
             "msg_per_s": round(ours),
             "cpu_us_per_msg": round(median(1e6 * run.cpu_s / run.messages for run in runs.arterial), 1),
             "rss_mb": round(max(run.rss_mb for run in runs.arterial), 1),
+        },
+        "group": {
+            "processes": _GROUP,
+            "msg_per_s": round(group),
+            "cpu_us_per_msg": round(median(run.cpu_us_per_msg for run in runs.group), 1),
+            "ratio": {name: round(group / rate, 2) for name, rate in others.items()},
         },
         "bare_subscriber": {
             "msg_per_s": round(max(bare.values())),
@@ -112,11 +123,7 @@ def _document(runs: Runs) -> dict[str, Any]:
         },
         "peers": {name: {"msg_per_s": round(rate)} for name, rate in peers.items()},
         "skipped": runs.skipped,
-        "ratio": {
-            **{name: round(ours / rate, 2) for name, rate in peers.items()},
-            "bare_subscriber": round(ours / max(bare.values()), 2),
-            **{f"bare_{way}": round(ours / rate, 2) for way, rate in bare.items()},
-        },
+        "ratio": {name: round(ours / rate, 2) for name, rate in others.items()},
         "batched": {"readings_per_s": round(median(run.rows / run.seconds for run in runs.batched))},
         "outage": runs.outage,
         "messages": runs.arterial[0].messages,
@@ -126,17 +133,21 @@ def _document(runs: Runs) -> dict[str, Any]:
 
 def table(document: dict[str, Any]) -> list[str]:
     """The document as lines for a person."""
-    ours, ratio = document["arterial"], document["ratio"]
+    ours, ratio, group = document["arterial"], document["ratio"], document["group"]
     lines = [
         f"{document['messages']:,} messages of one reading, QoS 1, from the broker to durable rows, on {document['machine']}:",
         "",
-        f"  {'pipeline':<18}{'msg/s':>10}{'arterial is':>14}",
-        f"  {'arterial':<18}{ours['msg_per_s']:>10,}",
+        f"  {'pipeline':<20}{'msg/s':>10}{'one process is':>17}{f'a group of {_GROUP} is':>19}",
+        f"  {'arterial':<20}{ours['msg_per_s']:>10,}",
+        f"  {f'arterial, group of {_GROUP}':<20}{group['msg_per_s']:>9,}",
     ]
     for name, peer in document["peers"].items():
-        lines.append(f"  {name:<18}{peer['msg_per_s']:>10,}{ratio[name]:>13.2f}×")
+        lines.append(f"  {name:<20}{peer['msg_per_s']:>10,}{ratio[name]:>16.2f}×{group['ratio'][name]:>18.2f}×")
     for way, bare in document["bare_subscriber"]["ways"].items():
-        lines.append(f"  {'bare, ' + way:<19}{bare['msg_per_s']:>9,}{ratio['bare_' + way]:>13.2f}×   (stores nothing)")
+        own, of_group = ratio[f"bare_{way}"], group["ratio"][f"bare_{way}"]
+        lines.append(
+            f"  {'bare, ' + way:<20}{bare['msg_per_s']:>10,}{own:>16.2f}×{of_group:>18.2f}×   (stores nothing)"
+        )
     lines += [f"  {name:<18}left out: {reason}" for name, reason in document["skipped"].items()]
     lines += [
         "",
@@ -149,19 +160,6 @@ def table(document: dict[str, Any]) -> list[str]:
         f"  they are drained at {away['drained_msg_per_s']:,} msg/s. The process had {away['rss_mb']} MB at most.",
     ]
     return lines
-
-
-def machine() -> str:
-    """What the figures were measured on: cores, processor, memory, system."""
-    model = platform.machine()
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            model = line.partition(":")[2].strip()
-            break
-    return (
-        f"{len(os.sched_getaffinity(0))} cores of {model}, {memory:.0f} GiB, {platform.system()} {platform.release()}"
-    )
 
 
 def _singles(messages: int) -> Iterator[bytes]:
