@@ -29,21 +29,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Final
 
 from services.errors import ArterialError, InputError, NotFoundError
 from services.privacy.days import LocalDay, local_day, open_for_release
 from services.privacy.drawing import Drawn, draw
 from services.privacy.plan import Plan, day_cap, load_plans
 from services.privacy.policy import check
-from services.privacy.products.contract import Integers, Product
-from services.privacy.products.district_energy import DistrictEnergyOfDay
-from services.privacy.products.presence import Presence
+from services.privacy.products.catalogue import CATALOGUE
+from services.privacy.products.contract import Integers
 from services.settings import Settings
 from services.storage import ledger, personal, releases
 from services.storage.database import Connection, connect
-
-_PRODUCTS: Final[dict[str, Product]] = {"presence": Presence(), "district_energy": DistrictEnergyOfDay()}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -145,7 +141,7 @@ def _require_open(day: LocalDay, now: datetime) -> None:
 
 def _public_domain(connection: Connection, plan: Plan) -> Integers:
     with personal.release_transaction(connection):
-        domain = _PRODUCTS[plan.name].domain(connection)
+        domain = CATALOGUE[plan.name].domain(connection)
     if not domain.size:
         message = "the city has no districts, so there is no public grid to release on: load them first"
         raise NotFoundError(message)
@@ -169,7 +165,7 @@ def _charge(connection: Connection, plan: Plan, day: date, *, cap: int) -> None:
 
 def _complete(connection: Connection, plan: Plan, day: LocalDay, domain: Integers) -> ReleaseSummary:
     """Read, bound, draw and publish in one transaction, under the charge that is in the ledger."""
-    key, product = plan.release_key(day.day), _PRODUCTS[plan.name]
+    key, product = plan.release_key(day.day), CATALOGUE[plan.name]
     with personal.release_transaction(connection):
         personal.one_at_a_time(connection, key)
         stored = _stored(connection, plan, day.day)
