@@ -11,7 +11,20 @@ from typing import NoReturn
 
 import typer
 
-from services.commands import bench, doctor, forecast, influx, ingest, migrate, privacy, serve, simulate, up, worker
+from services.commands import (
+    audit,
+    bench,
+    doctor,
+    forecast,
+    influx,
+    ingest,
+    migrate,
+    privacy,
+    serve,
+    simulate,
+    up,
+    worker,
+)
 from services.errors import ArterialError
 
 app = typer.Typer(
@@ -35,6 +48,7 @@ app.command()(migrate.migrate)
 app.add_typer(forecast.app, name="forecast")
 app.command()(forecast.backtest)
 app.add_typer(privacy.app, name="privacy")
+app.add_typer(audit.app, name="audit")
 app.command()(doctor.doctor)
 app.add_typer(bench.app, name="bench")
 

@@ -223,8 +223,26 @@ class Settings(BaseSettings):
     privacy_epsilon_day: float = Field(
         default=1.0, gt=0, le=2.64, description="Privacy budget of one subject's local day, per domain (epsilon)."
     )
+    privacy_plans: tuple[str, ...] = Field(
+        default=("presence", "district_energy"),
+        description="The release plans that are on, as a JSON list; the shares of the daily budget of one domain add up to at "
+        'most 1. `name=share` gives a plan another share than its file: ["presence=0.4", "origin_destination", "speeds", '
+        '"trip_lengths"].',
+    )
     personal_retention_hours: int = Field(
         default=48, ge=25, le=48, description="Raw personal rows and their day keys are destroyed after this long [h]."
+    )
+
+    # The audit log
+    audit_key_file: Path | None = Field(
+        default=None,
+        description="The private key that signs checkpoints of the audit log, readable by its owner only; made when it is not "
+        "there. Empty: DATA_DIR/audit/signing-key.pem.",
+    )
+    audit_checkpoint_dir: Path | None = Field(
+        default=None,
+        description="Where a signed checkpoint of the audit log is written every night; a folder on another machine, for only "
+        "what is kept elsewhere proves anything. Empty: DATA_DIR/audit/checkpoints.",
     )
 
     # Running

@@ -17,6 +17,7 @@ from psycopg import sql
 
 from services.errors import StorageError
 from services.settings import Role, Settings
+from services.storage import audit
 from services.storage.database import Connection, connect, first_line
 
 _LOCK = 0x41525445  # "ARTE": one migration at a time
@@ -123,6 +124,10 @@ def _apply_missing(connection: Connection, *, timescale: bool) -> tuple[str, ...
     missing = [migration for migration in migrations if migration.number not in done]
     for migration in missing:
         _run(connection, migration, timescale=timescale)
+    if missing:
+        facts = {"applied": {migration.name: migration.checksum for migration in missing}, "version": len(migrations)}
+        audit.append(connection, audit.Action.MIGRATION_APPLIED, "arterial migrate", facts)
+        connection.commit()
     if timescale:
         hypertables = (files("services.storage") / "timescale" / "hypertables.sql").read_text(encoding="utf-8")
         connection.execute(hypertables)

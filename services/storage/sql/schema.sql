@@ -20,6 +20,71 @@ CREATE SCHEMA sensing;
 
 COMMENT ON SCHEMA sensing IS 'Fixed, non-personal sensors: what they are and what they observed.';
 
+CREATE FUNCTION governance.append_audit(what text, who text, facts jsonb) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    last_seq bigint;
+    last_hash bytea;
+    now_at timestamptz;
+    facts_text text := governance.canonical(facts);
+BEGIN
+    IF session_user = 'arterial_api' AND what NOT IN ('export', 'access.denied', 'configuration.changed')
+        OR session_user = 'arterial_ingest' AND what NOT IN ('access.denied', 'configuration.changed') THEN
+        RAISE EXCEPTION 'role % does not log %', session_user, what USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended('governance.audit', 0));
+    SELECT seq, hash INTO last_seq, last_hash FROM governance.audit ORDER BY seq DESC LIMIT 1;
+    last_seq := coalesce(last_seq, 0) + 1;
+    last_hash := coalesce(last_hash, decode(repeat('00', 32), 'hex'));
+    now_at := clock_timestamp();
+    INSERT INTO governance.audit (seq, at, role, actor, action, body, prev, hash)
+    VALUES (last_seq, now_at, session_user, who, what, facts_text, last_hash,
+            governance.audit_hash(last_hash, last_seq, now_at, session_user, who, what, facts_text));
+    RETURN last_seq;
+END
+$$;
+
+CREATE FUNCTION governance.append_audit_if_new(what text, who text, facts jsonb) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('governance.audit', 0));
+    IF governance.canonical(facts) = (
+        SELECT body FROM governance.audit WHERE action = what AND actor = who ORDER BY seq DESC LIMIT 1) THEN
+        RETURN NULL;
+    END IF;
+    RETURN governance.append_audit(what, who, facts);
+END
+$$;
+
+CREATE FUNCTION governance.audit_hash(prev bytea, seq bigint, at timestamp with time zone, role text, actor text, action text, body text) RETURNS bytea
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT sha256(prev || convert_to(
+        concat_ws(E'\n', seq, (extract(epoch FROM at) * 1000000)::bigint, role, actor, action, body), 'UTF8'))
+$$;
+
+CREATE FUNCTION governance.canonical(document jsonb) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN CASE jsonb_typeof(document)
+        WHEN 'object' THEN '{' || coalesce((
+            SELECT string_agg(to_jsonb(entry.key)::text || ':' || governance.canonical(entry.value), ',' ORDER BY entry.key COLLATE "C")
+            FROM jsonb_each(document) AS entry), '') || '}'
+        WHEN 'array' THEN '[' || coalesce((
+            SELECT string_agg(governance.canonical(item.value), ',' ORDER BY item.place)
+            FROM jsonb_array_elements(document) WITH ORDINALITY AS item (value, place)), '') || ']'
+        ELSE document::text
+    END;
+END
+$$;
+
 CREATE FUNCTION governance.refuse_change() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -229,6 +294,36 @@ CREATE VIEW forecast.value AS
      CROSS JOIN LATERAL UNNEST(series.q05, series.q10, series.q25, series.q50, series.q75, series.q90, series.q95) WITH ORDINALITY step(q05, q10, q25, q50, q75, q90, q95, number));
 
 COMMENT ON VIEW forecast.value IS 'One row per target time; ask by run, or by sensor and issue time through forecast.series.';
+
+CREATE TABLE governance.audit (
+    seq bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    role text NOT NULL,
+    actor text NOT NULL,
+    action text NOT NULL,
+    body text NOT NULL,
+    prev bytea NOT NULL,
+    hash bytea NOT NULL,
+    CONSTRAINT audit_action_check CHECK ((action ~ '^[a-z]+([._-][a-z]+)*$'::text)),
+    CONSTRAINT audit_actor_check CHECK ((actor ~ '^[A-Za-z0-9][A-Za-z0-9 ._:@/-]{0,79}$'::text)),
+    CONSTRAINT audit_body_check CHECK (((jsonb_typeof((body)::jsonb) = 'object'::text) AND (octet_length(body) <= 65536))),
+    CONSTRAINT audit_hash_check CHECK ((length(hash) = 32)),
+    CONSTRAINT audit_prev_check CHECK ((length(prev) = 32)),
+    CONSTRAINT audit_role_check CHECK (((role <> ''::text) AND (role !~ '[\n\r]'::text))),
+    CONSTRAINT audit_seq_check CHECK ((seq > 0))
+);
+
+COMMENT ON TABLE governance.audit IS 'What was done with data and rules, in a hash chain. No personal data in it.';
+
+COMMENT ON COLUMN governance.audit.seq IS 'From 1 without a gap.';
+
+COMMENT ON COLUMN governance.audit.role IS 'The database role that was logged in.';
+
+COMMENT ON COLUMN governance.audit.actor IS 'What the caller says it is: a process or a command.';
+
+COMMENT ON COLUMN governance.audit.body IS 'Canonical JSON: keys in byte order, no white space.';
+
+COMMENT ON COLUMN governance.audit.hash IS 'SHA-256 of prev and of seq, microseconds since 1970, role, actor, action and body on a line each; 32 zeros come before row 1.';
 
 CREATE TABLE governance.budget (
     domain text NOT NULL,
@@ -652,6 +747,9 @@ ALTER TABLE ONLY forecast.scored
 ALTER TABLE ONLY forecast.series
     ADD CONSTRAINT series_pkey PRIMARY KEY (sensor_id, quantity, issued_at, run_id);
 
+ALTER TABLE ONLY governance.audit
+    ADD CONSTRAINT audit_pkey PRIMARY KEY (seq);
+
 ALTER TABLE ONLY governance.budget
     ADD CONSTRAINT budget_pkey PRIMARY KEY (domain, day);
 
@@ -742,6 +840,8 @@ CREATE UNIQUE INDEX run_once ON forecast.run USING btree (due_at, kind, step_sec
 
 CREATE INDEX series_run ON forecast.series USING btree (run_id);
 
+CREATE INDEX audit_action ON governance.audit USING btree (action, seq);
+
 CREATE INDEX dead_letter_received_at_idx ON personal.dead_letter USING btree (received_at);
 
 CREATE INDEX presence_hour ON published.presence USING btree (hour);
@@ -767,6 +867,8 @@ CREATE INDEX traffic_15min_bucket ON sensing.traffic_15min USING btree (bucket, 
 CREATE INDEX traffic_hour_bucket ON sensing.traffic_hour USING btree (bucket, sensor_id);
 
 CREATE INDEX traffic_observed_at ON ONLY sensing.traffic USING brin (observed_at) WITH (pages_per_range='32');
+
+CREATE TRIGGER audit_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON governance.audit FOR EACH STATEMENT EXECUTE FUNCTION governance.refuse_change();
 
 CREATE TRIGGER budget_is_kept BEFORE DELETE OR TRUNCATE ON governance.budget FOR EACH STATEMENT EXECUTE FUNCTION governance.refuse_change();
 
@@ -805,6 +907,7 @@ GRANT USAGE ON SCHEMA forecast TO arterial_api;
 GRANT USAGE ON SCHEMA governance TO arterial_jobs;
 GRANT USAGE ON SCHEMA governance TO arterial_api;
 GRANT USAGE ON SCHEMA governance TO arterial_release;
+GRANT USAGE ON SCHEMA governance TO arterial_ingest;
 
 GRANT USAGE ON SCHEMA personal TO arterial_ingest;
 GRANT USAGE ON SCHEMA personal TO arterial_release;
@@ -817,6 +920,18 @@ GRANT USAGE ON SCHEMA sensing TO arterial_ingest;
 GRANT USAGE ON SCHEMA sensing TO arterial_jobs;
 GRANT USAGE ON SCHEMA sensing TO arterial_api;
 GRANT USAGE ON SCHEMA sensing TO arterial_release;
+
+REVOKE ALL ON FUNCTION governance.append_audit(what text, who text, facts jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION governance.append_audit(what text, who text, facts jsonb) TO arterial_ingest;
+GRANT ALL ON FUNCTION governance.append_audit(what text, who text, facts jsonb) TO arterial_jobs;
+GRANT ALL ON FUNCTION governance.append_audit(what text, who text, facts jsonb) TO arterial_api;
+GRANT ALL ON FUNCTION governance.append_audit(what text, who text, facts jsonb) TO arterial_release;
+
+REVOKE ALL ON FUNCTION governance.append_audit_if_new(what text, who text, facts jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION governance.append_audit_if_new(what text, who text, facts jsonb) TO arterial_ingest;
+GRANT ALL ON FUNCTION governance.append_audit_if_new(what text, who text, facts jsonb) TO arterial_jobs;
+GRANT ALL ON FUNCTION governance.append_audit_if_new(what text, who text, facts jsonb) TO arterial_api;
+GRANT ALL ON FUNCTION governance.append_audit_if_new(what text, who text, facts jsonb) TO arterial_release;
 
 REVOKE ALL ON FUNCTION personal.key_of_day(wanted_purpose text, wanted_day date, oldest date) FROM PUBLIC;
 GRANT ALL ON FUNCTION personal.key_of_day(wanted_purpose text, wanted_day date, oldest date) TO arterial_ingest;
@@ -840,6 +955,9 @@ GRANT SELECT ON TABLE forecast.series TO arterial_api;
 
 GRANT SELECT ON TABLE forecast.value TO arterial_jobs;
 GRANT SELECT ON TABLE forecast.value TO arterial_api;
+
+GRANT SELECT ON TABLE governance.audit TO arterial_jobs;
+GRANT SELECT ON TABLE governance.audit TO arterial_api;
 
 GRANT SELECT,INSERT ON TABLE governance.budget TO arterial_release;
 GRANT SELECT ON TABLE governance.budget TO arterial_jobs;
