@@ -10,10 +10,8 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-Integers = NDArray[np.int64]
-Subjects = NDArray[np.uint64]
+from services.privacy.subjects import Integers, Subjects, distinct, group_starts, mixed, rank_in_group
 
 _FINE: Final = 9
 _COARSE: Final = 8
@@ -22,13 +20,14 @@ _DIGIT_BITS: Final = 3
 _FINEST: Final = 15
 
 
-def parent_cells(cells: Integers) -> Integers:
-    """The resolution-8 parents of H3 cells of resolution 9.
+def parent_cells(cells: Integers, resolution: int = _COARSE) -> Integers:
+    """The parents, of a coarser resolution, of H3 cells of resolution 9.
 
     An H3 index holds its resolution in bits 52 to 55 and one digit of three bits per resolution; unused digits are 7.
     """
+    unused = (1 << _DIGIT_BITS * (_FINE - resolution)) - 1 << _DIGIT_BITS * (_FINEST - _FINE)
     coarse = cells & ~np.int64(0xF << _RESOLUTION_SHIFT)
-    return coarse | np.int64(_COARSE << _RESOLUTION_SHIFT) | np.int64(0b111 << (_DIGIT_BITS * (_FINEST - _FINE)))
+    return coarse | np.int64(resolution << _RESOLUTION_SHIFT) | np.int64(unused)
 
 
 def presence(
@@ -71,8 +70,8 @@ def presence(
     slot = (observed_us - day_start_us) // slot_us
     inside = (domain[row] == parent) & (slot >= 0) & (slot < slots)
     place = (row * slots + slot)[inside]
-    who, place = _distinct(subject[inside], place)
-    rank = _rank_in_group(who, _hash(who, place))
+    who, place = distinct(subject[inside], place)
+    rank = rank_in_group(who, mixed(who, place))
     counts = np.bincount(place[rank < cells_per_subject], minlength=domain.size * slots).astype(np.int64)
     return counts.reshape(domain.size, slots), int((rank < most_places).sum())
 
@@ -100,50 +99,10 @@ def household_energy(
     order = np.lexsort((district, who[:, 1], who[:, 0]))
     who, district = who[order], district[order]
     used = np.clip(energy_wh[known][order], 0, most_wh)
-    first = np.flatnonzero(_group_starts(who))
+    first = np.flatnonzero(group_starts(who))
     total = np.minimum(np.add.reduceat(used, first), most_wh) if first.size else used
     where = np.searchsorted(domain, district[first])
     households = np.bincount(where, minlength=domain.size).astype(np.int64)
     energy = np.zeros(domain.size, dtype=np.int64)
     np.add.at(energy, where, total)
     return households, energy
-
-
-def _distinct(subject: Subjects, place: Integers) -> tuple[Subjects, Integers]:
-    """Each pair of subject and place once, subjects together."""
-    order = np.lexsort((place, subject[:, 1], subject[:, 0]))
-    subject, place = subject[order], place[order]
-    new = _group_starts(subject)
-    new[1:] |= place[1:] != place[:-1]
-    return subject[new], place[new]
-
-
-def _group_starts(subject: Subjects) -> NDArray[np.bool_]:
-    """Where, in rows with each subject's together, a subject begins."""
-    starts = np.ones(len(subject), dtype=np.bool_)
-    starts[1:] = (subject[1:] != subject[:-1]).any(axis=1)
-    return starts
-
-
-def _rank_in_group(subject: Subjects, value: Subjects) -> Integers:
-    """The rank of each row among its subject's rows, by `value`; rows of a subject lie together."""
-    starts = _group_starts(subject)
-    group = np.cumsum(starts)
-    order = np.lexsort((value, group))
-    rank = np.empty(len(subject), dtype=np.int64)
-    position = np.arange(len(subject))
-    rank[order] = position - np.maximum.accumulate(np.where(starts, position, 0))
-    return rank
-
-
-def _hash(subject: Subjects, place: Integers) -> Subjects:
-    """A well-mixed number of pseudonym and place."""
-    return _mix(subject[:, 0] ^ _mix(subject[:, 1] ^ _mix(place.astype(np.uint64))))
-
-
-def _mix(number: Subjects) -> Subjects:
-    """The finaliser of SplitMix64 (Steele, Lea, Flood 2014, https://doi.org/10.1145/2660193.2660195), bijective."""
-    number = (number + np.uint64(0x9E3779B97F4A7C15)).astype(np.uint64)
-    number = (number ^ (number >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    number = (number ^ (number >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return number ^ (number >> np.uint64(31))

@@ -9,15 +9,18 @@ import hashlib
 import json
 import tomllib
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal, InvalidOperation
 from fractions import Fraction
 from importlib.resources import files
+from typing import Final
 
 import msgspec
 
-from services.errors import InputError, NotFoundError
+from services.errors import ConfigurationError, InputError, NotFoundError
 from services.settings import Settings
 from services.storage.ledger import MICRO
+
+_FINEST_SHARE: Final = Decimal("1e-9")
 
 
 class Grid(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -28,8 +31,13 @@ class Grid(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     step_minutes: int
 
 
-class Measure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One vector of numbers over the grid: how much one subject can change it, and what hides that."""
+class Measure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One vector of numbers over the grid: how much one subject can change it, and what hides that.
+
+    `norm_per_subject` bounds the L2 norm of one subject's whole vector and belongs to Gaussian noise, as does `delta`, the
+    probability with which its ε may fail. `stated_sensitivity` is for readers of the file and must be what the bounds give.
+    `signed` numbers may be below zero; others are published as at least zero.
+    """
 
     name: str
     cells_per_subject: int
@@ -37,11 +45,15 @@ class Measure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     mechanism: str
     epsilon_share: Decimal
     rounding: int
+    norm_per_subject: int | None = None
+    delta: Decimal = Decimal(0)
+    stated_sensitivity: int | None = None
+    signed: bool = False
 
     @property
     def sensitivity(self) -> int:
-        """The most that one subject-day changes the vector, as L1 distance: L0 x Linf."""
-        return self.cells_per_subject * self.per_cell
+        """The most that one subject-day changes the vector: as L2 distance where that is bounded, else as L1: L0 x Linf."""
+        return self.cells_per_subject * self.per_cell if self.norm_per_subject is None else self.norm_per_subject
 
 
 class Threshold(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -75,6 +87,27 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     def epsilon_share(self) -> Decimal:
         """The part of a day's budget that this plan spends."""
         return sum((measure.epsilon_share for measure in self.measure), Decimal(0))
+
+    @property
+    def delta(self) -> Decimal:
+        """The probability with which the plan's ε may fail."""
+        return sum((measure.delta for measure in self.measure), Decimal(0))
+
+    @property
+    def mechanism(self) -> str:
+        """The names of its mechanisms, that of the deciding count first."""
+        return " and ".join(dict.fromkeys(measure.mechanism for measure in self.measure))
+
+    def at_share(self, share: Decimal) -> Plan:
+        """The plan with another part of the day's budget, divided among its measures as before; its version says so."""
+        whole = self.epsilon_share
+        measures = tuple(
+            msgspec.structs.replace(
+                each, epsilon_share=(each.epsilon_share * share / whole).quantize(_FINEST_SHARE, ROUND_DOWN).normalize()
+            )
+            for each in self.measure
+        )
+        return msgspec.structs.replace(self, version=f"{self.version}@{share.normalize():f}", measure=measures)
 
     def release_key(self, day: date) -> str:
         """What identifies the release of a local day: it is drawn once, and stored."""
@@ -137,5 +170,53 @@ def load_plan(name: str) -> Plan:
     plans = {plan.name: plan for plan in load_plans()}
     if name not in plans:
         message = f"there is no release plan {name!r}, only {', '.join(plans)}"
+        raise NotFoundError(message)
+    return plans[name]
+
+
+def enabled_plans(settings: Settings) -> tuple[Plan, ...]:
+    """The plans that are on, each at its own share of the day's budget or the one `ARTERIAL_PRIVACY_PLANS` gives it.
+
+    Raises:
+        ConfigurationError: an entry names no plan, one plan twice, or no share above 0; the message names it.
+
+    """
+    known = {plan.name: plan for plan in load_plans()}
+    found: dict[str, Plan] = {}
+    for entry in settings.privacy_plans:
+        name, equals, text = entry.partition("=")
+        problem = None
+        if name not in known:
+            problem = f"there is no plan {name!r}, only {', '.join(known)}"
+        elif name in found:
+            problem = f"{name} is there twice"
+        elif equals:
+            try:
+                share = Decimal(text)
+            except InvalidOperation:
+                share = Decimal(0)
+            if share.is_finite() and share >= _FINEST_SHARE:
+                found[name] = known[name].at_share(share)
+            else:
+                problem = f"the share of {name} must be a number above 0, not {text!r}"
+        else:
+            found[name] = known[name]
+        if problem is not None:
+            message = f"ARTERIAL_PRIVACY_PLANS: {problem}"
+            raise ConfigurationError(message)
+    return tuple(found.values())
+
+
+def enabled_plan(name: str, settings: Settings) -> Plan:
+    """The plan of that name as it is switched on.
+
+    Raises:
+        NotFoundError: it is off, or there is none; the message names those that are on.
+
+    """
+    plans = {plan.name: plan for plan in enabled_plans(settings)}
+    if name not in plans:
+        known = load_plan(name)
+        message = f"the release plan {known.name} is off, on are {', '.join(plans)}: add it to ARTERIAL_PRIVACY_PLANS"
         raise NotFoundError(message)
     return plans[name]

@@ -1,0 +1,53 @@
+"""Code concerned with rows that belong to subjects: grouping, ranking and choosing among them. Pure numpy, integers throughout.
+
+Whatever these functions say about a row depends on the rows of its own subject only; that is what bounding is built on.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Integers = NDArray[np.int64]
+Subjects = NDArray[np.uint64]
+"""Pseudonyms of 16 bytes as two numbers each, shape (rows, 2)."""
+
+
+def distinct(subject: Subjects, place: Integers) -> tuple[Subjects, Integers]:
+    """Each pair of subject and place once, subjects together."""
+    order = np.lexsort((place, subject[:, 1], subject[:, 0]))
+    subject, place = subject[order], place[order]
+    new = group_starts(subject)
+    new[1:] |= place[1:] != place[:-1]
+    return subject[new], place[new]
+
+
+def group_starts(subject: Subjects) -> NDArray[np.bool_]:
+    """Where, in rows with each subject's together, a subject begins."""
+    starts = np.ones(len(subject), dtype=np.bool_)
+    starts[1:] = (subject[1:] != subject[:-1]).any(axis=1)
+    return starts
+
+
+def rank_in_group(subject: Subjects, value: Subjects) -> Integers:
+    """The rank of each row among its subject's rows, by `value`; rows of a subject lie together."""
+    starts = group_starts(subject)
+    group = np.cumsum(starts)
+    order = np.lexsort((value, group))
+    rank = np.empty(len(subject), dtype=np.int64)
+    position = np.arange(len(subject))
+    rank[order] = position - np.maximum.accumulate(np.where(starts, position, 0))
+    return rank
+
+
+def mixed(subject: Subjects, place: Integers) -> Subjects:
+    """A well-mixed number of pseudonym and place."""
+    return _mix(subject[:, 0] ^ _mix(subject[:, 1] ^ _mix(place.astype(np.uint64))))
+
+
+def _mix(number: Subjects) -> Subjects:
+    """The finaliser of SplitMix64 (Steele, Lea, Flood 2014, https://doi.org/10.1145/2660193.2660195), bijective."""
+    number = (number + np.uint64(0x9E3779B97F4A7C15)).astype(np.uint64)
+    number = (number ^ (number >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    number = (number ^ (number >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return number ^ (number >> np.uint64(31))
