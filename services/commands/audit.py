@@ -101,7 +101,7 @@ def checkpoint(
     settings = load_settings()
     with connect(settings.role_dsn("jobs"), application="audit", autocommit=True) as connection:
         signed = checkpoints.sign(settings, connection, "arterial audit checkpoint")
-    file = out or checkpoints.folder(settings) / checkpoints.file_name(signed)
+    file = out or settings.checkpoint_dir() / checkpoints.file_name(signed)
     checkpoints.write(signed, file)
     public_file = load_or_make(settings).public_file
     report(

@@ -158,11 +158,6 @@ def read(file: Path) -> Checkpoint:
     return found
 
 
-def folder(settings: Settings) -> Path:
-    """Where checkpoints go."""
-    return settings.audit_checkpoint_dir or settings.data_dir / "audit" / "checkpoints"
-
-
 def file_name(checkpoint: Checkpoint) -> str:
     """A name that sorts by age."""
-    return f"checkpoint-{checkpoint.rows:012d}.json"
+    return f"checkpoint-{checkpoint.at:%Y%m%dT%H%M%SZ}.json"

@@ -5,12 +5,16 @@ Amounts are integers, in millionths of ε (micro-ε), so that sums are exact and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
+from typing import Any
 
 from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 
 from services.errors import BudgetExhaustedError, NotFoundError
+from services.storage import audit
 from services.storage.database import Connection
 from services.storage.queries import query
 
@@ -38,14 +42,46 @@ class Budget:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Incarnation:
+    """What tells a database from its copies: the cluster, its timeline (a new one after each recovery), the database."""
+
+    cluster: str
+    timeline: int
+    database: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Noise:
+    """The noise of one measure, as a second accountant has to know it.
+
+    One subject changes at most `cells` numbers by at most `per_cell` each, or the whole vector by at most `norm` (L2) where
+    that is given. `scale` is the b of Laplace noise and the σ of Gaussian noise, in the measure's unit.
+    """
+
+    measure: str
+    mechanism: str
+    scale: float
+    cells: int
+    per_cell: int
+    norm: int | None = None
+    micro_epsilon: int
+    delta: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Charge:
-    """One row of the ledger: never changed, never removed, never given back."""
+    """One row of the ledger: never changed, never removed, never given back.
+
+    `noise` has an element for each measure (`Noise` as a mapping); None where it was not written down.
+    """
 
     release_key: str
     domain: str
     day: date
     plan_hash: str
     micro_epsilon: int
+    delta: float
+    noise: list[dict[str, Any]] | None
     charged_at: datetime
 
     @property
@@ -55,7 +91,16 @@ class Charge:
 
 
 def charge(
-    connection: Connection, *, release_key: str, domain: str, day: date, plan_hash: str, micro_epsilon: int, cap: int
+    connection: Connection,
+    *,
+    release_key: str,
+    domain: str,
+    day: date,
+    plan_hash: str,
+    micro_epsilon: int,
+    cap: int,
+    delta: float = 0.0,
+    noise: Sequence[Noise] | None = None,
 ) -> Charge:
     """Take `micro_epsilon` from the budget of `day` for `release_key`, or find that it was taken before.
 
@@ -69,13 +114,20 @@ def charge(
         plan_hash: the plan under which it is spent.
         micro_epsilon: the price [micro-ε].
         cap: the day's cap as configured now [micro-ε]; the lower of it and the day's first cap holds.
+        delta: the probability with which that price may fail.
+        noise: what is drawn for it.
 
     Raises:
-        BudgetExhaustedError: less is left of the day than the price; nothing was spent.
+        BudgetExhaustedError: less is left of the day than the price, or the day was burnt; nothing was spent.
 
     """
-    facts = {"release_key": release_key, "domain": domain, "day": day, "plan_hash": plan_hash}
-    amounts = {"micro_epsilon": micro_epsilon, "cap": cap}
+    _require_not_burnt(connection, domain, day)
+    facts = {"release_key": release_key, "domain": domain, "day": day, "plan_hash": plan_hash, "delta": delta}
+    amounts = {
+        "micro_epsilon": micro_epsilon,
+        "cap": cap,
+        "noise": None if noise is None else Jsonb([asdict(each) for each in noise]),
+    }
     connection.execute(query("ledger", "open_budget"), {"domain": domain, "day": day, "cap": cap})
     if connection.execute(query("ledger", "add_charge"), facts | amounts).rowcount:
         spent = connection.execute(query("ledger", "spend"), {"domain": domain, "day": day} | amounts)
@@ -85,6 +137,8 @@ def charge(
                 f"for {release_key}: nothing more can be published about that day"
             )
             raise BudgetExhaustedError(message)
+        logged = {**facts, "day": day.isoformat(), "micro_epsilon": micro_epsilon, "cap_micro_epsilon": cap}
+        audit.append(connection, audit.Action.RELEASE_CHARGED, "ledger", logged)
     return find_charge(connection, release_key)
 
 
@@ -113,3 +167,74 @@ def charges(connection: Connection, *, first_day: date, last_day: date) -> list[
     """The ledger's rows of an inclusive range of local days, newest first."""
     with connection.cursor(row_factory=class_row(Charge)) as cursor:
         return cursor.execute(query("ledger", "charges"), {"first_day": first_day, "last_day": last_day}).fetchall()
+
+
+def burn(connection: Connection, *, domain: str, through: date, recent: Sequence[date], cap: int) -> None:
+    """Publish nothing more about the days up to `through`; what is left of those in `recent` is booked as spent.
+
+    Args:
+        connection: inside a transaction with the rights of the release role.
+        domain: whose days.
+        through: the newest of them.
+        recent: the days that could still have been released.
+        cap: a day's cap as configured now [micro-ε].
+
+    """
+    for day in recent:
+        if through >= day > (burnt_through(connection, domain) or date.min):
+            facts = {"domain": domain, "day": day, "cap": cap}
+            connection.execute(query("ledger", "open_budget"), facts)
+            row = connection.execute(query("ledger", "left_of"), facts).fetchone()
+            if row is not None and row[0]:
+                key = f"burnt/{domain}/{day.isoformat()}"
+                charge(
+                    connection,
+                    release_key=key,
+                    domain=domain,
+                    day=day,
+                    plan_hash="burnt",
+                    micro_epsilon=int(row[0]),
+                    cap=cap,
+                )
+    connection.execute(query("ledger", "burn"), {"domain": domain, "through": through})
+
+
+def burnt_through(connection: Connection, domain: str) -> date | None:
+    """The newest day about which nothing more is published because of a restore, None where there is none."""
+    row = connection.execute(query("ledger", "burnt_through"), {"domain": domain}).fetchone()
+    return None if row is None else row[0]
+
+
+def incarnation(connection: Connection) -> Incarnation:
+    """Which database this is."""
+    with connection.cursor(row_factory=class_row(Incarnation)) as cursor:
+        found = cursor.execute(query("ledger", "fingerprint")).fetchone()
+    assert found is not None  # noqa: S101 - the server always answers this
+    return found
+
+
+def known_incarnation(connection: Connection) -> Incarnation | None:
+    """The database the ledger was kept in so far, None before its first charge."""
+    with connection.cursor(row_factory=class_row(Incarnation)) as cursor:
+        return cursor.execute(query("ledger", "newest_incarnation")).fetchone()
+
+
+def kept_here_since(connection: Connection) -> datetime | None:
+    """Since when the ledger is kept in that database, None before its first charge."""
+    row = connection.execute(query("ledger", "kept_here_since")).fetchone()
+    return None if row is None else row[0]
+
+
+def note_incarnation(connection: Connection, found: Incarnation) -> None:
+    """From now on the ledger is kept in this database."""
+    connection.execute(query("ledger", "add_incarnation"), asdict(found))
+
+
+def _require_not_burnt(connection: Connection, domain: str, day: date) -> None:
+    through = burnt_through(connection, domain)
+    if through is not None and day <= through:
+        message = (
+            f"{day} was burnt for domain {domain} when a restored database was taken over: it may have been released "
+            "before, so nothing more is published about it"
+        )
+        raise BudgetExhaustedError(message)

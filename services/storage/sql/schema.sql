@@ -335,6 +335,14 @@ CREATE TABLE governance.budget (
     CONSTRAINT budget_domain_check CHECK ((domain = ANY (ARRAY['mobility'::text, 'household'::text])))
 );
 
+CREATE TABLE governance.burnt (
+    domain text NOT NULL,
+    through date NOT NULL,
+    burnt_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE governance.burnt IS 'Days about which nothing more is published, with all before them: they may have been spent before a restore.';
+
 CREATE TABLE governance.charge (
     release_key text NOT NULL,
     domain text NOT NULL,
@@ -342,10 +350,15 @@ CREATE TABLE governance.charge (
     plan_hash text NOT NULL,
     micro_epsilon bigint NOT NULL,
     charged_at timestamp with time zone DEFAULT now() NOT NULL,
+    delta double precision DEFAULT 0 NOT NULL,
+    noise jsonb,
+    CONSTRAINT charge_delta_check CHECK (((delta >= (0)::double precision) AND (delta < (1)::double precision))),
     CONSTRAINT charge_micro_epsilon_check CHECK ((micro_epsilon > 0))
 );
 
 COMMENT ON TABLE governance.charge IS 'The ledger: a row is committed before the noise of its release is drawn, and never removed.';
+
+COMMENT ON COLUMN governance.charge.noise IS 'The noise that was paid for, measure by measure, for the second accountant; NULL is not known.';
 
 CREATE TABLE governance.destruction (
     purpose text NOT NULL,
@@ -355,6 +368,25 @@ CREATE TABLE governance.destruction (
 );
 
 COMMENT ON TABLE governance.destruction IS 'Days whose personal rows and key were destroyed, with every day before them.';
+
+CREATE TABLE governance.incarnation (
+    id bigint NOT NULL,
+    cluster text NOT NULL,
+    timeline integer NOT NULL,
+    database bigint NOT NULL,
+    noted_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE governance.incarnation IS 'Which database the ledger is kept in; a copy of it, or one restored, is another.';
+
+ALTER TABLE governance.incarnation ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME governance.incarnation_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 CREATE TABLE governance.red_team (
     id bigint NOT NULL,
@@ -753,11 +785,17 @@ ALTER TABLE ONLY governance.audit
 ALTER TABLE ONLY governance.budget
     ADD CONSTRAINT budget_pkey PRIMARY KEY (domain, day);
 
+ALTER TABLE ONLY governance.burnt
+    ADD CONSTRAINT burnt_pkey PRIMARY KEY (domain, through);
+
 ALTER TABLE ONLY governance.charge
     ADD CONSTRAINT charge_pkey PRIMARY KEY (release_key);
 
 ALTER TABLE ONLY governance.destruction
     ADD CONSTRAINT destruction_pkey PRIMARY KEY (purpose, day);
+
+ALTER TABLE ONLY governance.incarnation
+    ADD CONSTRAINT incarnation_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY governance.red_team
     ADD CONSTRAINT red_team_pkey PRIMARY KEY (id);
@@ -874,9 +912,13 @@ CREATE TRIGGER budget_is_kept BEFORE DELETE OR TRUNCATE ON governance.budget FOR
 
 CREATE TRIGGER budget_is_only_spent BEFORE UPDATE ON governance.budget FOR EACH ROW EXECUTE FUNCTION governance.refuse_refund();
 
+CREATE TRIGGER burnt_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON governance.burnt FOR EACH STATEMENT EXECUTE FUNCTION governance.refuse_change();
+
 CREATE TRIGGER charge_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON governance.charge FOR EACH STATEMENT EXECUTE FUNCTION governance.refuse_change();
 
 CREATE TRIGGER destruction_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON governance.destruction FOR EACH STATEMENT EXECUTE FUNCTION governance.refuse_change();
+
+CREATE TRIGGER incarnation_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON governance.incarnation FOR EACH STATEMENT EXECUTE FUNCTION governance.refuse_change();
 
 CREATE TRIGGER red_team_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON governance.red_team FOR EACH STATEMENT EXECUTE FUNCTION governance.refuse_change();
 
@@ -965,6 +1007,10 @@ GRANT SELECT ON TABLE governance.budget TO arterial_api;
 
 GRANT UPDATE(spent_micro_epsilon) ON TABLE governance.budget TO arterial_release;
 
+GRANT SELECT,INSERT ON TABLE governance.burnt TO arterial_release;
+GRANT SELECT ON TABLE governance.burnt TO arterial_jobs;
+GRANT SELECT ON TABLE governance.burnt TO arterial_api;
+
 GRANT SELECT,INSERT ON TABLE governance.charge TO arterial_release;
 GRANT SELECT ON TABLE governance.charge TO arterial_jobs;
 GRANT SELECT ON TABLE governance.charge TO arterial_api;
@@ -972,6 +1018,10 @@ GRANT SELECT ON TABLE governance.charge TO arterial_api;
 GRANT SELECT,INSERT ON TABLE governance.destruction TO arterial_release;
 GRANT SELECT ON TABLE governance.destruction TO arterial_jobs;
 GRANT SELECT ON TABLE governance.destruction TO arterial_api;
+
+GRANT SELECT,INSERT ON TABLE governance.incarnation TO arterial_release;
+GRANT SELECT ON TABLE governance.incarnation TO arterial_jobs;
+GRANT SELECT ON TABLE governance.incarnation TO arterial_api;
 
 GRANT SELECT,INSERT ON TABLE governance.red_team TO arterial_jobs;
 GRANT SELECT ON TABLE governance.red_team TO arterial_api;
