@@ -16,10 +16,12 @@ import psycopg
 from models.calendar import Calendar
 from services.domain import Kind, from_us, to_us
 from services.forecasting import keeping
+from services.forecasting.congested import congestion_of
 from services.forecasting.learnt import HORIZON, Group, History, keepable, learn_kind, steps_of, take_up
 from services.forecasting.series import forecast_series
 from services.settings import Settings
-from services.storage import fitted, forecasts, panels
+from services.storage import congestion, fitted, forecasts, panels
+from services.storage.congestion import NewCongestion
 from services.storage.database import Connection, connect
 from services.storage.fitted import Learnt
 from services.storage.forecasts import NewRun, NewSeries
@@ -87,7 +89,7 @@ def forecast_shard(
             calendar=calendar,
             received_by=received_by,
         )
-        made: list[tuple[NewRun, list[NewSeries]]] = []
+        made: list[tuple[NewRun, list[NewSeries], list[NewCongestion]]] = []
         kept: _Kept = []
         skipped: list[str] = []
         learnt = 0
@@ -104,12 +106,15 @@ def forecast_shard(
                 mine = [group for group in groups if group.step_seconds == step]
                 series, bad = _series(mine, kind)
                 skipped += [f"{codes.get(name, name)}/{quantity}" for name, quantity in bad]
-                made.append((_run(mine, kind, issued, due_at, shard, wanted, time.perf_counter() - began), series))
-        runs = [forecasts.store(connection, run, series) for run, series in made]
+                jams = congestion_of(mine, series, some) if kind is Kind.TRAFFIC else []
+                made.append(
+                    (_run(mine, kind, issued, due_at, shard, wanted, time.perf_counter() - began), series, jams)
+                )
+        runs = [_store(connection, *one) for one in made]
         connection.commit()
     if kept:
         _keep(settings, shard, kept)
-    stored = [one for run, (_, series) in zip(runs, made, strict=True) if run is not None for one in series]
+    stored = [one for run, (_, series, _) in zip(runs, made, strict=True) if run is not None for one in series]
     return ShardForecast(
         issued_at=issued,
         runs=tuple(run for run in runs if run is not None),
@@ -147,6 +152,15 @@ def train_shard(settings: Settings, shard: int) -> int:
         kept.append((kind, keepable(groups, kind, shard, wanted, now)))
     _keep(settings, shard, kept)
     return count
+
+
+def _store(
+    connection: Connection, run: NewRun, series: Sequence[NewSeries], jams: Sequence[NewCongestion]
+) -> int | None:
+    number = forecasts.store(connection, run, series)
+    if number is not None and jams:
+        congestion.store(connection, number, run.issued_at, jams)
+    return number
 
 
 def _keep(settings: Settings, shard: int, kept: _Kept) -> None:

@@ -34,6 +34,8 @@ class PanelSensor:
     id: int
     code: str
     step_seconds: int | None
+    free_flow_kmh: float | None = None
+    capacity_vph: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

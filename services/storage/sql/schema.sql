@@ -158,6 +158,30 @@ BEGIN
 END
 $$;
 
+CREATE TABLE forecast.congestion (
+    run_id bigint NOT NULL,
+    sensor_id integer NOT NULL,
+    issued_at timestamp with time zone NOT NULL,
+    first_target_at timestamp with time zone NOT NULL,
+    step_seconds integer NOT NULL,
+    free_flow_kmh real NOT NULL,
+    free_flow_estimated boolean NOT NULL,
+    capacity_vph real,
+    congested real[] NOT NULL,
+    slow real[] NOT NULL,
+    dense real[] NOT NULL,
+    free real[] NOT NULL
+)
+WITH (toast_tuple_target='8160');
+ALTER TABLE ONLY forecast.congestion ALTER COLUMN congested SET STORAGE MAIN;
+ALTER TABLE ONLY forecast.congestion ALTER COLUMN slow SET STORAGE MAIN;
+ALTER TABLE ONLY forecast.congestion ALTER COLUMN dense SET STORAGE MAIN;
+ALTER TABLE ONLY forecast.congestion ALTER COLUMN free SET STORAGE MAIN;
+
+COMMENT ON TABLE forecast.congestion IS 'Chances of the classes of speed over free-flow speed, below 0.5, 0.65, 0.85 and above; they sum to 1.';
+
+COMMENT ON COLUMN forecast.congestion.free_flow_kmh IS 'What the speed was divided by at the time of issue; estimated from the history where the device had not told it.';
+
 CREATE TABLE forecast.fitted (
     shard integer NOT NULL,
     kind text NOT NULL,
@@ -223,6 +247,7 @@ CREATE TABLE forecast.score (
     scaled_n integer DEFAULT 0 NOT NULL,
     pinball double precision,
     inside_50 integer,
+    signed_error double precision,
     CONSTRAINT score_quality_check CHECK ((quality = ANY (ARRAY['good'::text, 'questionable'::text]))),
     CONSTRAINT score_state_check CHECK ((state = ANY (ARRAY['normal'::text, 'degraded'::text, 'stale'::text])))
 );
@@ -236,6 +261,8 @@ COMMENT ON COLUMN forecast.score.compared_error IS 'Sum of absolute errors where
 COMMENT ON COLUMN forecast.score.scaled_error IS 'Sum of absolute errors over forecast.series.scale.';
 
 COMMENT ON COLUMN forecast.score.pinball IS 'Sum of the mean pinball loss over the quantiles.';
+
+COMMENT ON COLUMN forecast.score.signed_error IS 'Sum of forecast minus observed; NULL for what was scored before there was this column.';
 
 CREATE TABLE forecast.scored (
     day date NOT NULL,
@@ -332,7 +359,7 @@ CREATE TABLE governance.budget (
     spent_micro_epsilon bigint DEFAULT 0 NOT NULL,
     CONSTRAINT budget_cap_micro_epsilon_check CHECK ((cap_micro_epsilon > 0)),
     CONSTRAINT budget_check CHECK (((spent_micro_epsilon >= 0) AND (spent_micro_epsilon <= cap_micro_epsilon))),
-    CONSTRAINT budget_domain_check CHECK ((domain = ANY (ARRAY['mobility'::text, 'household'::text])))
+    CONSTRAINT budget_domain_check CHECK ((domain = ANY (ARRAY['mobility'::text, 'household'::text, 'bike'::text, 'charging'::text])))
 );
 
 CREATE TABLE governance.burnt (
@@ -364,10 +391,28 @@ CREATE TABLE governance.destruction (
     purpose text NOT NULL,
     day date NOT NULL,
     destroyed_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT destruction_purpose_check CHECK ((purpose = ANY (ARRAY['mobility'::text, 'household'::text])))
+    CONSTRAINT destruction_purpose_check CHECK ((purpose = ANY (ARRAY['mobility'::text, 'household'::text, 'bike'::text, 'charging'::text])))
 );
 
 COMMENT ON TABLE governance.destruction IS 'Days whose personal rows and key were destroyed, with every day before them.';
+
+CREATE TABLE governance.fairness_audit (
+    id bigint NOT NULL,
+    audited_at timestamp with time zone DEFAULT now() NOT NULL,
+    passed boolean NOT NULL,
+    result jsonb NOT NULL
+);
+
+COMMENT ON TABLE governance.fairness_audit IS 'What `arterial governance fairness` printed: figures by district and income group, from published values and scores.';
+
+ALTER TABLE governance.fairness_audit ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME governance.fairness_audit_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 CREATE TABLE governance.incarnation (
     id bigint NOT NULL,
@@ -406,12 +451,34 @@ ALTER TABLE governance.red_team ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY
     CACHE 1
 );
 
+CREATE TABLE personal.bike_trip (
+    day date NOT NULL,
+    subject bytea NOT NULL,
+    origin integer NOT NULL,
+    destination integer NOT NULL,
+    CONSTRAINT bike_trip_subject_check CHECK ((length(subject) = 16))
+);
+
+COMMENT ON TABLE personal.bike_trip IS 'Trips between stations. The subject is the trip: who rode is not known, so two trips of one rider are two subjects.';
+
+CREATE TABLE personal.charging (
+    day date NOT NULL,
+    subject bytea NOT NULL,
+    observed_at timestamp with time zone NOT NULL,
+    district_id smallint NOT NULL,
+    energy_wh integer NOT NULL,
+    CONSTRAINT charging_energy_wh_check CHECK ((energy_wh >= 0)),
+    CONSTRAINT charging_subject_check CHECK ((length(subject) = 16))
+);
+
+COMMENT ON TABLE personal.charging IS 'What a charging session has drawn so far, under the day it began. The subject is the session.';
+
 CREATE TABLE personal.day_key (
     purpose text NOT NULL,
     day date NOT NULL,
     key bytea NOT NULL,
     CONSTRAINT day_key_key_check CHECK ((length(key) = 32)),
-    CONSTRAINT day_key_purpose_check CHECK ((purpose = ANY (ARRAY['mobility'::text, 'household'::text])))
+    CONSTRAINT day_key_purpose_check CHECK ((purpose = ANY (ARRAY['mobility'::text, 'household'::text, 'bike'::text, 'charging'::text])))
 );
 
 COMMENT ON TABLE personal.day_key IS 'HMAC-SHA256 keys of the day pseudonyms; destroyed with the rows they protect.';
@@ -469,6 +536,27 @@ CREATE TABLE published.district_energy (
 );
 
 COMMENT ON COLUMN published.district_energy.energy_kwh IS 'Noisy and rounded; NULL is withheld, because the noisy number of households is below the threshold.';
+
+CREATE TABLE published.figure (
+    release_key text NOT NULL,
+    place text NOT NULL,
+    part text DEFAULT ''::text NOT NULL,
+    slot timestamp with time zone NOT NULL,
+    measure text NOT NULL,
+    value double precision,
+    ci95 double precision,
+    CONSTRAINT figure_check CHECK (((value IS NULL) = (ci95 IS NULL)))
+);
+
+COMMENT ON TABLE published.figure IS 'One published number per public place, slot and measure, for products without a table of their own.';
+
+COMMENT ON COLUMN published.figure.place IS 'H3 cell, code of a district or station, or `city`.';
+
+COMMENT ON COLUMN published.figure.part IS 'What divides the place further: the cell trips go to, a band of lengths; empty where nothing does.';
+
+COMMENT ON COLUMN published.figure.value IS 'Noisy and rounded; NULL is withheld, which looks the same whether few or none.';
+
+COMMENT ON COLUMN published.figure.ci95 IS 'Half-width: what noise and rounding change of the value stays within this with 95 %.';
 
 CREATE TABLE published.presence (
     release_key text NOT NULL,
@@ -539,11 +627,15 @@ CREATE TABLE sensing.district (
     code text NOT NULL,
     name text NOT NULL,
     outline jsonb NOT NULL,
+    homes integer,
     CONSTRAINT district_code_check CHECK ((code ~ '^[a-z0-9][a-z0-9-]{0,62}$'::text)),
+    CONSTRAINT district_homes_check CHECK ((homes >= 0)),
     CONSTRAINT district_name_check CHECK ((length(name) <= 120))
 );
 
 COMMENT ON COLUMN sensing.district.outline IS 'GeoJSON Polygon or MultiPolygon, WGS 84.';
+
+COMMENT ON COLUMN sensing.district.homes IS 'How many homes the public register counts; NULL is not known. Never counted from readings.';
 
 ALTER TABLE sensing.district ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME sensing.district_id_seq
@@ -728,6 +820,31 @@ ALTER TABLE sensing.sensor ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE sensing.station (
+    id integer NOT NULL,
+    purpose text NOT NULL,
+    code text NOT NULL,
+    name text NOT NULL,
+    lon double precision NOT NULL,
+    lat double precision NOT NULL,
+    district_id smallint,
+    CONSTRAINT station_code_check CHECK ((code <> ''::text)),
+    CONSTRAINT station_lat_check CHECK (((lat >= ('-90'::integer)::double precision) AND (lat <= (90)::double precision))),
+    CONSTRAINT station_lon_check CHECK (((lon >= ('-180'::integer)::double precision) AND (lon <= (180)::double precision))),
+    CONSTRAINT station_purpose_check CHECK ((purpose = ANY (ARRAY['bike'::text, 'charging'::text])))
+);
+
+COMMENT ON TABLE sensing.station IS 'Where bicycles are rented and cars are charged: the public register that releases are laid over.';
+
+ALTER TABLE sensing.station ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME sensing.station_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE sensing.traffic (
     sensor_id integer NOT NULL,
     observed_at timestamp with time zone NOT NULL,
@@ -764,6 +881,9 @@ CREATE TABLE sensing.traffic_hour (
     occupancy real
 );
 
+ALTER TABLE ONLY forecast.congestion
+    ADD CONSTRAINT congestion_pkey PRIMARY KEY (sensor_id, issued_at, run_id);
+
 ALTER TABLE ONLY forecast.fitted
     ADD CONSTRAINT fitted_pkey PRIMARY KEY (shard, kind, quantity, step_seconds);
 
@@ -794,11 +914,20 @@ ALTER TABLE ONLY governance.charge
 ALTER TABLE ONLY governance.destruction
     ADD CONSTRAINT destruction_pkey PRIMARY KEY (purpose, day);
 
+ALTER TABLE ONLY governance.fairness_audit
+    ADD CONSTRAINT fairness_audit_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY governance.incarnation
     ADD CONSTRAINT incarnation_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY governance.red_team
     ADD CONSTRAINT red_team_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY personal.bike_trip
+    ADD CONSTRAINT bike_trip_pkey PRIMARY KEY (day, subject);
+
+ALTER TABLE ONLY personal.charging
+    ADD CONSTRAINT charging_pkey PRIMARY KEY (day, subject, observed_at);
 
 ALTER TABLE ONLY personal.day_key
     ADD CONSTRAINT day_key_pkey PRIMARY KEY (purpose, day);
@@ -814,6 +943,9 @@ ALTER TABLE ONLY personal."position"
 
 ALTER TABLE ONLY published.district_energy
     ADD CONSTRAINT district_energy_pkey PRIMARY KEY (release_key, district_id);
+
+ALTER TABLE ONLY published.figure
+    ADD CONSTRAINT figure_pkey PRIMARY KEY (release_key, place, part, slot, measure);
 
 ALTER TABLE ONLY published.presence
     ADD CONSTRAINT presence_pkey PRIMARY KEY (release_key, cell, hour);
@@ -863,6 +995,12 @@ ALTER TABLE ONLY sensing.sensor_health
 ALTER TABLE ONLY sensing.sensor
     ADD CONSTRAINT sensor_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY sensing.station
+    ADD CONSTRAINT station_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY sensing.station
+    ADD CONSTRAINT station_purpose_code_key UNIQUE (purpose, code);
+
 ALTER TABLE ONLY sensing.traffic_15min
     ADD CONSTRAINT traffic_15min_pkey PRIMARY KEY (sensor_id, bucket);
 
@@ -871,6 +1009,8 @@ ALTER TABLE ONLY sensing.traffic_hour
 
 ALTER TABLE ONLY sensing.traffic
     ADD CONSTRAINT traffic_pkey PRIMARY KEY (sensor_id, observed_at);
+
+CREATE INDEX congestion_run ON forecast.congestion USING btree (run_id);
 
 CREATE INDEX run_issued_at ON forecast.run USING btree (issued_at);
 
@@ -918,9 +1058,14 @@ CREATE TRIGGER charge_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON gove
 
 CREATE TRIGGER destruction_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON governance.destruction FOR EACH STATEMENT EXECUTE FUNCTION governance.refuse_change();
 
+CREATE TRIGGER fairness_audit_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON governance.fairness_audit FOR EACH STATEMENT EXECUTE FUNCTION governance.refuse_change();
+
 CREATE TRIGGER incarnation_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON governance.incarnation FOR EACH STATEMENT EXECUTE FUNCTION governance.refuse_change();
 
 CREATE TRIGGER red_team_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON governance.red_team FOR EACH STATEMENT EXECUTE FUNCTION governance.refuse_change();
+
+ALTER TABLE ONLY forecast.congestion
+    ADD CONSTRAINT congestion_run_id_fkey FOREIGN KEY (run_id) REFERENCES forecast.run(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY forecast.series
     ADD CONSTRAINT series_run_id_fkey FOREIGN KEY (run_id) REFERENCES forecast.run(id) ON DELETE CASCADE;
@@ -930,6 +1075,9 @@ ALTER TABLE ONLY governance.charge
 
 ALTER TABLE ONLY published.district_energy
     ADD CONSTRAINT district_energy_release_key_fkey FOREIGN KEY (release_key) REFERENCES published.release(release_key);
+
+ALTER TABLE ONLY published.figure
+    ADD CONSTRAINT figure_release_key_fkey FOREIGN KEY (release_key) REFERENCES published.release(release_key);
 
 ALTER TABLE ONLY published.presence
     ADD CONSTRAINT presence_release_key_fkey FOREIGN KEY (release_key) REFERENCES published.release(release_key);
@@ -942,6 +1090,9 @@ ALTER TABLE ONLY sensing.sensor
 
 ALTER TABLE ONLY sensing.sensor_health
     ADD CONSTRAINT sensor_health_sensor_id_fkey FOREIGN KEY (sensor_id) REFERENCES sensing.sensor(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY sensing.station
+    ADD CONSTRAINT station_district_id_fkey FOREIGN KEY (district_id) REFERENCES sensing.district(id);
 
 GRANT USAGE ON SCHEMA forecast TO arterial_jobs;
 GRANT USAGE ON SCHEMA forecast TO arterial_api;
@@ -982,6 +1133,9 @@ REVOKE ALL ON FUNCTION sensing.ensure_month(month date) FROM PUBLIC;
 GRANT ALL ON FUNCTION sensing.ensure_month(month date) TO arterial_ingest;
 GRANT ALL ON FUNCTION sensing.ensure_month(month date) TO arterial_jobs;
 
+GRANT SELECT,INSERT,DELETE ON TABLE forecast.congestion TO arterial_jobs;
+GRANT SELECT ON TABLE forecast.congestion TO arterial_api;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE forecast.fitted TO arterial_jobs;
 
 GRANT SELECT,INSERT,DELETE ON TABLE forecast.run TO arterial_jobs;
@@ -1019,12 +1173,21 @@ GRANT SELECT,INSERT ON TABLE governance.destruction TO arterial_release;
 GRANT SELECT ON TABLE governance.destruction TO arterial_jobs;
 GRANT SELECT ON TABLE governance.destruction TO arterial_api;
 
+GRANT SELECT,INSERT ON TABLE governance.fairness_audit TO arterial_jobs;
+GRANT SELECT ON TABLE governance.fairness_audit TO arterial_api;
+
 GRANT SELECT,INSERT ON TABLE governance.incarnation TO arterial_release;
 GRANT SELECT ON TABLE governance.incarnation TO arterial_jobs;
 GRANT SELECT ON TABLE governance.incarnation TO arterial_api;
 
 GRANT SELECT,INSERT ON TABLE governance.red_team TO arterial_jobs;
 GRANT SELECT ON TABLE governance.red_team TO arterial_api;
+
+GRANT INSERT ON TABLE personal.bike_trip TO arterial_ingest;
+GRANT SELECT,DELETE ON TABLE personal.bike_trip TO arterial_release;
+
+GRANT INSERT ON TABLE personal.charging TO arterial_ingest;
+GRANT SELECT,DELETE ON TABLE personal.charging TO arterial_release;
 
 GRANT DELETE ON TABLE personal.day_key TO arterial_release;
 
@@ -1044,6 +1207,10 @@ GRANT SELECT,DELETE ON TABLE personal."position" TO arterial_release;
 GRANT SELECT,INSERT ON TABLE published.district_energy TO arterial_release;
 GRANT SELECT ON TABLE published.district_energy TO arterial_jobs;
 GRANT SELECT ON TABLE published.district_energy TO arterial_api;
+
+GRANT SELECT,INSERT ON TABLE published.figure TO arterial_release;
+GRANT SELECT ON TABLE published.figure TO arterial_jobs;
+GRANT SELECT ON TABLE published.figure TO arterial_api;
 
 GRANT SELECT,INSERT ON TABLE published.presence TO arterial_release;
 GRANT SELECT ON TABLE published.presence TO arterial_jobs;
@@ -1107,6 +1274,11 @@ GRANT SELECT ON TABLE sensing.sensor TO arterial_api;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE sensing.sensor_health TO arterial_jobs;
 GRANT SELECT ON TABLE sensing.sensor_health TO arterial_api;
+
+GRANT SELECT ON TABLE sensing.station TO arterial_ingest;
+GRANT SELECT ON TABLE sensing.station TO arterial_jobs;
+GRANT SELECT ON TABLE sensing.station TO arterial_api;
+GRANT SELECT ON TABLE sensing.station TO arterial_release;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE sensing.traffic TO arterial_ingest;
 GRANT SELECT ON TABLE sensing.traffic TO arterial_jobs;
