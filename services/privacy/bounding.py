@@ -21,13 +21,18 @@ _FINEST: Final = 15
 
 
 def parent_cells(cells: Integers, resolution: int = _COARSE) -> Integers:
-    """The parents, of a coarser resolution, of H3 cells of resolution 9.
+    """The parents, of a coarser resolution, of H3 cells of resolution 9."""
+    return parent_of(cells, _FINE, resolution)
+
+
+def parent_of(cells: Integers, fine: int, coarse: int) -> Integers:
+    """The parents of H3 cells, from one resolution to a coarser one.
 
     An H3 index holds its resolution in bits 52 to 55 and one digit of three bits per resolution; unused digits are 7.
     """
-    unused = (1 << _DIGIT_BITS * (_FINE - resolution)) - 1 << _DIGIT_BITS * (_FINEST - _FINE)
-    coarse = cells & ~np.int64(0xF << _RESOLUTION_SHIFT)
-    return coarse | np.int64(resolution << _RESOLUTION_SHIFT) | np.int64(unused)
+    unused = (1 << _DIGIT_BITS * (fine - coarse)) - 1 << _DIGIT_BITS * (_FINEST - fine)
+    without = cells & ~np.int64(0xF << _RESOLUTION_SHIFT)
+    return without | np.int64(coarse << _RESOLUTION_SHIFT) | np.int64(unused)
 
 
 def presence(
@@ -106,3 +111,61 @@ def household_energy(
     energy = np.zeros(domain.size, dtype=np.int64)
     np.add.at(energy, where, total)
     return households, energy
+
+
+def household_load(
+    subject: Subjects,
+    district_id: Integers,
+    observed_us: Integers,
+    energy_wh: Integers,
+    *,
+    domain: Integers,
+    day_start_us: int,
+    slot_us: int,
+    slots: int,
+    most_norm_wh: int,
+) -> tuple[Integers, Integers]:
+    """Households per district and their energy per slot; each household's whole day is scaled down to an L2 norm.
+
+    A household that names several districts of the domain counts, with all its energy, in the one with the lowest number.
+
+    Args:
+        subject: pseudonyms as two numbers each, shape (rows, 2).
+        district_id: shape (rows,).
+        observed_us: when the interval began [µs since 1970], shape (rows,).
+        energy_wh: at least 0 [Wh], shape (rows,).
+        domain: the public district numbers, sorted.
+        day_start_us: when the local day begins [µs since 1970].
+        slot_us: length of a slot [µs].
+        slots: how many slots the day has.
+        most_norm_wh: the bound on the root of the sum of squares of one household's slots [Wh]: the L2 sensitivity.
+
+    Returns:
+        Households (districts,), of L1 sensitivity 1, and energy [Wh] (districts, slots).
+
+    """
+    slot = (observed_us - day_start_us) // slot_us
+    known = np.isin(district_id, domain) & (slot >= 0) & (slot < slots)
+    who, district, slot = subject[known], district_id[known], slot[known]
+    used = np.clip(energy_wh[known], 0, most_norm_wh)
+    order = np.lexsort((district, who[:, 1], who[:, 0]))
+    who, district, slot, used = who[order], district[order], slot[order], used[order]
+    starts = group_starts(who)
+    home = np.cumsum(starts) - 1
+    days = np.zeros((int(starts.sum()), slots), dtype=np.int64)
+    np.add.at(days, (home, slot), used)
+    days = np.minimum(days, most_norm_wh)
+    norm = _root_above((days * days).sum(axis=1))
+    days = days * np.minimum(most_norm_wh, norm)[:, None] // np.maximum(norm, 1)[:, None]
+    where = np.searchsorted(domain, district[starts])
+    households = np.bincount(where, minlength=domain.size).astype(np.int64)
+    energy = np.zeros((domain.size, slots), dtype=np.int64)
+    np.add.at(energy, where, days)
+    return households, energy
+
+
+def _root_above(squares: Integers) -> Integers:
+    """The least whole numbers whose squares are not below these; exact."""
+    root = np.sqrt(squares.astype(np.float64)).astype(np.int64)
+    root = np.where(root * root > squares, root - 1, root)
+    return np.where(root * root < squares, root + 1, root)

@@ -7,19 +7,25 @@ runs it inside its transaction; the red-team suite runs the same lines on genera
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.privacy.mechanisms.discrete_laplace import DiscreteLaplace
+from services.privacy.mechanisms.catalogue import mechanism_of
+from services.privacy.mechanisms.contract import Mechanism
 from services.privacy.mechanisms.thinning import scaled
 from services.privacy.mechanisms.threshold import noisy_threshold, rounded, shown
 from services.privacy.plan import Plan
 from services.privacy.products.contract import Integers, Product
+from services.storage.ledger import MICRO
 
 _CONFIDENCE: Final = 0.95
+_TOLERANCE: Final = Fraction(1, 10_000)
+"""By how much of the charge the noise may be dearer to hide than it has to be: shares and scales are rounded."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,9 +59,13 @@ def draw(plan: Plan, product: Product, micro_epsilon: int, exact: dict[str, Inte
         micro_epsilon: what was charged for this one draw [micro-ε].
         exact: the bounded vector of each measure of the plan.
 
+    Raises:
+        ArithmeticError: the noise costs more than was charged, or less than that by more than rounding; none was drawn.
+
     """
     parts = plan.parts(micro_epsilon)
-    noise = {m.name: DiscreteLaplace(sensitivity=m.sensitivity, micro_epsilon=parts[m.name]) for m in plan.measure}
+    noise = {m.name: mechanism_of(m, parts[m.name]) for m in plan.measure}
+    _require_loss_as_charged(noise, micro_epsilon)
     noisy = {name: mechanism.release(exact[name]) for name, mechanism in noise.items()}
     decides, scale = plan.measure_named(plan.threshold.measure), noise[plan.threshold.measure].scale
     factor = product.factor(plan, noisy, noise)
@@ -65,10 +75,20 @@ def draw(plan: Plan, product: Product, micro_epsilon: int, exact: dict[str, Inte
     ci95 = {m.name: noise[m.name].half_width(_CONFIDENCE) + m.rounding / 2 for m in plan.measure}
     ci95[decides.name] += noise[decides.name].half_width(_CONFIDENCE) * float(factor - 1)
     return Drawn(
-        values={m.name: rounded(noisy[m.name], m.rounding) for m in plan.measure},
+        values={m.name: rounded(noisy[m.name], m.rounding, signed=m.signed) for m in plan.measure},
         shown=visible,
         ci95=ci95,
         noise_scale=scale * float(factor),
         threshold=math.ceil(threshold * factor),
         factor=float(factor),
     )
+
+
+def _require_loss_as_charged(noise: Mapping[str, Mechanism], micro_epsilon: int) -> None:
+    """Derive the privacy loss again, from the measurements that will draw, and hold it against the ledger's charge."""
+    loss = sum((each.price(each.scale) for each in noise.values()), Fraction(0))
+    charge = Fraction(micro_epsilon, MICRO)
+    rounded_away = Fraction(len(noise), MICRO)  # each part of a charge is a whole number of micro-ε
+    if not charge * (1 - _TOLERANCE) - rounded_away <= loss <= charge:
+        message = f"the noise loses epsilon {float(loss)}, charged were {float(charge)}: nothing was drawn"
+        raise ArithmeticError(message)

@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from services.errors import InputError
+from services.privacy.mechanisms.catalogue import GAUSSIAN, LAPLACE, MECHANISMS
 from services.privacy.plan import Measure, Plan, day_cap
 from services.settings import Settings
 
 _LEAST_THRESHOLD: Final = 10
 _MOST_FALSE_PRESENCE: Final = 0.01
-_MECHANISMS: Final = ("discrete_laplace",)
+_MOST_DELTA: Final = Decimal("1e-6")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Product:
     """What every plan of one name has to be; the names of its measures in their order, the deciding count first.
 
-    Each product has one base partition and one length of slot: two that do not nest could be subtracted.
+    Each product has one partition and one length of slot, and the partitions of a domain are whole cells of one base: two
+    that do not nest could be subtracted. Of a product with `one_quota` all measures count the same cells of a subject.
     """
 
     domain: str
@@ -28,6 +31,7 @@ class Product:
     slot_minutes: int
     measures: tuple[str, ...]
     most_cells_per_subject: int
+    one_quota: bool = False
 
 
 PRODUCTS: Final = {
@@ -38,12 +42,33 @@ PRODUCTS: Final = {
         measures=("vehicles", "cell_hours"),
         most_cells_per_subject=64,
     ),
+    "origin_destination": Product(
+        domain="mobility", partition="h3-r7", slot_minutes=1440, measures=("trips",), most_cells_per_subject=16
+    ),
+    "speeds": Product(
+        domain="mobility",
+        partition="h3-r8",
+        slot_minutes=60,
+        measures=("vehicles", "speed_sum_kmh"),
+        most_cells_per_subject=64,
+        one_quota=True,
+    ),
+    "trip_lengths": Product(
+        domain="mobility", partition="h3-r7", slot_minutes=1440, measures=("trips",), most_cells_per_subject=16
+    ),
     "district_energy": Product(
         domain="household",
         partition="district",
         slot_minutes=1440,
         measures=("households", "energy_wh"),
         most_cells_per_subject=1,
+    ),
+    "district_load": Product(
+        domain="household",
+        partition="district",
+        slot_minutes=30,
+        measures=("households", "energy_wh"),
+        most_cells_per_subject=50,
     ),
 }
 
@@ -64,15 +89,34 @@ def check(plans: Sequence[Plan], settings: Settings) -> None:
         if times > 1:
             reasons.append(f"{name}: there are {times} plans of this name")
     for domain in sorted({plan.domain for plan in plans}):
-        shares = [plan.epsilon_share for plan in plans if plan.domain == domain and plan.epsilon_share.is_finite()]
-        if sum(shares) > 1:
-            reasons.append(
-                f"domain {domain}: the plans ask for {sum(shares)} times the day's budget of epsilon "
-                f"{settings.privacy_epsilon_day:g}; their epsilon_shares may add up to 1"
-            )
+        reasons += _about_domain(domain, [plan for plan in plans if plan.domain == domain], settings)
     if reasons:
         message = f"release plans refused: {'; '.join(reasons)}"
         raise InputError(message)
+
+
+def _about_domain(domain: str, plans: Sequence[Plan], settings: Settings) -> Iterator[str]:
+    """What is wrong with plans together, that all spend the one budget of a subject's day."""
+    shares = [plan.epsilon_share for plan in plans if plan.epsilon_share.is_finite()]
+    if sum(shares) > 1:
+        yield (
+            f"domain {domain}: the plans ask for {sum(shares)} times the day's budget of epsilon "
+            f"{settings.privacy_epsilon_day:g}; their epsilon_shares may add up to 1"
+        )
+    deltas = [plan.delta for plan in plans if plan.delta.is_finite()]
+    if sum(deltas) > _MOST_DELTA:
+        yield f"domain {domain}: the deltas of the plans add up to {sum(deltas)}, more than {_MOST_DELTA}"
+    bases = sorted({_base(plan.grid.partition) for plan in plans})
+    if len(bases) > 1:
+        yield (
+            f"domain {domain}: the plans use the base partitions {' and '.join(bases)}, and what lies between the borders "
+            "of one and the other could be told by subtraction: use one"
+        )
+
+
+def _base(partition: str) -> str:
+    """What the cells of a partition are whole unions of: H3 cells of all resolutions nest by their number."""
+    return "h3" if partition in {"h3-r7", "h3-r8"} else partition
 
 
 def _reasons(plan: Plan, settings: Settings) -> Iterator[str]:
@@ -104,14 +148,22 @@ def _about_grid(plan: Plan, product: Product) -> Iterator[str]:
         )
     elif (grid.slot_minutes, grid.step_minutes) != (product.slot_minutes, product.slot_minutes):
         yield f"slot_minutes and step_minutes of this product are {product.slot_minutes}"
+    if product.one_quota and len({measure.cells_per_subject for measure in plan.measure}) > 1:
+        yield "cells_per_subject must be the same for all its measures, which count the same cells"
     names = tuple(measure.name for measure in plan.measure)
     if names != product.measures:
         yield f"its measures are {', '.join(product.measures)}, not {', '.join(names) or 'none'}"
 
 
 def _about_measure(measure: Measure, product: Product, cap: int) -> Iterator[str]:
-    if measure.mechanism not in _MECHANISMS:
-        yield f"unknown mechanism {measure.mechanism!r}, only {', '.join(_MECHANISMS)}"
+    if measure.mechanism not in MECHANISMS:
+        yield f"unknown mechanism {measure.mechanism!r}, only {', '.join(MECHANISMS)}"
+    yield from _about_noise(measure)
+    if measure.stated_sensitivity not in {None, measure.sensitivity}:
+        yield (
+            f"stated_sensitivity {measure.stated_sensitivity} is wrong: by its bounds one subject changes the vector by up to "
+            f"{measure.sensitivity}"
+        )
     if not 1 <= measure.cells_per_subject <= product.most_cells_per_subject:
         yield f"cells_per_subject {measure.cells_per_subject} must lie in 1 to {product.most_cells_per_subject}"
     if measure.per_cell < 1:
@@ -122,8 +174,20 @@ def _about_measure(measure: Measure, product: Product, cap: int) -> Iterator[str
         yield f"epsilon_share {measure.epsilon_share} must be a number above 0"
     elif measure.epsilon_share * cap < 1:
         yield f"epsilon_share {measure.epsilon_share} is less than a millionth of epsilon"
+    if measure.name == product.measures[0] and measure.mechanism != LAPLACE:
+        yield f"the count that decides what is shown needs {LAPLACE} noise, of which its threshold is derived"
     if measure.rounding < 1:
         yield f"rounding {measure.rounding} must be at least 1"
+
+
+def _about_noise(measure: Measure) -> Iterator[str]:
+    if measure.mechanism == GAUSSIAN:
+        if measure.norm_per_subject is None or measure.norm_per_subject < 1:
+            yield f"norm_per_subject {measure.norm_per_subject} must be at least 1: Gaussian noise hides a bounded L2 norm"
+        if not measure.delta.is_finite() or not 0 < measure.delta <= _MOST_DELTA:
+            yield f"delta {measure.delta} must lie above 0 and up to {_MOST_DELTA}"
+    elif measure.norm_per_subject is not None or measure.delta != 0:
+        yield f"norm_per_subject and delta belong to {GAUSSIAN}, not to {measure.mechanism}"
 
 
 def _about_threshold(plan: Plan, product: Product) -> Iterator[str]:

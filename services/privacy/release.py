@@ -30,15 +30,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from services.errors import ArterialError, InputError, NotFoundError
+from services.errors import ArterialError, BudgetExhaustedError, InputError, NotFoundError
+from services.privacy import continuity
 from services.privacy.days import LocalDay, local_day, open_for_release
 from services.privacy.drawing import Drawn, draw
-from services.privacy.plan import Plan, day_cap, load_plans
+from services.privacy.mechanisms.catalogue import mechanism_of
+from services.privacy.plan import Plan, day_cap, enabled_plans
 from services.privacy.policy import check
 from services.privacy.products.catalogue import CATALOGUE
 from services.privacy.products.contract import Integers
 from services.settings import Settings
-from services.storage import ledger, personal, releases
+from services.storage import audit, ledger, personal, releases
+from services.storage.audit import Action
 from services.storage.database import Connection, connect
 
 
@@ -55,7 +58,7 @@ def release_day(settings: Settings, plan: Plan, day: date, *, now: datetime | No
 
     Args:
         settings: the database as role jobs, the city's zone and the daily budget.
-        plan: checked here together with the other plans of this version.
+        plan: checked here together with the other plans that are on.
         day: in the city's zone.
         now: the time it is; by default the clock's.
 
@@ -66,7 +69,7 @@ def release_day(settings: Settings, plan: Plan, day: date, *, now: datetime | No
         UnavailableError: the database does not answer.
 
     """
-    check(_together_with(plan), settings)
+    check(_together_with(plan, settings), settings)
     when = local_day(day, settings)
     with connect(settings.role_dsn("jobs"), application="release", autocommit=True) as connection:
         stored = _stored(connection, plan, day)
@@ -74,12 +77,12 @@ def release_day(settings: Settings, plan: Plan, day: date, *, now: datetime | No
             return ReleaseSummary(release=stored, replayed=True)
         _require_open(when, now or datetime.now(UTC))
         domain = _public_domain(connection, plan)
-        _charge(connection, plan, day, cap=day_cap(settings))
+        _charge(connection, settings, plan, day)
         return _complete(connection, plan, when, domain)
 
 
 def release_closed_days(settings: Settings, now: datetime) -> list[releases.Release]:
-    """Publish every plan for every day whose release window is open; returns what was not published before.
+    """Publish every plan that is on for every day whose release window is open; returns what was not published before.
 
     Whether a day is released depends on the calendar only: a day without any personal rows is released too, since its
     absence would say something about the one subject that might have been there. One plan's failure does not keep
@@ -91,7 +94,7 @@ def release_closed_days(settings: Settings, now: datetime) -> list[releases.Rele
     """
     done: list[releases.Release] = []
     failures: list[ArterialError] = []
-    for plan in load_plans():
+    for plan in enabled_plans(settings):
         for day in open_for_release(settings, now):
             try:
                 summary = release_day(settings, plan, day.day, now=now)
@@ -107,8 +110,8 @@ def release_closed_days(settings: Settings, now: datetime) -> list[releases.Rele
     return done
 
 
-def _together_with(plan: Plan) -> list[Plan]:
-    return [plan, *(other for other in load_plans() if other.name != plan.name)]
+def _together_with(plan: Plan, settings: Settings) -> list[Plan]:
+    return [plan, *(other for other in enabled_plans(settings) if other.name != plan.name)]
 
 
 def _stored(connection: Connection, plan: Plan, day: date) -> releases.Release | None:
@@ -148,19 +151,50 @@ def _public_domain(connection: Connection, plan: Plan) -> Integers:
     return domain
 
 
-def _charge(connection: Connection, plan: Plan, day: date, *, cap: int) -> None:
-    """Pay, in a transaction of its own that is committed on return."""
-    with personal.release_transaction(connection):
-        paid = ledger.charge(
-            connection,
-            release_key=plan.release_key(day),
-            domain=plan.domain,
-            day=day,
-            plan_hash=plan.hash,
-            micro_epsilon=plan.price(cap),
-            cap=cap,
-        )
+def _charge(connection: Connection, settings: Settings, plan: Plan, day: date) -> None:
+    """Pay, in a transaction of its own that is committed on return, and remember it outside of the database."""
+    cap = day_cap(settings)
+    price = plan.price(cap)
+    key = plan.release_key(day)
+    try:
+        continuity.require(connection, settings)
+        with personal.release_transaction(connection):
+            paid = ledger.charge(
+                connection,
+                release_key=key,
+                domain=plan.domain,
+                day=day,
+                plan_hash=plan.hash,
+                micro_epsilon=price,
+                cap=cap,
+                delta=float(plan.delta),
+                noise=_noise(plan, price),
+            )
+    except BudgetExhaustedError as error:
+        facts = {"release_key": key, "plan_hash": plan.hash, "micro_epsilon": price, "reason": str(error)}
+        with connection.transaction():
+            audit.append_if_new(connection, Action.RELEASE_DENIED, "release", facts)
+        raise
     _require_same_plan(plan, paid.plan_hash, paid.release_key)
+    continuity.remember(settings, paid)
+
+
+def _noise(plan: Plan, price: int) -> list[ledger.Noise]:
+    """What is drawn for that price, measure by measure."""
+    parts = plan.parts(price)
+    return [
+        ledger.Noise(
+            measure=measure.name,
+            mechanism=measure.mechanism,
+            scale=mechanism_of(measure, parts[measure.name]).scale,
+            cells=measure.cells_per_subject,
+            per_cell=measure.per_cell,
+            norm=measure.norm_per_subject,
+            micro_epsilon=parts[measure.name],
+            delta=float(measure.delta),
+        )
+        for measure in plan.measure
+    ]
 
 
 def _complete(connection: Connection, plan: Plan, day: LocalDay, domain: Integers) -> ReleaseSummary:
@@ -184,6 +218,15 @@ def _complete(connection: Connection, plan: Plan, day: LocalDay, domain: Integer
             shown=drawn.shown,
             ci95=drawn.ci95,
         )
+        facts = {
+            "release_key": key,
+            "plan_hash": plan.hash,
+            "epsilon": release.epsilon,
+            "delta": release.delta,
+            "cells": release.cells,
+            "withheld": release.suppressed,
+        }
+        audit.append(connection, Action.RELEASE_PUBLISHED, "release", facts)
     return ReleaseSummary(release=release, replayed=False)
 
 
@@ -197,8 +240,8 @@ def _head(plan: Plan, paid: ledger.Charge, drawn: Drawn) -> releases.ReleaseHead
         plan_hash=plan.hash,
         day=paid.day,
         epsilon=paid.epsilon,
-        delta=0.0,
-        mechanism=decides.mechanism,
+        delta=float(plan.delta),
+        mechanism=plan.mechanism,
         noise_scale=drawn.noise_scale,
         threshold=drawn.threshold,
         rounding=decides.rounding,

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 
 from services.local_day import day_of
 from services.privacy.days import DESTROYED_EVERY, LocalDay, local_day
-from services.privacy.plan import Plan, load_plans
+from services.privacy.plan import Plan, enabled_plans
 from services.settings import Settings
 from services.storage import personal, releases
 from services.storage.database import Connection, connect
@@ -36,7 +36,7 @@ def destroy_expired(settings: Settings, now: datetime) -> Destroyed:
         UnavailableError: the database does not answer.
 
     """
-    plans = load_plans()
+    plans = enabled_plans(settings)
     positions = households = keys = 0
     with (
         connect(settings.role_dsn("jobs"), application="retention", autocommit=True) as connection,

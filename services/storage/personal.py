@@ -26,6 +26,7 @@ Subjects = NDArray[np.uint64]
 
 _POSTGRES_EPOCH_US: Final = 946_684_800_000_000
 _RECORD: Final = np.dtype([("subject", "V16"), ("second", ">i8"), ("third", ">i8")])
+_LONG_RECORD: Final = np.dtype([("subject", "V16"), ("second", ">i8"), ("third", ">i8"), ("fourth", ">i8")])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,12 +39,32 @@ class Positions:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Movements:
+    """The same with speeds in whole km/h, below zero where none was reported."""
+
+    subject: Subjects
+    cell: Integers
+    observed_us: Integers
+    speed_kmh: Integers
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Loads:
     """What the households of one day used [Wh]; arrays of equal length, in no promised order."""
 
     subject: Subjects
     district_id: Integers
     energy_wh: Integers
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TimedLoads:
+    """The same with the beginning of each reading's interval."""
+
+    subject: Subjects
+    district_id: Integers
+    energy_wh: Integers
+    observed_us: Integers
 
 
 @contextmanager
@@ -78,6 +99,28 @@ def positions(connection: Connection, day: date) -> Positions:
     )
 
 
+def movements(connection: Connection, day: date) -> Movements:
+    """All positions stored under local day `day`, with their speeds."""
+    rows = _read(connection, "movements", day, _LONG_RECORD)
+    return Movements(
+        subject=_subjects(rows),
+        cell=rows["second"].astype(np.int64),
+        observed_us=rows["third"].astype(np.int64) + _POSTGRES_EPOCH_US,
+        speed_kmh=rows["fourth"].astype(np.int64),
+    )
+
+
+def timed_households(connection: Connection, day: date) -> TimedLoads:
+    """All household rows stored under local day `day`, with their times."""
+    rows = _read(connection, "timed_households", day, _LONG_RECORD)
+    return TimedLoads(
+        subject=_subjects(rows),
+        district_id=rows["second"].astype(np.int64),
+        energy_wh=rows["third"].astype(np.int64),
+        observed_us=rows["fourth"].astype(np.int64) + _POSTGRES_EPOCH_US,
+    )
+
+
 def households(connection: Connection, day: date) -> Loads:
     """All household rows stored under local day `day`."""
     rows = _read(connection, "households", day)
@@ -109,10 +152,10 @@ def destroy_dead_letters(connection: Connection, before: datetime) -> int:
     return connection.execute(query("personal", "destroy_dead_letters"), {"before": before}).rowcount
 
 
-def _read(connection: Connection, name: str, day: date) -> NDArray[Any]:
+def _read(connection: Connection, name: str, day: date, record: np.dtype[Any] = _RECORD) -> NDArray[Any]:
     with connection.cursor(binary=True) as cursor:
         pieces = cursor.execute(query("personal", name), {"day": day}).fetchall()
-    return np.frombuffer(b"".join(piece for (piece,) in pieces), dtype=_RECORD)
+    return np.frombuffer(b"".join(piece for (piece,) in pieces), dtype=record)
 
 
 def _subjects(rows: NDArray[Any]) -> Subjects:

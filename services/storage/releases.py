@@ -5,7 +5,7 @@ The reading verbs are for everyone; publishing needs the release role and a comm
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
@@ -80,6 +80,22 @@ class DistrictEnergy:
     ci95_kwh: float | None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Figure:
+    """One published number of a place and slot; None is withheld. `ci95` is the half-width of its 95 % interval.
+
+    `place` is an H3 cell, the code of a district or station, or `city`; `part` divides it further where something does.
+    """
+
+    release_key: str
+    place: str
+    part: str
+    slot: datetime
+    measure: str
+    value: float | None
+    ci95: float | None
+
+
 def find_release(connection: Connection, release_key: str) -> Release | None:
     """The release of that key, if it was published."""
     with connection.cursor(row_factory=class_row(Release)) as cursor:
@@ -113,6 +129,35 @@ def district_energy(connection: Connection, *, first_day: date, last_day: date) 
     facts = {"first_day": first_day, "last_day": last_day}
     with connection.cursor(row_factory=class_row(DistrictEnergy)) as cursor:
         return cursor.execute(query("releases", "district_energy"), facts).fetchall()
+
+
+def figures(connection: Connection, *, plan: str, first_day: date, last_day: date) -> Iterator[Figure]:
+    """Published numbers of a plan for an inclusive range of local days, by slot, place, part and measure."""
+    facts = {"plan": plan, "first_day": first_day, "last_day": last_day}
+    with connection.cursor(row_factory=class_row(Figure)) as cursor:
+        yield from cursor.execute(query("releases", "figures"), facts)
+
+
+def large_districts(connection: Connection, least_homes: int) -> list[int]:
+    """The numbers of the districts in which the public register counts at least so many homes."""
+    rows = connection.execute(query("releases", "large_districts"), {"least_homes": least_homes}).fetchall()
+    return [number for (number,) in rows]
+
+
+def district_codes(connection: Connection) -> dict[int, str]:
+    """Code of each district by its number."""
+    return dict(connection.execute(query("releases", "district_codes")).fetchall())
+
+
+def publish_figures(
+    connection: Connection,
+    release_key: str,
+    rows: Iterable[tuple[str, str, datetime, str, float | None, float | None]],
+) -> None:
+    """Store the numbers of a release: place, part, slot, measure, value and half-width, both None where withheld."""
+    with connection.cursor() as cursor, cursor.copy(query("releases", "publish_figures")) as copy:
+        for row in rows:
+            copy.write_row((release_key, *row))
 
 
 def district_outlines(connection: Connection) -> list[tuple[int, dict[str, Any]]]:

@@ -42,6 +42,7 @@ def shown(noisy: NDArray[np.int64], threshold: int) -> NDArray[np.bool_]:
     return noisy >= threshold
 
 
-def rounded(noisy: NDArray[np.int64], base: int) -> NDArray[np.int64]:
-    """Each number as the nearest multiple of `base` (halves upwards), and never below zero; same shape."""
-    return np.maximum((noisy + base // 2) // base * base, 0)
+def rounded(noisy: NDArray[np.int64], base: int, *, signed: bool = False) -> NDArray[np.int64]:
+    """Each number as the nearest multiple of `base` (halves upwards), and never below zero unless signed; same shape."""
+    nearest = (noisy + base // 2) // base * base
+    return nearest if signed else np.maximum(nearest, 0)

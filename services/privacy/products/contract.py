@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.privacy.days import LocalDay
-from services.privacy.mechanisms.discrete_laplace import DiscreteLaplace
+from services.privacy.mechanisms.contract import Mechanism
 from services.privacy.plan import Plan
 from services.storage.database import Connection
 
@@ -28,7 +28,7 @@ class Product(Protocol):
         Vectors that are shown are of one shape: cells of the domain first.
         """
 
-    def factor(self, plan: Plan, noisy: dict[str, Integers], noise: dict[str, DiscreteLaplace]) -> Fraction:
+    def factor(self, plan: Plan, noisy: dict[str, Integers], noise: dict[str, Mechanism]) -> Fraction:
         """By what the deciding noisy count is multiplied before it is shown, from noisy numbers alone."""
 
     def publish(

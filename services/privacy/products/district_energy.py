@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from services.privacy import bounding
 from services.privacy.days import LocalDay
-from services.privacy.mechanisms.discrete_laplace import DiscreteLaplace
+from services.privacy.mechanisms.contract import Mechanism
 from services.privacy.plan import Plan
 from services.privacy.products.contract import Integers
 from services.storage import personal, releases
@@ -40,7 +40,7 @@ class DistrictEnergyOfDay:
         )
         return {"households": households, "energy_wh": energy_wh}
 
-    def factor(self, plan: Plan, noisy: dict[str, Integers], noise: dict[str, DiscreteLaplace]) -> Fraction:
+    def factor(self, plan: Plan, noisy: dict[str, Integers], noise: dict[str, Mechanism]) -> Fraction:
         """No correction: every household counts."""
         del plan, noisy, noise
         return Fraction(1)

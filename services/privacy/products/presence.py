@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-import h3.api.basic_int as h3
 import numpy as np
 from numpy.typing import NDArray
 
 from services.domain import to_us
 from services.privacy import bounding
 from services.privacy.days import LocalDay
-from services.privacy.mechanisms.discrete_laplace import DiscreteLaplace
+from services.privacy.mechanisms.contract import Mechanism
 from services.privacy.mechanisms.thinning import thinning_factor
 from services.privacy.plan import Plan
 from services.privacy.products.contract import Integers
+from services.privacy.products.geography import city_cells
 from services.storage import personal, releases
 from services.storage.database import Connection
 
-_RESOLUTION = 8
 _MINUTE_US = 60_000_000
 
 
@@ -27,10 +26,7 @@ class Presence:
 
     def domain(self, connection: Connection) -> Integers:
         """The cells whose centre lies in a district."""
-        cells: set[int] = set()
-        for _, outline in releases.district_outlines(connection):
-            cells.update(h3.geo_to_cells(outline, _RESOLUTION))
-        return np.array(sorted(cells), dtype=np.int64)
+        return city_cells(connection)
 
     def exact(self, connection: Connection, plan: Plan, day: LocalDay, domain: Integers) -> dict[str, Integers]:
         """Bounded counts, shape (cells, hours of the day), and the bounded number of cell-hours, shape (1,)."""
@@ -51,7 +47,7 @@ class Presence:
         )
         return {"vehicles": counts, "cell_hours": np.array([cell_hours], dtype=np.int64)}
 
-    def factor(self, plan: Plan, noisy: dict[str, Integers], noise: dict[str, DiscreteLaplace]) -> Fraction:
+    def factor(self, plan: Plan, noisy: dict[str, Integers], noise: dict[str, Mechanism]) -> Fraction:
         """How many cell-hours there were for each that was counted."""
         vehicles, cell_hours = plan.measure_named("vehicles"), plan.measure_named("cell_hours")
         return thinning_factor(

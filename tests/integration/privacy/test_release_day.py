@@ -174,11 +174,12 @@ def test_published_tables_have_no_place_for_a_personal_record(settings: Settings
             "SELECT conrelid::regclass::text, pg_get_constraintdef(oid) FROM pg_constraint "
             "WHERE contype = 'p' AND connamespace = 'published'::regnamespace"
         ).fetchall()
-    assert {table for table, _, _ in columns} == {"release", "presence", "district_energy"}
+    assert {table for table, _, _ in columns} == {"release", "presence", "district_energy", "figure"}
     assert not [row for row in columns if row[2] in {"bytea", "jsonb", "json", "point", "uuid", "ARRAY"}]
     assert not [row for row in columns if set(row[1].split("_")) & {"subject", "pseudonym", "lon", "lat", "device"}]
     assert dict(keys) == {  # one value per public cell and slot: two subjects can never be two rows
         "published.release": "PRIMARY KEY (release_key)",
         "published.presence": "PRIMARY KEY (release_key, cell, hour)",
         "published.district_energy": "PRIMARY KEY (release_key, district_id)",
+        "published.figure": "PRIMARY KEY (release_key, place, part, slot, measure)",
     }

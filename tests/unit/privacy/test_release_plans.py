@@ -5,10 +5,12 @@ from __future__ import annotations
 from importlib.resources import files
 
 import pytest
+from msgspec.structs import replace
 
-from services.errors import InputError, NotFoundError
-from services.privacy.plan import Plan, day_cap, load_plan, load_plans, parse
+from services.errors import ConfigurationError, InputError, NotFoundError
+from services.privacy.plan import Plan, day_cap, enabled_plan, enabled_plans, load_plan, load_plans, parse
 from services.privacy.policy import PRODUCTS, check
+from services.privacy.products.catalogue import CATALOGUE
 from services.settings import Settings, load_settings
 
 SETTINGS = load_settings()
@@ -24,10 +26,79 @@ def changed(name: str, old: str, new: str) -> Plan:
     return parse(text.replace(old, new), f"{name}.toml")
 
 
-def test_the_plans_of_this_version_pass() -> None:
-    plans = load_plans()
+EVERYTHING = (
+    *("presence=0.4", "origin_destination", "speeds", "trip_lengths"),
+    *("district_energy=0.5", "district_load"),
+)
+
+
+def with_plans(*entries: str) -> Settings:
+    return SETTINGS.model_copy(update={"privacy_plans": entries})
+
+
+def test_the_plans_that_are_on_pass_alone_and_all_together() -> None:
+    check(enabled_plans(SETTINGS), SETTINGS)
+    plans = enabled_plans(with_plans(*EVERYTHING))
     check(plans, SETTINGS)
-    assert {plan.name for plan in plans} == set(PRODUCTS)
+    assert {plan.name for plan in plans} == {plan.name for plan in load_plans()} == set(PRODUCTS) == set(CATALOGUE)
+    for plan in load_plans():
+        check([plan], SETTINGS)
+
+
+def test_another_share_is_another_version() -> None:
+    (plan,) = enabled_plans(with_plans("presence=0.40"))
+    assert (plan.version, plan.price(1_000_000)) == ("1@0.4", 400_000)
+    assert plan.parts(400_000) == {"vehicles": 380_000, "cell_hours": 20_000}
+    assert plan.hash != load_plan("presence").hash
+    (third,) = enabled_plans(with_plans("presence=0.3333333333"))
+    assert third.price(1_000_000) <= 333_333  # shares are rounded down
+
+
+@pytest.mark.parametrize(
+    ("entries", "reason"),
+    [
+        (("presense",), "there is no plan 'presense', only"),
+        (("presence", "presence=0.5"), "presence is there twice"),
+        (("presence=0",), "the share of presence must be a number above 0, not '0'"),
+        (("presence=-1",), "not '-1'"),
+        (("presence=half",), "not 'half'"),
+        (("presence=nan",), "not 'nan'"),
+        (("presence=",), "not ''"),
+    ],
+)
+def test_wrong_entries_are_named(entries: tuple[str, ...], reason: str) -> None:
+    with pytest.raises(ConfigurationError, match="ARTERIAL_PRIVACY_PLANS") as refusal:
+        enabled_plans(with_plans(*entries))
+    assert reason in str(refusal.value)
+
+
+def test_a_plan_that_is_off_is_not_found() -> None:
+    with pytest.raises(NotFoundError, match="speeds is off, on are presence, district_energy"):
+        enabled_plan("speeds", SETTINGS)
+
+
+def test_plans_of_one_domain_may_not_ask_for_more_than_the_day_holds() -> None:
+    with pytest.raises(
+        InputError, match=r"domain mobility: the plans ask for 1.2\d* times the day's budget of epsilon 1"
+    ):
+        check(enabled_plans(with_plans("presence", "origin_destination")), SETTINGS)
+
+
+def test_plans_of_one_domain_have_one_base_partition() -> None:
+    other = changed("trip_lengths", '"h3-r7" ', '"postcode" ')
+    with pytest.raises(InputError, match="domain mobility: the plans use the base partitions h3 and postcode"):
+        check([changed("presence", "epsilon_share = 0.95", "epsilon_share = 0.5"), other], SETTINGS)
+
+
+def test_the_deltas_of_a_domain_add_up() -> None:
+    plan = load_plan("district_load")
+    measure = plan.measure[1]
+    many = replace(
+        plan,
+        measure=(plan.measure[0], measure, replace(measure, name="again", epsilon_share=measure.epsilon_share / 9)),
+    )
+    with pytest.raises(InputError, match=r"domain household: the deltas of the plans add up to 0\.000002, more than"):
+        check([many], SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -46,6 +117,28 @@ def test_the_plans_of_this_version_pass() -> None:
         ("presence", 'name = "presence"', 'name = "trips"', "no product of this name"),
         ("presence", 'domain = "mobility"', 'domain = "bikes"', "unknown domain 'bikes'"),
         ("presence", '"discrete_laplace"', '"gaussian"', "unknown mechanism 'gaussian'"),
+        ("presence", '"discrete_laplace"', '"discrete_gaussian"', "norm_per_subject None must be at least 1"),
+        ("presence", "epsilon_share = 0.95", "epsilon_share = 0.95\ndelta = 1e-6", "belong to discrete_gaussian"),
+        (
+            "presence",
+            "epsilon_share = 0.95",
+            "epsilon_share = 0.95\nnorm_per_subject = 3",
+            "belong to discrete_gaussian",
+        ),
+        (
+            "presence",
+            "epsilon_share = 0.95",
+            "epsilon_share = 0.95\nstated_sensitivity = 4",
+            "changes the vector by up to 8",
+        ),
+        ("origin_destination", "cells_per_subject = 4 ", "cells_per_subject = 6 ", "changes the vector by up to 6"),
+        ("origin_destination", "slot_minutes = 1440", "slot_minutes = 2880", "overlap"),
+        ("origin_destination", '"h3-r7"', '"h3-r6"', "unknown zones 'h3-r6'"),
+        ("trip_lengths", "epsilon_share = 0.1", "epsilon_share = -0.1", "epsilon_share -0.1 must be"),
+        ("speeds", "cells_per_subject = 8          # the", "cells_per_subject = 4          # the", "the same for all"),
+        ("district_load", "delta = 1e-6", "delta = 1e-5", "delta 0.00001 must lie above 0 and up to 0.000001"),
+        ("district_load", "delta = 1e-6", "", "delta 0 must lie above 0"),
+        ("district_load", "norm_per_subject = 4000 ", "norm_per_subject = 0 ", "norm_per_subject 0 must be at least 1"),
         ("presence", "cells_per_subject = 8", "cells_per_subject = 0", "cells_per_subject 0 must lie in 1 to 64"),
         ("presence", "per_cell = 1 ", "per_cell = 2 ", "a subject counts once"),
         ("presence", "minimum = 10", "minimum = 3", "threshold minimum 3"),
@@ -94,7 +187,7 @@ def test_two_plans_of_one_domain_share_its_budget() -> None:
 
 
 def test_an_unknown_plan_is_not_found() -> None:
-    with pytest.raises(NotFoundError, match="only district_energy, presence"):
+    with pytest.raises(NotFoundError, match="only district_energy, district_load, origin_destination, presence"):
         load_plan("precence")
 
 

@@ -20,6 +20,22 @@ FROM personal.household
 WHERE day = %(day)s
 GROUP BY get_byte(subject, 0)
 
+-- name: movements
+-- The same as positions with the speed, -1 where there is none: records of 40 bytes.
+SELECT string_agg(
+    subject || int8send(cell) || timestamptz_send(observed_at) || int8send(coalesce(round(speed_kmh)::bigint, -1)), ''::bytea)
+FROM personal.position
+WHERE day = %(day)s
+GROUP BY get_byte(subject, 0)
+
+-- name: timed_households
+-- The same as households with the beginning of the interval: records of 40 bytes.
+SELECT string_agg(
+    subject || int8send(district_id) || int8send(energy_wh) || timestamptz_send(observed_at), ''::bytea)
+FROM personal.household
+WHERE day = %(day)s
+GROUP BY get_byte(subject, 0)
+
 -- name: destroy_positions
 -- All positions up to and with a local day.
 DELETE FROM personal.position WHERE day <= %(day)s

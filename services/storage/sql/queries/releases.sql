@@ -69,3 +69,27 @@ COPY published.district_energy (release_key, district_id, day, energy_kwh, house
 -- name: district_outlines
 -- The public geography that releases are laid over.
 SELECT id, outline FROM sensing.district ORDER BY id
+
+-- name: large_districts
+-- Districts with at least so many homes in the public register.
+SELECT id FROM sensing.district WHERE homes >= %(least_homes)s ORDER BY id
+
+-- name: district_codes
+-- What each district is called outside.
+SELECT id, code FROM sensing.district
+
+-- name: publish_figures
+-- The numbers of a release that has no table of its own.
+COPY published.figure (release_key, place, part, slot, measure, value, ci95) FROM STDIN
+
+-- name: figures
+-- Published numbers of a plan, withheld ones with NULL; of a day released twice, the newer release.
+WITH shown AS (
+    SELECT DISTINCT ON (day) release_key, day
+    FROM published.release
+    WHERE plan = %(plan)s AND day BETWEEN %(first_day)s AND %(last_day)s
+    ORDER BY day, released_at DESC
+)
+SELECT figure.release_key, figure.place, figure.part, figure.slot, figure.measure, figure.value, figure.ci95
+FROM published.figure AS figure JOIN shown USING (release_key)
+ORDER BY shown.day, figure.slot, figure.place COLLATE "C", figure.part COLLATE "C", figure.measure COLLATE "C"
