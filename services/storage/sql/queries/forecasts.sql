@@ -194,7 +194,7 @@ WITH step AS MATERIALIZED (
     ) AS place (number)
 ), missed AS (
     SELECT told.*, truth.value AS truth, truth.is_good, abs(q50 - truth.value) AS error,
-        abs(weekly.value - truth.value) AS naive_error
+        q50 - truth.value AS signed_error, abs(weekly.value - truth.value) AS naive_error
     FROM told
     JOIN stepped AS truth ON truth.sensor_id = told.sensor_id AND truth.quantity = told.quantity
         AND truth.step_seconds = told.step_seconds AND truth.target_at = told.target_at
@@ -204,7 +204,7 @@ WITH step AS MATERIALIZED (
 )
 INSERT INTO forecast.score AS score
     (sensor_id, quantity, lead_minutes, day, state, quality, n, absolute_error, naive_absolute_error, naive_n,
-     compared_error, scaled_error, scaled_n, pinball, observed_sum, inside_50, inside_80, inside_90)
+     compared_error, scaled_error, scaled_n, pinball, observed_sum, signed_error, inside_50, inside_80, inside_90)
 SELECT sensor_id, quantity, minutes, %(day)s, state, CASE WHEN is_good THEN 'good' ELSE 'questionable' END,
     count(*), sum(error), sum(naive_error), count(naive_error),
     sum(error) FILTER (WHERE naive_error IS NOT NULL),
@@ -216,6 +216,7 @@ SELECT sensor_id, quantity, minutes, %(day)s, state, CASE WHEN is_good THEN 'goo
         + greatest(0.95 * (truth - q95), 0.05 * (q95 - truth))
     ) / 7),
     sum(truth),
+    sum(signed_error),
     count(*) FILTER (WHERE truth BETWEEN q25 AND q75),
     count(*) FILTER (WHERE truth BETWEEN q10 AND q90),
     count(*) FILTER (WHERE truth BETWEEN q05 AND q95)
@@ -233,6 +234,7 @@ ON CONFLICT (sensor_id, quantity, lead_minutes, day, state, quality) DO UPDATE S
     scaled_n = score.scaled_n + excluded.scaled_n,
     pinball = score.pinball + excluded.pinball,
     observed_sum = score.observed_sum + excluded.observed_sum,
+    signed_error = score.signed_error + excluded.signed_error,
     inside_50 = score.inside_50 + excluded.inside_50,
     inside_80 = score.inside_80 + excluded.inside_80,
     inside_90 = score.inside_90 + excluded.inside_90

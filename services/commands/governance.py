@@ -1,0 +1,73 @@
+"""`arterial governance`: the documents that officers sign, made from the running configuration and the database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from services.commands.output import AsJson, report
+
+if TYPE_CHECKING:
+    from services.governance.documents.document import Document
+
+app = typer.Typer(
+    help="The documents that officers sign, from what is really configured and stored.", no_args_is_help=True
+)
+
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FILE", help="Write the document there: .md Markdown, .html a page to print, .json."),
+]
+Check = Annotated[
+    bool, typer.Option("--check", help="Exit with 1 while anything is missing or not as the standard has it.")
+]
+
+
+@app.command()
+def record(*, out: Out = None, check: Check = False, as_json: AsJson = False) -> None:
+    """The record of processing activities (GDPR Art. 30)."""
+    _make("record", out=out, check=check, as_json=as_json)
+
+
+def _make(kind: str, *, out: Path | None, check: bool, as_json: bool) -> None:
+    from datetime import UTC, datetime
+
+    from services.governance.documents.catalogue import DOCUMENTS
+    from services.governance.documents.facts import gather
+    from services.governance.documents.render import markdown
+    from services.settings import load_settings
+    from services.storage.database import connect
+
+    settings = load_settings()
+    with connect(settings.role_dsn("api"), application="governance", autocommit=True) as connection:
+        document = DOCUMENTS[kind](gather(connection, settings, datetime.now(UTC)))
+    if out is not None:
+        _write(document, out)
+    problems = document.problems
+    lines = [f"{out} written."] if out is not None else [markdown(document)]
+    if problems:
+        lines.append(f"{len(problems)} fields are not complete:")
+        lines += [f"  {problem.field}: {problem.sentence}" for problem in problems]
+    report(document.as_json(), lines, as_json=as_json)
+    if check and problems:
+        raise typer.Exit(1)
+
+
+def _write(document: Document, out: Path) -> None:
+    import orjson
+
+    from services.errors import InputError
+    from services.governance.documents.render import markdown, page
+
+    if out.suffix == ".md":
+        text = markdown(document)
+    elif out.suffix == ".html":
+        text = page(document)
+    elif out.suffix == ".json":
+        text = orjson.dumps(document.as_json(), option=orjson.OPT_INDENT_2).decode()
+    else:
+        message = f"--out {out} must end in .md, .html or .json"
+        raise InputError(message)
+    out.write_text(text, encoding="utf-8")

@@ -1,0 +1,1 @@
+"""The documents that officers read and sign, each made anew from the running configuration and the database."""

@@ -1,0 +1,86 @@
+"""Code concerned with what a governance document is: content, the shape it has to have, and what is still wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from services.governance.documents.opening import BY_A_PERSON, OPEN, is_open, leaves
+
+Text = Annotated[str, StringConstraints(min_length=1)]
+
+
+class Shape(BaseModel):
+    """The fields of a document, and no others."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """Why a document is not complete: where, and what is missing or wrong."""
+
+    field: str
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Document:
+    """One document.
+
+    Attributes:
+        kind: its name on the command line and in addresses.
+        title: for people.
+        standard: what it is made after.
+        made_at: when it was made from configuration and database.
+        content: its fields, JSON.
+        shape: what the fields have to be.
+
+    """
+
+    kind: str
+    title: str
+    standard: str
+    made_at: datetime
+    content: Mapping[str, Any]
+    shape: type[Shape]
+
+    @property
+    def problems(self) -> list[Problem]:
+        """What is missing or not as the standard has it, field by field."""
+        found = {
+            path: f"{value}".removeprefix(OPEN) + " is not set"
+            for path, value in leaves(self.content)
+            if is_open(value)
+        }
+        try:
+            self.shape.model_validate(self.content)
+        except ValidationError as error:
+            for fault in error.errors(include_url=False, include_context=False):
+                found.setdefault(".".join(str(part) for part in fault["loc"]), fault["msg"])
+        return [Problem(field=field, sentence=sentence) for field, sentence in found.items()]
+
+    @property
+    def to_sign(self) -> list[str]:
+        """The fields that a person fills on the document itself."""
+        return [
+            path for path, value in leaves(self.content) if isinstance(value, str) and value.startswith(BY_A_PERSON)
+        ]
+
+    def as_json(self) -> dict[str, Any]:
+        """The document for a program."""
+        problems = self.problems
+        return {
+            "kind": self.kind,
+            "title": self.title,
+            "standard": self.standard,
+            "made_at": self.made_at,
+            "complete": not problems,
+            "problems": [{"field": problem.field, "sentence": problem.sentence} for problem in problems],
+            "to_sign": self.to_sign,
+            "content": self.content,
+        }

@@ -1,0 +1,104 @@
+"""Code concerned with the facts documents are made from: settings, plans, dialects and the database at one moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from ingest.decoders.catalogue import DIALECTS, Dialect
+from services.governance.documents.opening import require_known_statements
+from services.local_day import day_of
+from services.privacy.plan import Plan, day_cap, enabled_plans
+from services.settings import Settings
+from services.storage import audit, governance, ledger, red_team, releases
+from services.storage.audit import Action, Entry
+from services.storage.database import Connection
+from services.storage.governance import Destruction, FairnessResult, ModelScore, Served
+from services.storage.ledger import MICRO, Budget
+from services.storage.red_team import RedTeamResult
+from services.storage.releases import Release
+
+YEAR: Final = timedelta(days=365)
+SCORED: Final = timedelta(days=7)
+_SERVED: Final = timedelta(days=2)
+_PROOFS: Final = 14
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """Everything known at one moment that a document may say. Nothing in it is personal.
+
+    `plans` are those that are on; `releases` and `budgets` are those of the last year, newest first; `scores` are those of
+    the week up to yesterday.
+    """
+
+    settings: Settings
+    at: datetime
+    today: date
+    plans: tuple[Plan, ...]
+    personal_dialects: tuple[Dialect, ...]
+    sensors: dict[str, int]
+    releases: list[Release]
+    budgets: list[Budget]
+    destructions: list[Destruction]
+    red_team: RedTeamResult | None
+    fairness: FairnessResult | None
+    audit_rows: int
+    audit_head: bytes | None
+    checkpoint: Entry | None
+    served: list[Served]
+    scores: list[ModelScore]
+
+    @property
+    def epsilon_day(self) -> float:
+        """The budget of one subject's day, per domain."""
+        return day_cap(self.settings) / MICRO
+
+    def epsilon(self, plan: Plan) -> float:
+        """What a plan costs of it."""
+        return plan.price(day_cap(self.settings)) / MICRO
+
+    def plans_of(self, domain: str) -> list[Plan]:
+        """The plans of a domain that are on."""
+        return [plan for plan in self.plans if plan.domain == domain]
+
+    def newest_release(self, plan: str) -> Release | None:
+        """The newest release of a plan within the year."""
+        return next((release for release in self.releases if release.plan == plan), None)
+
+
+def gather(connection: Connection, settings: Settings, now: datetime, *, scores: bool = True) -> Facts:
+    """Read the facts.
+
+    Args:
+        connection: of role api or jobs.
+        settings: of this process.
+        now: the moment the documents are made.
+        scores: whether documents about models are wanted, which read a week of scores.
+
+    Raises:
+        ConfigurationError: the settings name a plan or a statement that there is not.
+
+    """
+    require_known_statements(settings)
+    today = day_of(now, settings.zone)
+    rows = audit.size(connection)
+    return Facts(
+        settings=settings,
+        at=now,
+        today=today,
+        plans=enabled_plans(settings),
+        personal_dialects=tuple(dialect for dialect in DIALECTS.values() if dialect.personal),
+        sensors=governance.sensor_counts(connection),
+        releases=releases.releases(connection, first_day=today - YEAR, last_day=today),
+        budgets=ledger.budgets(connection, first_day=today - YEAR, last_day=today),
+        destructions=governance.destructions(connection, most=_PROOFS),
+        red_team=red_team.last_result(connection),
+        fairness=governance.last_fairness(connection),
+        audit_rows=rows,
+        audit_head=audit.hash_of(connection, rows),
+        checkpoint=next(iter(audit.newest(connection, most=1, action=Action.CHECKPOINT_SIGNED)), None),
+        served=governance.served(connection, since=now - _SERVED),
+        scores=governance.model_scores(connection, since=(now - SCORED).date(), until=now.date()) if scores else [],
+    )

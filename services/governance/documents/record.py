@@ -1,0 +1,169 @@
+"""Code concerned with the record of processing activities, as GDPR Art. 30(1) asks it: one activity per domain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.governance.documents.document import Document, Shape, Text
+from services.governance.documents.domains import DOMAINS, PersonalDomain
+from services.governance.documents.facts import Facts
+from services.governance.documents.opening import setting
+from services.privacy.days import DESTROYED_EVERY, LONGEST_RETENTION
+
+_HOUR = DESTROYED_EVERY
+
+
+class Controller(Shape):
+    """Art. 30(1)(a)."""
+
+    name: Text
+    address: Text
+    contact_email: Text
+    department: Text
+    data_protection_officer: Text
+
+
+class Measure(Shape):
+    """Art. 30(1)(g): a measure, and the command that shows it."""
+
+    measure: Text
+    shown_by: Text
+
+
+class Release(Shape):
+    """One release plan, under which something leaves the processing."""
+
+    plan: Text
+    version: Text
+    plan_hash: Text
+    purpose: Text
+    subject: Text
+    epsilon_per_day: float
+    delta: float
+
+
+class TimeLimits(Shape):
+    """Art. 30(1)(f)."""
+
+    personal_rows_hours: int
+    pseudonym_keys: Text
+    unread_messages_hours: int
+    newest_proof: Text
+
+
+class Activity(Shape):
+    """One processing activity, Art. 30(1)(b) to (g)."""
+
+    name: Text
+    purposes: list[Text]
+    lawful_basis: Text
+    data_subjects: Text
+    personal_data: dict[str, Text]
+    sources: list[Text]
+    minimisation: Text
+    recipients: list[Text]
+    processors: list[Text] | Text
+    third_country_transfers: Text
+    time_limits: TimeLimits
+    security_measures: list[Measure]
+    releases: list[Release]
+
+
+class RecordOfProcessing(Shape):
+    """The whole record."""
+
+    city: Text
+    controller: Controller
+    activities: list[Activity]
+    not_personal: dict[str, int]
+
+
+def record_of_processing(facts: Facts) -> Document:
+    """The record, from the plans that are on and the settings as they are."""
+    return Document(
+        kind="record",
+        title=f"Record of processing activities: {facts.settings.city_name}",
+        standard="GDPR Art. 30(1)",
+        made_at=facts.at,
+        shape=RecordOfProcessing,
+        content={
+            "city": facts.settings.city_name,
+            "controller": controller(facts),
+            "activities": [_activity(facts, domain) for domain in DOMAINS],
+            "not_personal": facts.sensors,
+        },
+    )
+
+
+def controller(facts: Facts) -> dict[str, Any]:
+    """Who answers for the processing."""
+    names = ("address", "contact_email", "department", "data_protection_officer")
+    return {"name": setting(facts.settings, "controller")} | {name: setting(facts.settings, name) for name in names}
+
+
+def security_measures(facts: Facts) -> list[dict[str, str]]:
+    """Technical and organisational measures, each with what shows it."""
+    cap = f"at most epsilon {facts.epsilon_day:g} per domain and subject's day, charged before noise is drawn"
+    measures = {
+        "Pseudonyms by HMAC-SHA256 under a key of one purpose and one local day, which is destroyed": "arterial audit verify",
+        "Only the database role arterial_release reads a personal row": "pytest tests/integration/privacy/test_roles.py",
+        f"Only aggregates with differential privacy leave: {cap}": "arterial privacy ledger",
+        "What was released, denied, destroyed and configured stands in a hash chain": "arterial audit verify",
+        "Attacks on our own releases, each with a control on unprotected data": "arterial privacy attack",
+        "No code that reads for API, pages, models or exports imports personal storage": "make check",
+    }
+    return [{"measure": measure, "shown_by": command} for measure, command in measures.items()]
+
+
+def _activity(facts: Facts, domain: PersonalDomain) -> dict[str, Any]:
+    settings = facts.settings
+    plans = facts.plans_of(domain.name)
+    return {
+        "name": domain.title,
+        "purposes": [plan.purpose for plan in plans]
+        or ["None: no release plan of this domain is on, nothing is published"],
+        "lawful_basis": setting(settings, "lawful_basis"),
+        "data_subjects": domain.data_subjects,
+        "personal_data": domain.stored,
+        "sources": _sources(facts, domain),
+        "minimisation": domain.dropped,
+        "recipients": [
+            "The public: only what was released with differential privacy",
+            "Nobody else: there is no query, export or model that reads a personal row",
+        ],
+        "processors": setting(settings, "processors"),
+        "third_country_transfers": setting(settings, "transfers"),
+        "time_limits": {
+            "personal_rows_hours": settings.personal_retention_hours,
+            "pseudonym_keys": "Destroyed with the rows of their day; a day whose key was destroyed never gets one again",
+            "unread_messages_hours": settings.personal_retention_hours,
+            "newest_proof": _proof(facts, domain),
+        },
+        "security_measures": security_measures(facts),
+        "releases": [
+            {
+                "plan": plan.name,
+                "version": plan.version,
+                "plan_hash": plan.hash,
+                "purpose": plan.purpose,
+                "subject": plan.subject,
+                "epsilon_per_day": facts.epsilon(plan),
+                "delta": float(plan.delta),
+            }
+            for plan in plans
+        ],
+    }
+
+
+def _sources(facts: Facts, domain: PersonalDomain) -> list[str]:
+    native = f"MQTT topic city/v1/{domain.kind}/…, in Arterial's own form"
+    others = [f"Dialect {dialect.name}: {dialect.description}" for dialect in facts.personal_dialects]
+    return [native, *others]
+
+
+def _proof(facts: Facts, domain: PersonalDomain) -> str:
+    mine = [proof for proof in facts.destructions if proof.purpose == domain.name]
+    if not mine:
+        hours = LONGEST_RETENTION // _HOUR
+        return f"Nothing destroyed yet: the first day is destroyed within {hours} hours of its beginning"
+    return f"{mine[0].day} and all days before it, destroyed at {mine[0].destroyed_at:%Y-%m-%d %H:%M} UTC"
