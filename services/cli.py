@@ -16,6 +16,7 @@ from services.commands import (
     bench,
     doctor,
     forecast,
+    governance,
     influx,
     ingest,
     migrate,
@@ -49,6 +50,7 @@ app.add_typer(forecast.app, name="forecast")
 app.command()(forecast.backtest)
 app.add_typer(privacy.app, name="privacy")
 app.add_typer(audit.app, name="audit")
+app.add_typer(governance.app, name="governance")
 app.command()(doctor.doctor)
 app.add_typer(bench.app, name="bench")
 
