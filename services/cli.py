@@ -21,6 +21,7 @@ from services.commands import (
     ingest,
     migrate,
     privacy,
+    red_team,
     serve,
     simulate,
     up,
@@ -48,6 +49,7 @@ app.command()(worker.reconcile)
 app.command()(migrate.migrate)
 app.add_typer(forecast.app, name="forecast")
 app.command()(forecast.backtest)
+privacy.app.command()(red_team.attack)
 app.add_typer(privacy.app, name="privacy")
 app.add_typer(audit.app, name="audit")
 app.add_typer(governance.app, name="governance")

@@ -1,0 +1,26 @@
+"""Code concerned with which attacks there are. A new attack is one file and one line here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from services.privacy.attacks.contract import Attack
+from services.privacy.attacks.forecaster import MembershipThroughForecasts
+from services.privacy.attacks.home_work import HomeFromWork
+from services.privacy.attacks.linkage import DayToDayLinkage
+from services.privacy.attacks.membership_likelihood import MembershipByLikelihood
+from services.privacy.attacks.membership_product import MembershipInPresence
+from services.privacy.attacks.noise_quality import NoiseQuality
+from services.privacy.attacks.sybil import SybilIsolation
+from services.privacy.attacks.trajectory import TrajectoryRecovery
+
+ATTACKS: Final[tuple[Attack, ...]] = (
+    TrajectoryRecovery(),
+    MembershipByLikelihood(),
+    MembershipInPresence(),
+    HomeFromWork(),
+    DayToDayLinkage(),
+    SybilIsolation(),
+    NoiseQuality(),
+    MembershipThroughForecasts(),
+)
