@@ -47,6 +47,8 @@ class Selected:
     """Fitted winners with their intervals; itself forecasts like one model.
 
     `chosen` is a number among `candidates` for each sensor and band of lead times; `evidence` counts a sensor's origins.
+    `errors` are the winners' on validation origins (origins x sensors x steps), issued at `origins_us`: how sensors err
+    together and how an error goes on. Panels of one step share their origins, whenever each begins and ends.
     """
 
     candidates: tuple[Forecaster, ...]
@@ -55,6 +57,8 @@ class Selected:
     parts: tuple[range, ...]
     conformal: Conformal
     evidence: NDArray[np.int64]
+    errors: NDArray[np.float32]
+    origins_us: NDArray[np.int64]
 
     def forecast(self, panel: Panel, steps: int) -> Values:
         """Point forecasts, each sensor's from its own winner (sensors x steps)."""
@@ -100,6 +104,8 @@ def select(panel: Panel, steps: int, candidates: Sequence[Forecaster]) -> Select
         parts=tuple(parts),
         conformal=calibrate(winning, random_walk(panel, steps), regimes=every[origins[:, None] + np.arange(steps)]),
         evidence=evidence,
+        errors=winning.astype(np.float32),
+        origins_us=panel.start_us + origins * panel.step_us,
     )
 
 
@@ -122,14 +128,19 @@ def random_walk(panel: Panel, steps: int) -> Values:
 
 
 def _origins(panel: Panel, steps: int) -> tuple[int, NDArray[np.int64]]:
-    """Where the held-back days begin, and the origins in them: evenly spread, never at the same hours every day."""
+    """Where the held-back days begin, and the origins in them: evenly spread, never at the same hours every day.
+
+    They lie on multiples of their distance since 1970, so that panels that are cut elsewhere have the same ones.
+    """
     held = min(_LONGEST_VALIDATION_DAYS * panel.steps_per_day + steps, panel.length // 3)
     begin = panel.length - held
     last = max(panel.length - steps, begin + 1)
     stride = max(1, (last - begin) // _ORIGINS) | 1  # odd, so it shares no factor with a day of 24, 48 or 96 steps
     if stride % 3 == 0:
         stride += 2
-    return begin, np.arange(begin, min(last, panel.length), stride)
+    first = begin + -(panel.start_us // panel.step_us + begin) % stride
+    end = min(last, panel.length)
+    return begin, np.arange(first if first < end else begin, end, stride)
 
 
 def choice_bands(leads: NDArray[np.int64], day: int) -> list[range]:

@@ -1,0 +1,100 @@
+"""Peaks of days whose true chances are known, because the days are generated: errors that last, with known variance."""
+
+from __future__ import annotations
+
+from statistics import NormalDist
+
+import numpy as np
+import pytest
+
+from models.panel import Values
+from models.peaks import Courses, at_scores, peaks
+from services.domain import QUANTILE_LEVELS
+
+DAY = 48
+SHAPE = 100 + 20 * np.sin(2 * np.pi * (np.arange(DAY) - 14) / DAY)
+SPREAD = 4 + 2 * np.sin(2 * np.pi * (np.arange(DAY) - 14) / DAY)
+SCORES = np.array([NormalDist().inv_cdf(level) for level in QUANTILE_LEVELS])
+
+
+def courses(many: int, seed: int, lasting: float = 0.93) -> Values:
+    """Errors of one sensor that fade by `lasting` per step, standard deviation `SPREAD` (many x steps)."""
+    rng = np.random.default_rng(seed)
+    error = np.empty((many, DAY))
+    error[:, 0] = rng.standard_normal(many)
+    for k in range(1, DAY):
+        error[:, k] = lasting * error[:, k - 1] + np.sqrt(1 - lasting**2) * rng.standard_normal(many)
+    return np.asarray(error * SPREAD)
+
+
+def issued(sensors: int) -> Values:
+    quantiles = SHAPE + SCORES[:, None] * SPREAD
+    return np.repeat(quantiles[:, None], sensors, axis=1)
+
+
+@pytest.fixture(scope="module")
+def truth() -> Values:
+    """True peaks of very many days."""
+    return np.asarray((SHAPE + courses(40_000, 99)).max(axis=1))
+
+
+def test_chances_are_right_where_they_are_known(truth: Values) -> None:
+    errors = np.stack([courses(60, seed) for seed in range(10)], axis=1)
+    found = peaks(issued(10), Courses.of_errors(errors, DAY), [range(DAY)])
+    for limit in np.quantile(truth, [0.1, 0.5, 0.8, 0.95]):
+        said = found.chance_above(np.full((10, 1), limit))
+        assert said.mean() == pytest.approx((truth > limit).mean(), abs=0.04)
+        assert np.abs(said - (truth > limit).mean()).max() < 0.12, "no single sensor is far off"
+    for level, said in zip(QUANTILE_LEVELS, found.quantiles().mean(axis=1)[:, 0], strict=True):
+        assert (truth < said).mean() == pytest.approx(level, abs=0.04)
+
+
+def test_quarters_that_erred_alone_would_be_wrong(truth: Values) -> None:
+    """What the copula is for: drawn one by one, the steps make nearly every day exceed what one in two exceeds."""
+    errors = np.stack([courses(60, seed, lasting=0.0) for seed in range(10)], axis=1)
+    alone = peaks(issued(10), Courses.of_errors(errors, DAY), [range(DAY)])
+    assert alone.chance_above(np.full((10, 1), np.median(truth))).mean() > 0.75
+
+
+def test_the_issued_quantiles_are_kept_at_every_step() -> None:
+    errors = np.stack([courses(60, seed) for seed in range(3)], axis=1)
+    drawn = at_scores(issued(3), Courses.of_errors(errors, DAY).draw(4000, slice(0, 3)))
+    for k, level in enumerate(QUANTILE_LEVELS):
+        np.testing.assert_allclose((drawn < issued(3)[k]).mean(axis=0), level, atol=0.045)
+
+
+def test_the_time_of_the_peak_is_that_of_the_usual_day() -> None:
+    errors = courses(60, 1)[:, None]
+    found = peaks(issued(1), Courses.of_errors(errors, DAY), [range(DAY)])
+    assert abs(int(found.likeliest[0, 0]) - int(SHAPE.argmax())) <= 4
+
+
+def test_what_was_observed_today_counts() -> None:
+    rest = range(40)
+    courses_ = Courses.of_errors(courses(60, 1)[:, None], DAY)
+    found = peaks(issued(1), courses_, [rest, range(40, 48)], so_far=np.array([[150.0, np.nan]]))
+    assert (found.drawn[:, 0, 0] == 150).mean() > 0.99
+    assert found.likeliest[0, 0] == -1
+    assert found.likeliest[0, 1] >= 40
+    np.testing.assert_array_equal(found.chance_above(np.array([[149.0, np.nan]])), [[1.0, np.nan]])
+
+
+def test_sensors_without_errors_or_with_gaps_are_drawn_too_and_touch_no_other() -> None:
+    errors = np.stack([courses(60, seed) for seed in range(4)], axis=1)
+    whole = peaks(issued(4), Courses.of_errors(errors, DAY), [range(DAY)])
+    gaps = errors.copy()
+    gaps[:, 3] = np.nan
+    gaps[::2, 2, ::3] = np.nan
+    holed = peaks(issued(4), Courses.of_errors(gaps, DAY), [range(DAY)])
+    assert np.isfinite(holed.drawn).all()
+    np.testing.assert_allclose(holed.quantiles()[:, 0], whole.quantiles()[:, 0], rtol=0.02)
+    nothing = peaks(issued(4), Courses.of_errors(np.full((0, 4, DAY), np.nan), DAY), [range(DAY)])
+    np.testing.assert_allclose(nothing.quantiles(), whole.quantiles(), rtol=0.05)
+
+
+def test_load_that_is_never_negative_has_no_negative_course_and_the_same_is_said_again() -> None:
+    low = np.maximum(issued(1) - 105, 0.0)
+    learnt = Courses.of_errors(courses(60, 1)[:, None], DAY)
+    assert at_scores(low, learnt.draw(500, slice(0, 1))).min() == 0.0
+    first, second = (peaks(low, learnt, [range(DAY)]) for _ in range(2))
+    np.testing.assert_array_equal(first.drawn, second.drawn)
