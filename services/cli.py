@@ -19,6 +19,7 @@ from services.commands import (
     governance,
     influx,
     ingest,
+    ledger,
     migrate,
     privacy,
     red_team,
@@ -49,6 +50,7 @@ app.command()(worker.reconcile)
 app.command()(migrate.migrate)
 app.add_typer(forecast.app, name="forecast")
 app.command()(forecast.backtest)
+privacy.app.command()(ledger.ledger)
 privacy.app.command()(red_team.attack)
 app.add_typer(privacy.app, name="privacy")
 app.add_typer(audit.app, name="audit")

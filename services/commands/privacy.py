@@ -60,13 +60,13 @@ def release(*, day: Day = None, plan: PlanName = None, as_json: AsJson = False) 
 
     from services.errors import InputError
     from services.privacy.days import open_for_release
-    from services.privacy.plan import load_plan, load_plans
+    from services.privacy.plan import enabled_plan, enabled_plans
     from services.privacy.release import release_day
     from services.settings import load_settings
 
     settings = load_settings()
     now = datetime.now(UTC)
-    plans = load_plans() if plan is None else (load_plan(plan),)
+    plans = enabled_plans(settings) if plan is None else (enabled_plan(plan, settings),)
     try:
         days = [each.day for each in open_for_release(settings, now)] if day is None else [date.fromisoformat(day)]
     except ValueError:
@@ -82,45 +82,5 @@ def release(*, day: Day = None, plan: PlanName = None, as_json: AsJson = False) 
     report(
         {"releases": [asdict(summary.release) | {"replayed": summary.replayed} for summary in done]},
         lines or ["No day may be released now: the last one can be from one hour after its end."],
-        as_json=as_json,
-    )
-
-
-@app.command()
-def ledger(*, as_json: AsJson = False) -> None:
-    """Show what was spent on each day of the last year, and what the days cost together."""
-    from dataclasses import asdict
-    from datetime import datetime, timedelta
-
-    from services.privacy.composition import WINDOWS, compose
-    from services.privacy.plan import day_cap, load_plans
-    from services.settings import load_settings
-    from services.storage import ledger as book
-    from services.storage.database import connect
-
-    settings = load_settings()
-    last_day = datetime.now(settings.zone).date() - timedelta(days=1)
-    first_day = last_day - timedelta(days=max(WINDOWS) - 1)
-    with connect(settings.role_dsn("api"), application="ledger") as connection:
-        budgets = book.budgets(connection, first_day=first_day, last_day=last_day)
-        charges = book.charges(connection, first_day=first_day, last_day=last_day)
-    domains = sorted({each.domain for each in load_plans()})
-    together = [
-        window for domain in domains for window in compose(budgets, domain, last_day=last_day, cap=day_cap(settings))
-    ]
-    report(
-        {
-            "days": [asdict(budget) for budget in budgets],
-            "charges": [asdict(charge) for charge in charges],
-            "composition": [asdict(window) for window in together],
-            "accountant": "basic",
-        },
-        [
-            *(f"{each.day} {each.domain:<10} spent {each.spent:g} of {each.cap:g}" for each in budgets),
-            *(
-                f"last {each.days:>3} days {each.domain:<10} epsilon {each.epsilon:g}, at most {each.at_most:g} with today's cap"
-                for each in together
-            ),
-        ],
         as_json=as_json,
     )

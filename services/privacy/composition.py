@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 from services.storage.ledger import MICRO, Budget
 
-WINDOWS = (7, 30, 365)
+WINDOWS = (1, 7, 30, 90, 365)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,7 +26,7 @@ class Composition:
 
 
 def compose(budgets: Sequence[Budget], domain: str, *, last_day: date, cap: int) -> list[Composition]:
-    """Composition over the windows of 7, 30 and 365 days that end with `last_day`.
+    """Composition over the windows of 1, 7, 30, 90 and 365 days that end with `last_day`.
 
     Args:
         budgets: the ledger's days, at least those of the last 365.

@@ -72,8 +72,8 @@ def require(connection: Connection, settings: Settings) -> None:
             audit.append_if_new(connection, Action.RESTORE_FOUND, _ACTOR, {"reasons": reasons})
         message = (
             f"the database seems to have been restored: {'; '.join(reasons)}. Days that were released since its backup could "
-            "be released again, so none is. When the restore was meant, `arterial privacy ledger --accept-restore` burns "
-            "the days that had closed and goes on with today"
+            "be released again, so none is. Check that ARTERIAL_DATABASE_URL and ARTERIAL_DATA_DIR belong together; when the "
+            "restore was meant, `arterial privacy ledger --accept-restore` burns the days that had closed and goes on with today"
         )
         raise BudgetExhaustedError(message)
     if ledger.known_incarnation(connection) is None:
@@ -144,12 +144,11 @@ def accept(connection: Connection, settings: Settings, now: datetime) -> list[st
     through = day_of(now, settings.zone) - timedelta(days=1)
     through = max([through, *(spent.day for spent in _read(file).charges.values())])
     recent = [through - timedelta(days=back) for back in range(_RELEASABLE_DAYS)]
-    domains = sorted({plan.domain for plan in load_plans()})
     with personal.release_transaction(connection):
-        for domain in domains:
+        for domain in sorted({plan.domain for plan in load_plans()}):
             ledger.burn(connection, domain=domain, through=through, recent=recent, cap=day_cap(settings))
         ledger.note_incarnation(connection, ledger.incarnation(connection))
-        facts = {"reasons": reasons, "domains": domains, "burnt_through": through.isoformat()}
+        facts = {"reasons": reasons, "burnt_through": through.isoformat()}
         audit.append(connection, Action.RESTORE_ACCEPTED, "arterial privacy ledger", facts)
     with _alone(file):
         _write(file, _Memory())

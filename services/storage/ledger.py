@@ -205,6 +205,11 @@ def burnt_through(connection: Connection, domain: str) -> date | None:
     return None if row is None else row[0]
 
 
+def burnt_days(connection: Connection) -> dict[str, date]:
+    """The same of every domain that has one."""
+    return dict(connection.execute(query("ledger", "burnt_days")).fetchall())
+
+
 def incarnation(connection: Connection) -> Incarnation:
     """Which database this is."""
     with connection.cursor(row_factory=class_row(Incarnation)) as cursor:

@@ -17,6 +17,7 @@ from services.settings import Settings
 def environment(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """The test's database as the process would find it; in the zone whose yesterday has long been closed."""
     monkeypatch.setenv("ARTERIAL_DATABASE_URL", settings.owner_dsn())
+    monkeypatch.setenv("ARTERIAL_DATA_DIR", str(settings.data_dir))
     for role in ("JOBS", "API"):
         secret = settings.database_password_jobs
         assert secret is not None
@@ -54,7 +55,11 @@ def test_release_and_ledger_tell_what_was_spent(environment: Settings, districts
         ("household", 1_000_000),
     }
     assert {(row["domain"], row["days"], row["epsilon"]) for row in ledger["composition"]} == {
-        (domain, days, 1.0) for domain in ("mobility", "household") for days in (7, 30, 365)
+        (domain, days, 1.0) for domain in ("mobility", "household") for days in (1, 7, 30, 90, 365)
+    }
+    assert ledger["accountants"]["agree"] is True
+    assert {(row["domain"], row["basic"], round(row["distribution"], 2)) for row in ledger["accountants"]["days"]} == {
+        (domain, 1.0, 1.0) for domain in ("mobility", "household")
     }
     assert "spent 1 of 1" in run("ledger")
 

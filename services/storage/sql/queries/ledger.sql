@@ -59,6 +59,10 @@ INSERT INTO governance.incarnation (cluster, timeline, database) VALUES (%(clust
 -- The newest day about which nothing more is published because of a restore.
 SELECT max(through) FROM governance.burnt WHERE domain = %(domain)s
 
+-- name: burnt_days
+-- The same of every domain that has one.
+SELECT domain, max(through) FROM governance.burnt GROUP BY domain ORDER BY domain
+
 -- name: burn
 -- Nothing more is published about this day and those before it.
 INSERT INTO governance.burnt (domain, through) VALUES (%(domain)s, %(through)s) ON CONFLICT (domain, through) DO NOTHING
