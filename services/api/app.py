@@ -14,7 +14,7 @@ from services.api.docs import add_docs
 from services.api.exports import Exports
 from services.api.gate import DASHBOARD, Gate
 from services.api.metrics import Requests
-from services.api.routes import diagnoses, energy, forecasts, health, maps, mobility, observations, sensors
+from services.api.routes import diagnoses, energy, forecasts, health, maps, mobility, observations, released, sensors
 from services.api.schemas import ProblemDocument
 from services.settings import Settings
 from services.storage.database import Pool
@@ -65,7 +65,7 @@ def create_app(settings: Settings, pool: Pool) -> FastAPI:
     app.state.requests = Requests(pool)
     app.add_middleware(Gate, requests=app.state.requests)
     versioned = APIRouter(prefix=PREFIX, dependencies=[Depends(only_known_parameters)])
-    for module in (sensors, observations, forecasts, mobility, energy, maps, diagnoses, health):
+    for module in (sensors, observations, forecasts, mobility, released, energy, maps, diagnoses, health):
         versioned.include_router(module.router)
     app.include_router(versioned)
     app.include_router(health.probes, dependencies=[Depends(only_known_parameters)])

@@ -131,6 +131,18 @@ COLUMNS: Final[dict[str, Column]] = {
     "delta": _number("Probability with which that bound may fail."),
     "threshold": _whole("Counts below are withheld."),
     "ci95": _number("Half-width of the 95 % interval of a published count."),
+    "rounding": _whole("Published numbers are multiples of this, where they are counts."),
+    "mechanism": _text("What kind of noise was added, that of the deciding count first."),
+    "noise_scale": _number("Scale of that count's noise: b of Laplace noise."),
+    "factor": _number(
+        "Correction for cells of a subject that were left out by its bound; in the numbers already.", "1"
+    ),
+    "cells": _whole("How many places and slots the release decides about."),
+    "withheld": _whole("How many of them are withheld."),
+    "place": _text("H3 cell, code of a district or station, or city."),
+    "part": _text("What divides the place further: the cell trips go to, a band of lengths; null where nothing does."),
+    "slot": _time("Start of the slot, UTC; of daily numbers, of the local day."),
+    "measure": _text("What was counted or measured, with its unit as suffix where it has one."),
     "released_at": _time("When it was published, UTC."),
     "domain": _text("Whose budget: mobility or household."),
     "charged_at": _time("When the ledger was charged, before any noise was drawn."),

@@ -120,15 +120,26 @@ Score = _row(
 )
 Presence = _row(
     "Presence",
-    "cell hour suppressed release_key plan plan_version epsilon delta threshold ci95",
+    "cell hour suppressed release_key plan plan_version epsilon delta threshold rounding ci95",
     "vehicles reason",
+)
+ReleaseRow = _row(
+    "Release",
+    "day plan plan_version plan_hash release_key released_at epsilon delta mechanism noise_scale threshold rounding ci95 "
+    "factor cells withheld",
+    "",
+)
+FigureRow = _row(
+    "Figure",
+    "day slot place measure suppressed release_key plan plan_version epsilon delta threshold rounding",
+    "part value ci95 reason",
 )
 LedgerRow = _row("Charge", "day domain release_key plan_hash epsilon charged_at cap spent", "")
 DistrictEnergyRow = _row(
     "DistrictEnergy",
     "district name",
     "observed_at power_kw feeders day energy_kwh households ci95_kwh suppressed reason "
-    "release_key plan plan_version epsilon threshold",
+    "release_key plan plan_version epsilon delta threshold rounding",
 )
 DeadLetterRow = _row("DeadLetter", "id received_at topic payload_bytes reason", "")
 
@@ -193,6 +204,22 @@ class LedgerPage(_Answer):
 
     data: list[LedgerRow]  # type: ignore[valid-type]  # made by create_model
     next: None
+    meta: LedgerMeta
+
+
+class ReleasePage(_Answer):
+    """Releases, newest day first."""
+
+    data: list[ReleaseRow]  # type: ignore[valid-type]  # made by create_model
+    next: None
+    meta: LedgerMeta
+
+
+class FigurePage(_Answer):
+    """One page of released numbers."""
+
+    data: list[FigureRow]  # type: ignore[valid-type]  # made by create_model
+    next: str | None = Field(description="The next page, or null on the last one.")
     meta: LedgerMeta
 
 

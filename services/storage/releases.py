@@ -5,7 +5,7 @@ The reading verbs are for everyone; publishing needs the release role and a comm
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
@@ -131,11 +131,31 @@ def district_energy(connection: Connection, *, first_day: date, last_day: date) 
         return cursor.execute(query("releases", "district_energy"), facts).fetchall()
 
 
-def figures(connection: Connection, *, plan: str, first_day: date, last_day: date) -> Iterator[Figure]:
-    """Published numbers of a plan for an inclusive range of local days, by slot, place, part and measure."""
-    facts = {"plan": plan, "first_day": first_day, "last_day": last_day}
+def figures(
+    connection: Connection,
+    *,
+    first_day: date,
+    last_day: date,
+    limit: int,
+    plan: str | None = None,
+    after: tuple[datetime, tuple[str, str, str, str]] | None = None,
+) -> list[Figure]:
+    """Published numbers of an inclusive range of local days, of one plan or of all, by slot, plan, place, part and measure.
+
+    Args:
+        connection: as any role but ingest.
+        first_day: of the range.
+        last_day: of the range.
+        limit: most rows.
+        plan: whose.
+        after: slot, and plan, place, part and measure, of the row after which to begin.
+
+    """
+    slot, key = after or (None, ("", "", "", ""))
+    facts = {"plan": plan, "first_day": first_day, "last_day": last_day, "limit": limit, "slot": slot}
+    names = ("after_plan", "after_place", "after_part", "after_measure")
     with connection.cursor(row_factory=class_row(Figure)) as cursor:
-        yield from cursor.execute(query("releases", "figures"), facts)
+        return cursor.execute(query("releases", "figures"), facts | dict(zip(names, key, strict=True))).fetchall()
 
 
 def large_districts(connection: Connection, least_homes: int) -> list[int]:

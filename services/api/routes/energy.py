@@ -27,7 +27,7 @@ from services.storage.observations import Resolution
 router = APIRouter(tags=["Energy"])
 
 _LOAD: Final = ("district", "name", "observed_at", "power_kw", "feeders")
-_RELEASE: Final = ("release_key", "plan", "plan_version", "epsilon", "threshold")
+_RELEASE: Final = ("release_key", "plan", "plan_version", "epsilon", "delta", "threshold", "rounding")
 _HOUSEHOLDS: Final = (
     *("district", "name", "day", "energy_kwh", "households", "ci95_kwh", "suppressed", "reason"),
     *_RELEASE,

@@ -40,7 +40,7 @@ from services.storage.releases import PresenceCell, Release
 
 router = APIRouter(tags=["Released aggregates"])
 
-_RELEASE: Final = ("release_key", "plan", "plan_version", "epsilon", "delta", "threshold", "ci95")
+_RELEASE: Final = ("release_key", "plan", "plan_version", "epsilon", "delta", "threshold", "rounding", "ci95")
 _COLUMNS: Final = ("geometry", "cell", "hour", "vehicles", "suppressed", "reason", *_RELEASE)
 _LEDGER: Final = (
     *("day", "domain", "release_key", "plan_hash", "epsilon", "charged_at"),

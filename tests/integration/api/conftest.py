@@ -146,6 +146,41 @@ def released(city: Connection) -> Connection:
 
 
 @pytest.fixture
+def figures(city: Connection) -> Connection:
+    """A day of speeds in the two cells, one of them withheld, for two hours."""
+    key, day = "speeds/1/2026-11-20", START.date()
+    with city.transaction():
+        ledger.charge(
+            city, release_key=key, domain="mobility", day=day, plan_hash="hash", micro_epsilon=300_000, cap=1_000_000
+        )
+        head = ReleaseHead(
+            release_key=key,
+            plan="speeds",
+            plan_version="1",
+            plan_hash="hash",
+            day=day,
+            epsilon=0.3,
+            delta=0.0,
+            mechanism="discrete_laplace",
+            noise_scale=80.0,
+            threshold=498,
+            rounding=1,
+            ci95=240.0,
+            cells=4,
+            suppressed=2,
+        )
+        releases.publish_release(city, head)
+        rows = [
+            (cell, "", START + timedelta(hours=hour), measure, *((value, 3.5) if n else (None, None)))
+            for cell, n in CELLS
+            for hour in range(2)
+            for measure, value in (("vehicles", 600.0), ("speed_kmh", 31.0))
+        ]
+        releases.publish_figures(city, key, rows)
+    return city
+
+
+@pytest.fixture
 def traffic(city: Connection) -> Callable[..., None]:
     """Stores one traffic reading of a sensor by hand."""
 

@@ -88,3 +88,38 @@ def test_the_map_is_geojson_that_is_sent_once(client: TestClient, city: Connecti
     assert (again.status_code, again.content) == (304, b"")
     assert client.get("/api/v1/map/water").status_code == 404
     assert client.get("/api/v1/map/personal").status_code == 422
+
+
+DAYS = {"first_day": "2026-11-19", "last_day": "2026-11-20"}
+
+
+def test_every_released_number_says_how_sure_it_is_and_what_it_cost(client: TestClient, figures: Connection) -> None:
+    page = client.get("/api/v1/releases/figures", params=DAYS | {"plan": "speeds"}).json()
+    shown, withheld = page["data"][0], page["data"][2]
+    assert (shown["measure"], shown["value"], shown["ci95"], shown["suppressed"]) == ("speed_kmh", 31.0, 3.5, False)
+    assert (shown["epsilon"], shown["delta"], shown["threshold"], shown["rounding"]) == (0.3, 0.0, 498, 1)
+    assert (shown["plan"], shown["plan_version"], shown["day"]) == ("speeds", "1", "2026-11-20")
+    assert (withheld["value"], withheld["ci95"], withheld["suppressed"]) == (None, None, True)
+    assert "498" in withheld["reason"]
+    assert client.get("/api/v1/releases/figures", params=DAYS | {"plan": "trip_lengths"}).json()["data"] == []
+    assert client.get("/api/v1/releases/figures", params=DAYS | {"plan": "peeks"}).status_code == 422
+
+
+def test_released_numbers_page_without_gap_and_draw_their_cells(client: TestClient, figures: Connection) -> None:
+    page = client.get("/api/v1/releases/figures", params=DAYS | {"limit": "3"}).json()
+    seen = [(row["slot"], row["place"], row["measure"]) for row in page["data"]]
+    while page["next"]:
+        page = client.get(page["next"]).json()
+        seen += [(row["slot"], row["place"], row["measure"]) for row in page["data"]]
+    assert len(seen) == 8
+    assert seen == sorted(set(seen))
+    features = client.get("/api/v1/releases/figures", params=DAYS | {"format": "geojson"}).json()["features"]
+    assert len(features[0]["geometry"]["coordinates"][0]) == 7
+
+
+def test_releases_are_listed_with_their_noise_and_price(client: TestClient, figures: Connection) -> None:
+    (row,) = client.get("/api/v1/releases", params=DAYS).json()["data"]
+    assert (row["plan"], row["mechanism"], row["noise_scale"], row["cells"], row["withheld"]) == (
+        *("speeds", "discrete_laplace", 80.0, 4, 2),
+    )
+    assert client.get("/api/v1/releases", params={"first_day": "2026-01-01"}).status_code == 422

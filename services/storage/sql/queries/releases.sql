@@ -83,13 +83,17 @@ SELECT id, code FROM sensing.district
 COPY published.figure (release_key, place, part, slot, measure, value, ci95) FROM STDIN
 
 -- name: figures
--- Published numbers of a plan, withheld ones with NULL; of a day released twice, the newer release.
+-- Published numbers, withheld ones with NULL; of a day released twice by a plan, the newer release.
 WITH shown AS (
-    SELECT DISTINCT ON (day) release_key, day
+    SELECT DISTINCT ON (plan, day) release_key, plan
     FROM published.release
-    WHERE plan = %(plan)s AND day BETWEEN %(first_day)s AND %(last_day)s
-    ORDER BY day, released_at DESC
+    WHERE (%(plan)s::text IS NULL OR plan = %(plan)s) AND day BETWEEN %(first_day)s AND %(last_day)s
+    ORDER BY plan, day, released_at DESC
 )
 SELECT figure.release_key, figure.place, figure.part, figure.slot, figure.measure, figure.value, figure.ci95
 FROM published.figure AS figure JOIN shown USING (release_key)
-ORDER BY shown.day, figure.slot, figure.place COLLATE "C", figure.part COLLATE "C", figure.measure COLLATE "C"
+WHERE %(slot)s::timestamptz IS NULL
+   OR (figure.slot, shown.plan COLLATE "C", figure.place COLLATE "C", figure.part COLLATE "C", figure.measure COLLATE "C")
+    > (%(slot)s::timestamptz, %(after_plan)s, %(after_place)s, %(after_part)s, %(after_measure)s)
+ORDER BY figure.slot, shown.plan COLLATE "C", figure.place COLLATE "C", figure.part COLLATE "C", figure.measure COLLATE "C"
+LIMIT %(limit)s
