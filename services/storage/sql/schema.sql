@@ -199,6 +199,43 @@ COMMENT ON COLUMN forecast.fitted.digest IS 'SHA-256 of the content, by which a 
 
 COMMENT ON COLUMN forecast.fitted.content IS 'Numbers and names only; nothing in it is ever executed.';
 
+CREATE TABLE forecast.peak (
+    run_id bigint NOT NULL,
+    sensor_id integer,
+    district_id smallint,
+    quantity text NOT NULL,
+    issued_at timestamp with time zone NOT NULL,
+    day date NOT NULL,
+    state text NOT NULL,
+    limit_kw real,
+    limit_is text,
+    chance_above real,
+    likely_at timestamp with time zone,
+    so_far real,
+    q05 real NOT NULL,
+    q10 real NOT NULL,
+    q25 real NOT NULL,
+    q50 real NOT NULL,
+    q75 real NOT NULL,
+    q90 real NOT NULL,
+    q95 real NOT NULL,
+    CONSTRAINT peak_chance_above_check CHECK (((chance_above >= (0)::double precision) AND (chance_above <= (1)::double precision))),
+    CONSTRAINT peak_check CHECK ((num_nonnulls(sensor_id, district_id) <= 1)),
+    CONSTRAINT peak_check1 CHECK ((num_nonnulls(limit_kw, limit_is, chance_above) = ANY (ARRAY[0, 3]))),
+    CONSTRAINT peak_limit_is_check CHECK ((limit_is = ANY (ARRAY['allowed'::text, 'highest_of_28_days'::text]))),
+    CONSTRAINT peak_state_check CHECK ((state = ANY (ARRAY['normal'::text, 'degraded'::text, 'stale'::text])))
+);
+
+COMMENT ON TABLE forecast.peak IS 'The highest step of a local day: of a sensor, of a district, or of the city where both are NULL.';
+
+COMMENT ON COLUMN forecast.peak.limit_kw IS 'The limit when it was issued; NULL where none is known, and then there is no chance.';
+
+COMMENT ON COLUMN forecast.peak.limit_is IS 'What the device says its feeder may carry; or, for a sum, what it has drawn at most in four weeks.';
+
+COMMENT ON COLUMN forecast.peak.likely_at IS 'The likeliest step; NULL when the highest step so far is likelier to stay it.';
+
+COMMENT ON COLUMN forecast.peak.so_far IS 'The highest step observed of that day when it was issued; NULL before the first.';
+
 CREATE TABLE forecast.run (
     id bigint NOT NULL,
     issued_at timestamp with time zone NOT NULL,
@@ -304,6 +341,34 @@ ALTER TABLE ONLY forecast.series ALTER COLUMN q95 SET STORAGE MAIN;
 COMMENT ON COLUMN forecast.series.issued_at IS 'As in the run, kept here so that the newest forecast of a sensor is one index look-up.';
 
 COMMENT ON COLUMN forecast.series.scale IS 'Mean absolute difference from the value a week before over the history learnt from; what MASE divides by.';
+
+CREATE TABLE forecast.total (
+    run_id bigint NOT NULL,
+    district_id smallint,
+    quantity text NOT NULL,
+    issued_at timestamp with time zone NOT NULL,
+    state text NOT NULL,
+    reason text,
+    sensors integer NOT NULL,
+    first_target_at timestamp with time zone NOT NULL,
+    step_seconds integer NOT NULL,
+    summed real[] NOT NULL,
+    q05 real[] NOT NULL,
+    q10 real[] NOT NULL,
+    q25 real[] NOT NULL,
+    q50 real[] NOT NULL,
+    q75 real[] NOT NULL,
+    q90 real[] NOT NULL,
+    q95 real[] NOT NULL,
+    CONSTRAINT total_sensors_check CHECK ((sensors > 0)),
+    CONSTRAINT total_state_check CHECK ((state = ANY (ARRAY['normal'::text, 'degraded'::text, 'stale'::text])))
+);
+
+COMMENT ON TABLE forecast.total IS 'Forecasts of sums over sensors. The run has shard -1, which no sensor is in.';
+
+COMMENT ON COLUMN forecast.total.district_id IS 'NULL is the whole city, sensors outside all districts included.';
+
+COMMENT ON COLUMN forecast.total.summed IS 'Sum of the medians of the sensors as published; districts and other sensors add up to the city.';
 
 CREATE VIEW forecast.value AS
  SELECT series.run_id,
@@ -887,6 +952,9 @@ ALTER TABLE ONLY forecast.congestion
 ALTER TABLE ONLY forecast.fitted
     ADD CONSTRAINT fitted_pkey PRIMARY KEY (shard, kind, quantity, step_seconds);
 
+ALTER TABLE ONLY forecast.peak
+    ADD CONSTRAINT peak_run_id_sensor_id_district_id_quantity_day_key UNIQUE NULLS NOT DISTINCT (run_id, sensor_id, district_id, quantity, day);
+
 ALTER TABLE ONLY forecast.run
     ADD CONSTRAINT run_pkey PRIMARY KEY (id);
 
@@ -898,6 +966,9 @@ ALTER TABLE ONLY forecast.scored
 
 ALTER TABLE ONLY forecast.series
     ADD CONSTRAINT series_pkey PRIMARY KEY (sensor_id, quantity, issued_at, run_id);
+
+ALTER TABLE ONLY forecast.total
+    ADD CONSTRAINT total_run_id_district_id_quantity_key UNIQUE NULLS NOT DISTINCT (run_id, district_id, quantity);
 
 ALTER TABLE ONLY governance.audit
     ADD CONSTRAINT audit_pkey PRIMARY KEY (seq);
@@ -1012,11 +1083,15 @@ ALTER TABLE ONLY sensing.traffic
 
 CREATE INDEX congestion_run ON forecast.congestion USING btree (run_id);
 
+CREATE INDEX peak_newest ON forecast.peak USING btree (sensor_id, district_id, quantity, day, issued_at);
+
 CREATE INDEX run_issued_at ON forecast.run USING btree (issued_at);
 
 CREATE UNIQUE INDEX run_once ON forecast.run USING btree (due_at, kind, step_seconds, shard);
 
 CREATE INDEX series_run ON forecast.series USING btree (run_id);
+
+CREATE INDEX total_newest ON forecast.total USING btree (district_id, quantity, issued_at);
 
 CREATE INDEX audit_action ON governance.audit USING btree (action, seq);
 
@@ -1067,8 +1142,20 @@ CREATE TRIGGER red_team_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON go
 ALTER TABLE ONLY forecast.congestion
     ADD CONSTRAINT congestion_run_id_fkey FOREIGN KEY (run_id) REFERENCES forecast.run(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY forecast.peak
+    ADD CONSTRAINT peak_district_id_fkey FOREIGN KEY (district_id) REFERENCES sensing.district(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY forecast.peak
+    ADD CONSTRAINT peak_run_id_fkey FOREIGN KEY (run_id) REFERENCES forecast.run(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY forecast.series
     ADD CONSTRAINT series_run_id_fkey FOREIGN KEY (run_id) REFERENCES forecast.run(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY forecast.total
+    ADD CONSTRAINT total_district_id_fkey FOREIGN KEY (district_id) REFERENCES sensing.district(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY forecast.total
+    ADD CONSTRAINT total_run_id_fkey FOREIGN KEY (run_id) REFERENCES forecast.run(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY governance.charge
     ADD CONSTRAINT charge_domain_day_fkey FOREIGN KEY (domain, day) REFERENCES governance.budget(domain, day);
@@ -1138,6 +1225,9 @@ GRANT SELECT ON TABLE forecast.congestion TO arterial_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE forecast.fitted TO arterial_jobs;
 
+GRANT SELECT,INSERT ON TABLE forecast.peak TO arterial_jobs;
+GRANT SELECT ON TABLE forecast.peak TO arterial_api;
+
 GRANT SELECT,INSERT,DELETE ON TABLE forecast.run TO arterial_jobs;
 GRANT SELECT ON TABLE forecast.run TO arterial_api;
 
@@ -1148,6 +1238,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE forecast.scored TO arterial_jobs;
 
 GRANT SELECT,INSERT,DELETE ON TABLE forecast.series TO arterial_jobs;
 GRANT SELECT ON TABLE forecast.series TO arterial_api;
+
+GRANT SELECT,INSERT ON TABLE forecast.total TO arterial_jobs;
+GRANT SELECT ON TABLE forecast.total TO arterial_api;
 
 GRANT SELECT ON TABLE forecast.value TO arterial_jobs;
 GRANT SELECT ON TABLE forecast.value TO arterial_api;
