@@ -25,6 +25,12 @@ CANDIDATES: Final[tuple[Forecaster, ...]] = (
 )
 """Those that selection chooses from for every sensor of a city: vectorised, seconds for thousands of series."""
 
+ON_ROADS: Final[tuple[Forecaster, ...]] = (*CANDIDATES, Network(rows=3_000))
+"""Those for speed and flow at steps of up to a quarter of an hour, where what neighbours measure now comes here soon.
+
+Learning from a quarter of the rows takes 0.4 of the time and loses 0.2 % on the synthetic city at 15 minutes.
+"""
+
 FORECASTERS: Final[tuple[Forecaster, ...]] = (*CANDIDATES, LoadRidge(), ETS())
 """Those that every recording is measured with; the last is fitted series by series, or where a person asks for it."""
 

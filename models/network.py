@@ -19,7 +19,6 @@ from models.usual_day import UsualDay
 _HOUR_S: Final = 3600
 _NOW: Final = 0.01  # penalty of the newest difference, where that of all others is 1
 _WEEKS: Final = 12
-_MOST_ROWS: Final = 12_000
 _MOST_COLUMNS: Final = 2_000  # that correlations are taken from
 _PRESENT: Final = 0.5
 _HELD_BACK: Final = 0.25
@@ -52,6 +51,7 @@ class Network:
         neighbours: how many at most.
         penalty: ridge penalty per row on standardised features.
         neighbour_penalty: times as much for those of neighbours.
+        rows: from how many columns the regressions learn at most, evenly spread over the twelve weeks.
 
     Constants were chosen on two stretches inside the training part of Los-loop, with test figures printed beside them.
 
@@ -61,6 +61,7 @@ class Network:
     neighbours: int = 8
     penalty: float = 1.0
     neighbour_penalty: float = 2.0
+    rows: int = 12_000
     name: str = "network"
     shifts: bool = True
 
@@ -74,7 +75,7 @@ class Network:
         scale = _scale(values - others)
         inputs = Inputs.of(recent, values, others, scale)
         rows = np.arange(1, recent.length - leads + 1)
-        rows = rows[:: max(1, -(-len(rows) // _MOST_ROWS))]
+        rows = rows[:: max(1, -(-len(rows) // self.rows))]
         neighbours = self._neighbours(inputs)
         width = own_features(leads) + 3 * neighbours.which.shape[1]
         coefficients = np.zeros((recent.sensors, width, leads))

@@ -107,7 +107,7 @@ def learn_kind(
                 nonnegative=never_negative(one.quantity),
             )
             if panel.sensors:
-                selected = learn(panel, steps_of(kind, step), plainly=plainly)
+                selected = learn(panel, steps_of(kind, step), plainly=plainly, on_roads=kind is Kind.TRAFFIC)
                 groups.append(
                     Group(
                         quantity=one.quantity, panel=panel, selected=selected, trained_to_us=panel.end_us, is_new=True

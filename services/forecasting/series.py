@@ -19,6 +19,7 @@ from services.storage.forecasts import NewSeries
 
 _SIGNED: Final = frozenset({"power_kw"})  # a feeder with solar panels behind it can send power back
 _WEEK: Final = 7
+_SHORT_S: Final = 900
 _PLAIN: Final = tuple(one for one in catalogue.CANDIDATES if isinstance(one, LastValue | SeasonalNaive | Profile))
 
 
@@ -27,12 +28,16 @@ def never_negative(quantity: str) -> bool:
     return quantity not in _SIGNED and not quantity.endswith("_c")
 
 
-def learn(panel: Panel, steps: int, *, plainly: bool = False) -> Selected:
+def learn(panel: Panel, steps: int, *, plainly: bool = False, on_roads: bool = False) -> Selected:
     """Choose and fit the models of a panel: what is done at night.
 
-    Plainly: only among those that need no fitting, a hundredth of the work, where nobody should wait for more.
+    Plainly: only among those that need no fitting, a hundredth of the work, where nobody should wait for more. On roads
+    a model of the next hour that looks at neighbours is among them.
     """
-    return select(panel, steps, _PLAIN if plainly else catalogue.CANDIDATES)
+    if plainly:
+        return select(panel, steps, _PLAIN)
+    near = on_roads and panel.step_seconds <= _SHORT_S
+    return select(panel, steps, catalogue.ON_ROADS if near else catalogue.CANDIDATES)
 
 
 def forecast_series(quantity: str, panel: Panel, selected: Selected, steps: int) -> tuple[list[NewSeries], list[str]]:

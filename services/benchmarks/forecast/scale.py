@@ -137,7 +137,7 @@ def _learn(settings: Settings, shared: _Shared, shard: int) -> _Worked:
             calendar=calendar,
             nonnegative=True,
         )
-    selected = learn(panel, steps_of(Kind.TRAFFIC, _STEP))
+    selected = learn(panel, steps_of(Kind.TRAFFIC, _STEP), on_roads=True)
     group = Group(quantity=_QUANTITY, panel=panel, selected=selected, trained_to_us=shared.until_us, is_new=True)
     with connect(settings.role_dsn("jobs"), application="bench") as connection:
         fitted.replace(
