@@ -63,3 +63,52 @@ def _keep(document: dict[str, Any]) -> bool:
     except (ConfigurationError, UnavailableError):
         return False
     return True
+
+
+def utility(
+    *,
+    seed: Annotated[int, typer.Option(min=0, help="Of the generated people.")] = 1,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what releases of presence keep of a generated city of 50,000 people. Exit code 1 below the bar at ε = 1."""
+    from dataclasses import asdict
+
+    from services.privacy import utility as measured
+    from services.privacy.plan import load_plan
+
+    plan = load_plan("presence")
+    found = measured.measure(plan, seed=seed)
+    (at_one,) = [each for each in found if each.epsilon == 1]
+    bar = {"kept": measured.LEAST_KEPT, "weighted_error": measured.MOST_ERROR, "seconds": measured.MOST_SECONDS}
+    passed = (
+        at_one.kept >= bar["kept"]
+        and at_one.weighted_error <= bar["weighted_error"]
+        and at_one.seconds <= bar["seconds"]
+    )
+    report(
+        {
+            "passed": passed,
+            "plan": plan.name,
+            "plan_version": plan.version,
+            "people": measured.PEOPLE,
+            "cells": measured.CELLS,
+            "generated": True,
+            "seed": seed,
+            "bar_at_epsilon_1": bar,
+            "utility": [asdict(each) for each in found],
+        },
+        [
+            f"presence version {plan.version}, a generated city of {measured.PEOPLE:,} people and {measured.CELLS} cells",
+            *(
+                f"epsilon {each.epsilon:<4g} keeps {each.kept:.1%} of the volume in {each.shown:,.0f} cell-hours, weighted error "
+                f"{each.weighted_error:.1%}, within the interval {each.covered:.0%}, falsely shown {each.false_presence:.1f} of "
+                f"{each.empty:,}, {each.seconds:.2f} s"
+                for each in found
+            ),
+            f"the bar at epsilon 1: {bar['kept']:.0%} kept, {bar['weighted_error']:.0%} error, {bar['seconds']:g} s: "
+            + ("passed" if passed else "NOT REACHED"),
+        ],
+        as_json=as_json,
+    )
+    if not passed:
+        raise typer.Exit(1)

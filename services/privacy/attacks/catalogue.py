@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from services.privacy.attacks.contract import Attack
+from services.privacy.attacks.differencing import Differencing
 from services.privacy.attacks.forecaster import MembershipThroughForecasts
 from services.privacy.attacks.home_work import HomeFromWork
 from services.privacy.attacks.linkage import DayToDayLinkage
 from services.privacy.attacks.membership_likelihood import MembershipByLikelihood
 from services.privacy.attacks.membership_product import MembershipInPresence
 from services.privacy.attacks.noise_quality import NoiseQuality
+from services.privacy.attacks.smart_meter import SmartMeterMembership
 from services.privacy.attacks.sybil import SybilIsolation
 from services.privacy.attacks.trajectory import TrajectoryRecovery
 
@@ -18,8 +20,10 @@ ATTACKS: Final[tuple[Attack, ...]] = (
     TrajectoryRecovery(),
     MembershipByLikelihood(),
     MembershipInPresence(),
+    Differencing(),
     HomeFromWork(),
     DayToDayLinkage(),
+    SmartMeterMembership(),
     SybilIsolation(),
     NoiseQuality(),
     MembershipThroughForecasts(),

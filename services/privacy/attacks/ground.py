@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
+from pathlib import Path
 from typing import Final
 from zlib import crc32
 
@@ -58,6 +59,8 @@ class Ground:
         seed: of everything that is generated; the noise of releases is not seeded, it comes from the system.
         short: whether a smaller city and fewer trials are enough.
         micro_epsilon: the daily budget [micro-ε].
+        meters: recorded half-hourly loads to attack instead of generated ones, a parquet file.
+        trips: recorded bike trips to attack instead of generated ones, a parquet file.
         tell: hears how much of an attack is done, and of how much.
 
     """
@@ -65,6 +68,8 @@ class Ground:
     seed: int = 1
     short: bool = False
     micro_epsilon: int = MICRO
+    meters: Path | None = None
+    trips: Path | None = None
     tell: Callable[[int, int], None] = field(default=lambda _done, _all: None)
 
     @cached_property
