@@ -27,10 +27,11 @@ class DistrictEnergyOfDay:
 
     def exact(self, connection: Connection, plan: Plan, day: LocalDay, domain: Integers) -> dict[str, Integers]:
         """Bounded households and energy [Wh], shape (districts,)."""
-        return self.bound(personal.households(connection, day.day), plan, domain)
+        return self.bound(personal.households(connection, day.day), plan, day, domain)
 
-    def bound(self, rows: personal.Loads, plan: Plan, domain: Integers) -> dict[str, Integers]:
+    def bound(self, rows: personal.Loads, plan: Plan, day: LocalDay, domain: Integers) -> dict[str, Integers]:
         """The same of readings at hand, in any order."""
+        del day
         households, energy_wh = bounding.household_energy(
             rows.subject,
             rows.district_id,
