@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -20,6 +20,7 @@ Out = Annotated[
     Path | None,
     typer.Option("--out", metavar="FILE", help="Write the document there: .md Markdown, .html a page to print, .json."),
 ]
+Schema = Annotated[Literal["nl", "uk"], typer.Option("--schema", help="Whose register: nl or uk.")]
 Check = Annotated[
     bool, typer.Option("--check", help="Exit with 1 while anything is missing or not as the standard has it.")
 ]
@@ -31,7 +32,32 @@ def record(*, out: Out = None, check: Check = False, as_json: AsJson = False) ->
     _make("record", out=out, check=check, as_json=as_json)
 
 
+@app.command()
+def dpia(*, out: Out = None, check: Check = False, as_json: AsJson = False) -> None:
+    """The data protection impact assessment, filled as far as the platform can know (GDPR Art. 35)."""
+    _make("dpia", out=out, check=check, as_json=as_json)
+
+
+@app.command()
+def register(*, schema: Schema = "nl", out: Out = None, check: Check = False, as_json: AsJson = False) -> None:
+    """The algorithm records: nl for the Algoritmeregister 0.3.1, uk for the ATRS 3.0."""
+    _make(f"register-{schema}", out=out, check=check, as_json=as_json)
+
+
+@app.command()
+def cards(*, out: Out = None, check: Check = False, as_json: AsJson = False) -> None:
+    """A card for each forecasting model: what it learnt from, how it did, where it fails."""
+    _make("cards", out=out, check=check, as_json=as_json)
+
+
+@app.command(name="ai-act")
+def ai_act(*, out: Out = None, check: Check = False, as_json: AsJson = False) -> None:
+    """The classification under the AI Act, and what it then asks for."""
+    _make("ai-act", out=out, check=check, as_json=as_json)
+
+
 def _make(kind: str, *, out: Path | None, check: bool, as_json: bool) -> None:
+    from collections import Counter
     from datetime import UTC, datetime
 
     from services.governance.documents.catalogue import DOCUMENTS
@@ -49,7 +75,9 @@ def _make(kind: str, *, out: Path | None, check: bool, as_json: bool) -> None:
     lines = [f"{out} written."] if out is not None else [markdown(document)]
     if problems:
         lines.append(f"{len(problems)} fields are not complete:")
-        lines += [f"  {problem.field}: {problem.sentence}" for problem in problems]
+        lines += [
+            f"  {sentence} ({count} fields)" for sentence, count in Counter(one.sentence for one in problems).items()
+        ]
     report(document.as_json(), lines, as_json=as_json)
     if check and problems:
         raise typer.Exit(1)

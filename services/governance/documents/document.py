@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
-from services.governance.documents.opening import BY_A_PERSON, OPEN, is_open, leaves
+from services.governance.documents.opening import BY_A_PERSON, asked_by, leaves
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 
@@ -52,11 +52,8 @@ class Document:
     @property
     def problems(self) -> list[Problem]:
         """What is missing or not as the standard has it, field by field."""
-        found = {
-            path: f"{value}".removeprefix(OPEN) + " is not set"
-            for path, value in leaves(self.content)
-            if is_open(value)
-        }
+        asked = ((path, asked_by(value)) for path, value in leaves(self.content))
+        found = {path: f"not set: {' and '.join(names)}" for path, names in asked if names}
         try:
             self.shape.model_validate(self.content)
         except ValidationError as error:

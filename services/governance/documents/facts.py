@@ -47,8 +47,19 @@ class Facts:
     audit_rows: int
     audit_head: bytes | None
     checkpoint: Entry | None
+    changed: Entry | None
     served: list[Served]
     scores: list[ModelScore]
+
+    @property
+    def scored_since(self) -> date:
+        """The first of the UTC days whose scores are known here."""
+        return (self.at - SCORED).date()
+
+    @property
+    def changed_on(self) -> date:
+        """When the configuration last changed, as the audit log knows; today where it does not."""
+        return self.today if self.changed is None else day_of(self.changed.at, self.settings.zone)
 
     @property
     def epsilon_day(self) -> float:
@@ -98,7 +109,12 @@ def gather(connection: Connection, settings: Settings, now: datetime, *, scores:
         fairness=governance.last_fairness(connection),
         audit_rows=rows,
         audit_head=audit.hash_of(connection, rows),
-        checkpoint=next(iter(audit.newest(connection, most=1, action=Action.CHECKPOINT_SIGNED)), None),
+        checkpoint=_newest(connection, Action.CHECKPOINT_SIGNED),
+        changed=_newest(connection, Action.CONFIGURATION_CHANGED),
         served=governance.served(connection, since=now - _SERVED),
         scores=governance.model_scores(connection, since=(now - SCORED).date(), until=now.date()) if scores else [],
     )
+
+
+def _newest(connection: Connection, action: Action) -> Entry | None:
+    return next(iter(audit.newest(connection, most=1, action=action)), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
@@ -11,6 +12,8 @@ from services.settings import PREFIX, Settings
 
 OPEN: Final = "to be filled: "
 """How a field begins that a setting would fill; the setting's name follows."""
+
+_ASKED: Final = re.compile(f"{OPEN}({PREFIX}[A-Z_]+(?:, key [a-z_]+)?)")
 
 BY_A_PERSON: Final = "to be filled by a person: "
 """How a field begins that only a signature on the document itself can fill."""
@@ -67,9 +70,9 @@ def require_known_statements(settings: Settings) -> None:
         raise ConfigurationError(message)
 
 
-def is_open(value: object) -> bool:
-    """Whether a field still waits for a setting."""
-    return isinstance(value, str) and value.startswith(OPEN)
+def asked_by(value: object) -> list[str]:
+    """The settings that a field, or a part of its text, still waits for."""
+    return list(dict.fromkeys(_ASKED.findall(value))) if isinstance(value, str) else []
 
 
 def leaves(content: object, path: str = "") -> Iterator[tuple[str, object]]:
