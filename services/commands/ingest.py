@@ -34,6 +34,7 @@ def ingest(
     from ingest.sharing import as_member
     from services import ingest_group
     from services.errors import ConfigurationError
+    from services.governance import configuration
     from services.logging import configure_logging
     from services.settings import load_settings
 
@@ -47,6 +48,7 @@ def ingest(
     if alone and settings.mqtt_share_group is not None:
         settings = as_member(settings, settings.mqtt_share_member)
     configure_logging(settings, "ingest" if alone else "ingest-group")
+    configuration.note(settings, "ingest")
     # Three threads share the interpreter; one that comes back from the network or the database waits this long for it.
     sys.setswitchinterval(_SWITCH_S)
     stop = threading.Event()

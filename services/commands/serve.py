@@ -28,12 +28,14 @@ def serve(
 
     from dashboards.app import mount
     from services.api.app import create_app
+    from services.governance import configuration
     from services.logging import configure_logging
     from services.settings import load_settings
     from services.storage.database import pooled
 
     settings = load_settings({} if port is None else {"api_port": port})
     configure_logging(settings, "serve")
+    configuration.note(settings, "serve")
     dsn = settings.role_dsn("api")
     listening = _listen(settings.api_host, settings.api_port)
     url = settings.public_url or f"http://{settings.api_host}:{settings.api_port}"

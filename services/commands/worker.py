@@ -12,12 +12,14 @@ from services.commands.output import AsJson, report
 
 def worker() -> None:
     """Run the jobs until stopped: roll-ups, forecasts, scores, releases, retention. Start as many as you like."""
+    from services.governance import configuration
     from services.jobs import worker as jobs
     from services.logging import configure_logging
     from services.settings import load_settings
 
     settings = load_settings()
     configure_logging(settings, "worker")
+    configuration.note(settings, "worker")
     jobs.run(settings)
 
 

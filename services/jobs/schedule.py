@@ -62,6 +62,8 @@ def timetable(settings: Settings) -> tuple[Job, ...]:
         Job(name=RELEASE, cron="10 * * * *", do=tasks.publish),
         Job(name="destroy-personal", cron="40 * * * *", do=tasks.destroy_personal),
         Job(name="forget", cron="50 * * * *", do=tasks.forget),
+        Job(name="check-ledger", cron="35 3 * * *", do=tasks.check_ledger),
+        Job(name="checkpoint", cron="45 3 * * *", do=tasks.sign_checkpoint),
     )
 
 

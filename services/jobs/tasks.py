@@ -7,11 +7,16 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from services.errors import StorageError
 from services.forecasting import score
 from services.forecasting import shard as shard_of_city
-from services.privacy import release, retention
+from services.governance import checkpoint as checkpoints
+from services.local_day import day_of
+from services.privacy import accountants, release, retention
+from services.privacy.composition import WINDOWS
 from services.settings import Settings
-from services.storage import dead_letters, forecasts, panels, sensor_health
+from services.storage import audit, dead_letters, forecasts, ledger, panels, sensor_health
+from services.storage.audit import Action
 from services.storage.database import connect
 
 log = structlog.get_logger()
@@ -75,6 +80,36 @@ def publish(settings: Settings) -> None:
 def destroy_personal(settings: Settings) -> None:
     """Destroy personal rows and day keys that have reached their age."""
     retention.destroy_expired(settings, datetime.now(UTC))
+
+
+def check_ledger(settings: Settings) -> None:
+    """Let the second accountant go over the ledger of the last year.
+
+    Raises:
+        StorageError: the accountants disagree.
+
+    """
+    last_day = day_of(datetime.now(UTC), settings.zone) - timedelta(days=1)
+    first_day = last_day - timedelta(days=max(WINDOWS) - 1)
+    with connect(settings.role_dsn("jobs"), application="jobs", autocommit=True) as connection:
+        budgets = ledger.budgets(connection, first_day=first_day, last_day=last_day)
+        charges = ledger.charges(connection, first_day=first_day, last_day=last_day)
+        checked = accountants.cross_check(budgets, charges, last_day=last_day)
+        wrong = [f"{each.domain} {each.day}" for each in checked.days if not each.agree]
+        facts = {"agree": checked.agree, "days": len(checked.days), "wrong": wrong, "last_day": last_day.isoformat()}
+        with connection.transaction():
+            audit.append(connection, Action.LEDGER_CHECKED, "worker", facts)
+    if not checked.agree:
+        message = f"the accountants of the privacy ledger disagree about {', '.join(wrong) or 'several days together'}"
+        raise StorageError(message)
+
+
+def sign_checkpoint(settings: Settings) -> None:
+    """Sign the audit log as it is, and write that where the settings say."""
+    with connect(settings.role_dsn("jobs"), application="jobs", autocommit=True) as connection:
+        signed = checkpoints.sign(settings, connection, "worker")
+    checkpoints.write(signed, settings.checkpoint_dir() / checkpoints.file_name(signed))
+    log.info("audit log signed", rows=signed.rows, root=signed.root)
 
 
 def forget(settings: Settings) -> None:
