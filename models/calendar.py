@@ -39,8 +39,14 @@ class Calendar:
         seconds = times_us // 1_000_000
         if not len(seconds):
             return seconds
-        days, where = np.unique(seconds // DAY_S, return_inverse=True)
-        offsets = np.stack([_offsets(self.zone, int(day)) for day in days])
+        days = seconds // DAY_S
+        first = int(days.min())
+        span = int(days.max()) - first + 1
+        if span > len(days):  # few times far apart
+            distinct, where = np.unique(days, return_inverse=True)
+        else:
+            distinct, where = np.arange(first, first + span), days - first
+        offsets = np.stack([_offsets(self.zone, int(day)) for day in distinct])
         return seconds + offsets[where, seconds % DAY_S // _QUARTER_S]
 
     def day_types(self, local_days: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -85,17 +85,39 @@ class _Part:
     low: Values
     high: Values
 
+    def rolling(self, panel: Panel, values: Values, origins: NDArray[np.int64], steps: int) -> Values:
+        day, last = panel.steps_per_day, int(origins.max())
+        first = max(0, int(origins.min()) - _REACH_DAYS * day)
+        usual = self.usual.at(panel, first, last - first + steps)
+        left = np.clip((values[:, first:last] - usual[:, : last - first]) / self.size[:, None], -_CLIP, _CLIP)
+        here = origins - first
+        ahead = self.ridge.rolling(Remainders.of(left, day), panel.since(first), here, steps)
+        expected = usual[:, here[:, None] + np.arange(steps)].transpose(1, 0, 2)
+        late = np.stack([self._late(values[:, :origin]) for origin in origins])
+        return self._limited(expected + ahead * self.size[:, None], late)
+
     def forecast(self, panel: Panel, values: Values, steps: int) -> Values:
         first = max(0, panel.length - _REACH_DAYS * panel.steps_per_day)
         raw = values[:, first:] - self.usual.at(panel, first, panel.length - first)
         left = np.clip(raw / self.size[:, None], -_CLIP, _CLIP)
         ahead = self.ridge.ahead(Remainders.newest(left, panel.steps_per_day), panel, steps)
         points = self.usual.at(panel, panel.length, steps) + ahead * self.size[:, None]
+        return self._limited(points, self._late(values))
+
+    def _limited(self, points: Values, late: Values) -> Values:
+        """Kept near what was ever seen; for a sensor that reported only after the fit what it says since."""
         with np.errstate(invalid="ignore"):
             room = (self.high - self.low) / 2
             limited = np.clip(points, (self.low - room)[:, None], (self.high + room)[:, None])
-        late = np.isfinite(values) & ~np.isfinite(self.low)[:, None]  # a sensor that reported only after the fit
-        return np.where(np.isfinite(self.low)[:, None], limited, median(np.where(late, values, np.nan))[:, None])
+        return np.where(np.isfinite(self.low)[:, None], limited, late)
+
+    def _late(self, values: Values) -> Values:
+        """The median of sensors that reported only after the fit (sensors x 1)."""
+        result = np.full((len(values), 1), np.nan)
+        new = ~np.isfinite(self.low)
+        if new.any():
+            result[new] = median(values[new])[:, None]
+        return result
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,6 +134,16 @@ class FittedCalendarRidge:
             for k, part in enumerate(self.parts)
         ]
         return bounded(np.concatenate(made), panel) if made else np.empty((0, steps))
+
+    def rolling(self, panel: Panel, origins: NDArray[np.int64], steps: int) -> Values:
+        """As `forecast` from each origin, with what came before it."""
+        if not (panel.length and len(origins) and self.parts):
+            return np.full((len(origins), panel.sensors, steps), np.nan)
+        made = [
+            part.rolling(panel, panel.values[k * self.width : (k + 1) * self.width], origins, steps)
+            for k, part in enumerate(self.parts)
+        ]
+        return bounded(np.concatenate(made, axis=1), panel)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

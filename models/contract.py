@@ -11,9 +11,11 @@ A model learns with `fit` and forecasts with what it learnt and a panel that end
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.panel import Panel, Values
 
@@ -53,6 +55,37 @@ class Forecaster(Protocol):
     def fit(self, panel: Panel, steps: int) -> Fitted:
         """Learn from a panel what is needed to forecast up to `steps` ahead."""
         ...
+
+
+@runtime_checkable
+class Rolling(Protocol):
+    """What a fitted model may offer besides: forecasts from many origins in one pass."""
+
+    def rolling(self, panel: Panel, origins: NDArray[np.int64], steps: int) -> Values:
+        """What `forecast(panel.cut(origin), steps)` gives for each of the origins (origins x sensors x steps)."""
+        ...
+
+
+@runtime_checkable
+class Shared(Protocol):
+    """What a model may offer besides: fits to several beginnings of a panel that share their work."""
+
+    def fit_at(self, panel: Panel, ends: Sequence[int], steps: int) -> list[Fitted]:
+        """What `fit(panel.cut(end), steps)` gives for each of the ends, ascending, nearly.
+
+        The first is exactly that. Later ones may take over choices the first made, such as which values to distrust.
+        """
+        ...
+
+
+def rolling(fitted: Fitted, panel: Panel, origins: NDArray[np.int64], steps: int) -> Values:
+    """Forecasts from many origins, each from what came before it (origins x sensors x steps)."""
+    if isinstance(fitted, Rolling):
+        return fitted.rolling(panel, origins, steps)
+    made = np.empty((len(origins), panel.sensors, steps))
+    for k, origin in enumerate(origins):
+        made[k] = fitted.forecast(panel.cut(int(origin)), steps)
+    return made
 
 
 def last_finite(values: Values) -> Values:

@@ -100,6 +100,15 @@ class Panel:
             part_of_checked=True,
         )
 
+    def rows(self, which: NDArray[np.bool_]) -> Panel:
+        """Some of the sensors."""
+        return replace(
+            self,
+            names=tuple(name for name, kept in zip(self.names, which, strict=True) if kept),
+            values=self.values[which],
+            part_of_checked=True,
+        )
+
     def local(self, first: int, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The local day since 1970 and the slot within it (0 to `steps_per_day` - 1) of each of `count` columns."""
         seconds = self.calendar.local_seconds(self.times_us(first, count))

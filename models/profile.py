@@ -45,6 +45,10 @@ class Profile:
         """The usual value at each target."""
         return bounded(usual_ahead(panel, steps, self.weeks), panel)
 
+    def rolling(self, panel: Panel, origins: NDArray[np.int64], steps: int) -> Values:
+        """The usual value at each target of each origin."""
+        return bounded(usual_from(panel, origins, steps, self.weeks), panel)
+
 
 def usual_ahead(panel: Panel, steps: int, weeks: int = 6) -> Values:
     """The usual values of the `steps` columns after the panel's end (sensors x steps); finite where a value is known."""
@@ -59,6 +63,40 @@ def usual_before(panel: Panel, first: int, weeks: int = 6) -> Values:
     return _usual(days, panel, first, panel.length - first, weeks, fill=False)
 
 
+def usual_from(panel: Panel, origins: NDArray[np.int64], steps: int, weeks: int = 6) -> Values:
+    """As `usual_ahead` from each origin, from what came before it (origins x sensors x steps)."""
+    result = np.full((len(origins), panel.sensors, steps), np.nan)
+    if panel.length and len(origins):
+        start, first = int(panel.local(0, 1)[0][0]), int(origins.min())
+        local_days, local_slots = panel.local(first, int(origins.max()) - first + steps)
+        days = _Days.of(panel, weeks, back_from=int(local_days[0]) - 1)
+        made: dict[tuple[int, int], Values] = {}
+        for k, origin in enumerate(origins):
+            here = slice(int(origin) - first, int(origin) - first + steps)
+            columns, slots = local_days[here], local_slots[here]
+            today = int(panel.local(int(origin) - 1, 1)[0][0]) if origin else start
+            oldest = start + max(0, _reach(today - start, weeks))
+            for day in range(int(columns[0]), int(columns[-1]) + 1):
+                if day - _SAME_CLASS_LAG >= today:
+                    break  # days that count had not ended at the origin
+                if (day, oldest) not in made:
+                    made[day, oldest] = days.usual(day, weeks, oldest)
+                mine = columns == day
+                result[k][:, mine] = made[day, oldest][:, slots[mine]]
+    for k, origin in enumerate(origins):
+        lacking = np.isnan(result[k]).any(axis=1)
+        if lacking.any():
+            lacking &= np.isfinite(panel.values[:, :origin]).any(axis=1)
+        if lacking.any():
+            result[k][lacking] = usual_ahead(panel.cut(int(origin)).rows(lacking), steps, weeks)
+    return result
+
+
+def _reach(days: int, weeks: int) -> int:
+    """The first of `days` days that a median of the newest ones looks at."""
+    return days - 7 * (weeks + _HOLIDAY_WEEKS) - 1
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Usual:
     """What was usual, kept: the panel's own past and the week after it, which that past already determines."""
@@ -70,8 +108,13 @@ class Usual:
     @classmethod
     def learn(cls, panel: Panel, weeks: int) -> Usual:
         """Keep what is usual for all columns of a panel and for the rest of the next seven days."""
+        return cls.continued(usual_before(panel, 0, weeks), panel, weeks)
+
+    @classmethod
+    def continued(cls, past: Values, panel: Panel, weeks: int) -> Usual:
+        """As `learn`, where what was usual in the panel's columns is known from a longer one."""
         ahead = max(0, (_SAME_TYPE_LAG - 1) * panel.steps_per_day)
-        values = np.hstack([usual_before(panel, 0, weeks), usual_ahead(panel, ahead, weeks)])
+        values = np.hstack([past[:, : panel.length], usual_ahead(panel, ahead, weeks)])
         return cls(values=values, start_us=panel.start_us, weeks=weeks)
 
     def newest(self, columns: int, panel: Panel) -> Usual:
@@ -90,14 +133,30 @@ class Usual:
         remembered = self.values[:, offset + first : offset + first + known]
         return np.hstack([remembered, usual_before(panel, first + known, self.weeks)])
 
+    def rolling(self, panel: Panel, origins: NDArray[np.int64], steps: int) -> Values:
+        """As `ahead` from each origin (origins x sensors x steps)."""
+        result = np.empty((len(origins), panel.sensors, steps))
+        fresh = np.ones(len(origins), dtype=np.bool_)
+        for k, origin in enumerate(origins):
+            remembered = self._remembered(panel.start_us + int(origin) * panel.step_us, panel, steps)
+            if remembered is not None:
+                result[k], fresh[k] = remembered, False
+        if fresh.any():
+            result[fresh] = usual_from(panel, origins[fresh], steps, self.weeks)
+        return result
+
     def ahead(self, panel: Panel, steps: int) -> Values:
         """As `usual_ahead`, from memory where it holds all of the targets."""
-        offset = (panel.end_us - self.start_us) // panel.step_us
+        remembered = self._remembered(panel.end_us, panel, steps)
+        return usual_ahead(panel, steps, self.weeks) if remembered is None else remembered
+
+    def _remembered(self, from_us: int, panel: Panel, steps: int) -> Values | None:
+        offset = (from_us - self.start_us) // panel.step_us
         if offset >= 0 and offset + steps <= self.values.shape[1]:
             remembered = self.values[:, offset : offset + steps]
             if not np.isnan(remembered).any():
                 return remembered
-        return usual_ahead(panel, steps, self.weeks)
+        return None
 
 
 def _usual(days: _Days, panel: Panel, first: int, count: int, weeks: int, *, fill: bool) -> Values:
@@ -131,7 +190,7 @@ class _Days:
         if panel.length:
             day = back_from if back_from is not None else int(panel.local(panel.length - 1, 1)[0][0])
             ahead = day - int(panel.local(0, 1)[0][0])
-            oldest = max(0, (ahead - 7 * (weeks + _HOLIDAY_WEEKS) - 1) * panel.steps_per_day)
+            oldest = max(0, _reach(ahead, weeks) * panel.steps_per_day)
         columns, slots = panel.local(oldest, panel.length - oldest)
         first, last = (int(columns[0]), int(columns[-1])) if len(columns) else (0, -1)
         known = np.arange(first, last + 1)
@@ -139,10 +198,14 @@ class _Days:
         grid[:, columns - first, slots] = panel.values[:, oldest:]
         return cls(grid=grid, first=first, types=panel.calendar.day_types(known), calendar=panel.calendar)
 
-    def usual(self, day: int, weeks: int) -> Values:
-        """What is usual on a local day at each slot, from days well before it (sensors x slots); NaN where too few."""
+    def usual(self, day: int, weeks: int, oldest: int | None = None) -> Values:
+        """What is usual on a local day at each slot, from days well before it (sensors x slots); NaN where too few.
+
+        Only days from `oldest` on count.
+        """
         kind = int(self.calendar.day_types(np.array([day]))[0])
         days = self.first + np.arange(len(self.types))
+        days = days if oldest is None else np.where(days >= oldest, days, day)
         same = np.flatnonzero((self.types == kind) & (days <= day - _SAME_TYPE_LAG))[-weeks:]
         result = median(self.grid[:, same], least=_LEAST)
         if np.isnan(result).any():

@@ -5,6 +5,7 @@ The default of the platform for hourly and quarter-hourly counts, speeds and loa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Final
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from models.contract import bounded
 from models.leads import bands
 from models.panel import Panel, Values
-from models.profile import Usual
+from models.profile import Usual, usual_before
 
 _LAG_STEPS: Final = (0, 1, 2, 3)
 _LAG_HOURS: Final = (1, 2, 3, 5, 11)
@@ -27,7 +28,6 @@ _GROUP_HOURS: Final = 4
 _WEEKEND: Final = 5
 _HOLD_STEPS: Final = 3
 _HOLD: Final = 0.9
-_REWEIGHTS: Final = 1
 _BAND_S: Final = 4 * 3600
 _GROUP_SHARE: Final = 0.3
 _PRIOR_HOURS: Final = 300.0  # hours of history it takes, half a day ahead, to believe in a difference from the profile
@@ -69,30 +69,40 @@ class ProfileRidge:
 
     def fit(self, panel: Panel, steps: int) -> FittedProfileRidge:
         """Solve all regressions, block by block of sensors."""
-        usual = Usual.learn(panel, self.weeks)
+        return self.fit_at(panel, (panel.length,), steps)[0]
+
+    def fit_at(self, panel: Panel, ends: Sequence[int], steps: int) -> list[FittedProfileRidge]:
+        """Fits that share profile, features and Gram matrices.
+
+        Rows are weighted, and features brought to one size, by what the first of the ends had left over.
+        """
+        whole = panel.cut(ends[-1])
+        past = usual_before(whole, 0, self.weeks)
+        usuals = [Usual.continued(past, panel.cut(end), self.weeks) for end in ends]
+        raw = whole.values - past
+        scale = _scale(raw[:, : ends[0]])
+        differences = _Differences.of(raw, scale, whole)
+        rows = _training_rows(whole)
         bands_of_leads = bands(steps, max(1, _BAND_S // panel.step_seconds))
-        raw = panel.values - usual.before(panel, 0)
-        scale = _scale(raw)
-        differences = _Differences.of(raw, scale, panel)
-        rows = _training_rows(panel)
-        widest = len(_columns(panel, bands_of_leads[0])) + 1
-        width = max(1, _BLOCK // max(1, len(rows) * widest))
-        coefficients = []
+        features = max((len(_columns(panel, band)) + 1 for band in bands_of_leads), default=1)
+        width = max(1, _BLOCK // max(1, len(rows) * features))
+        blocks = [slice(k, k + width) for k in range(0, panel.sensors, width)]
+        coefficients: list[list[Features]] = [[] for _ in ends]
         for band in bands_of_leads:
-            groups = _groups(panel, rows, band)
-            order = np.argsort(groups, kind="stable")
-            solved = [
-                _solve(differences.some(slice(k, k + width)), panel, rows[order], groups[order], band, self.penalty)
-                for k in range(0, panel.sensors, width)
-            ]
-            coefficients.append(np.concatenate(solved, axis=1))
-        return FittedProfileRidge(
-            usual=usual.newest(_REACH_DAYS * panel.steps_per_day, panel),
-            scale=scale,
-            coefficients=tuple(coefficients),
-            leads=tuple(bands_of_leads),
-            limits=_limits(panel.values),
-        )
+            stages = _Stages.of(whole, rows, band, ends)
+            solved = [_solve(differences.some(block), whole, stages, band, self.penalty) for block in blocks]
+            for made, parts in zip(coefficients, zip(*solved, strict=True), strict=False):
+                made.append(np.concatenate(parts, axis=1))
+        return [
+            FittedProfileRidge(
+                usual=usual.newest(_REACH_DAYS * panel.steps_per_day, panel.cut(end)),
+                scale=scale,
+                coefficients=tuple(made),
+                leads=tuple(bands_of_leads),
+                limits=_limits(panel.values[:, :end]),
+            )
+            for end, usual, made in zip(ends, usuals, coefficients, strict=True)
+        ]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,22 +117,55 @@ class FittedProfileRidge:
 
     def forecast(self, panel: Panel, steps: int) -> Values:
         """What is usual plus the predicted difference, kept near the range the sensor has ever shown."""
-        recent = panel.since(max(0, panel.length - _REACH_DAYS * panel.steps_per_day))
-        differences = _Differences.of(
-            recent.values - self.usual.before(panel, panel.length - recent.length), self.scale, recent
-        )
-        result = self.usual.ahead(panel, steps).copy()
-        newest = np.array([recent.length - 1])
-        for band, coefficients in zip(self.leads, self.coefficients, strict=True):
-            if band.start >= steps or recent.length == 0:
-                break
-            features = differences.features(recent, newest, band)
-            group = int(_groups(recent, newest, band)[0])
-            step = np.einsum("sp,spl->sl", features[:, :, 0], coefficients[group]) * self.scale[:, None]
-            result[:, band.start : band.stop] += step[:, : steps - band.start]
+        return np.asarray(self.rolling(panel, np.array([panel.length]), steps)[0])
+
+    def rolling(self, panel: Panel, origins: NDArray[np.int64], steps: int) -> Values:
+        """As `forecast` from each origin, with what came before it."""
+        result = self.usual.rolling(panel, origins, steps)
+        if panel.length and len(origins):
+            begin = max(0, int(origins.min()) - _REACH_DAYS * panel.steps_per_day)
+            recent = panel.cut(int(origins.max())).since(begin)
+            usual = self.usual.before(panel.cut(int(origins.max())), begin)
+            differences = _Differences.of(recent.values - usual, self.scale, recent)
+            width = max(1, _BLOCK // max(1, panel.sensors * 64 * 16))
+            for first in range(0, len(origins), width):
+                some = slice(first, first + width)
+                self._add(result[some], differences, recent, origins[some] - begin - 1)
         low, high = self.limits
         kept = np.clip(result, low[:, None], high[:, None])
         return bounded(np.where(np.isnan(low)[:, None], result, kept), panel)
+
+    def _add(self, result: Values, differences: _Differences, recent: Panel, newest: NDArray[np.int64]) -> None:
+        """Add the predicted difference after each of the columns `newest` to what is usual."""
+        steps = result.shape[2]
+        for band, coefficients in zip(self.leads, self.coefficients, strict=True):
+            if band.start >= steps:
+                break
+            features = differences.features(recent, newest, band).transpose(2, 0, 1)
+            own = coefficients[_groups(recent, newest, band)]
+            step = np.matmul(features[:, :, None], own)[:, :, 0] * self.scale[:, None]
+            result[:, :, band.start : band.stop] += step[:, :, : steps - band.start]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Stages:
+    """Rows of one band in runs by stage (which of the ends first knows all their targets), then group.
+
+    `edges` are where the runs begin and the last ends; `count` is that of the stages.
+    """
+
+    rows: NDArray[np.int64]
+    edges: NDArray[np.int64]
+    count: int
+
+    @classmethod
+    def of(cls, panel: Panel, rows: NDArray[np.int64], band: range, ends: Sequence[int]) -> _Stages:
+        usable = rows[rows + band.stop < ends[-1]]
+        stage = np.searchsorted(np.array(ends) - band.stop, usable, side="right")
+        key = stage * _GROUPS + _groups(panel, usable, band)
+        order = np.argsort(key, kind="stable")
+        edges = np.searchsorted(key[order], np.arange(len(ends) * _GROUPS + 1))
+        return cls(rows=usable[order], edges=edges, count=len(ends))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -170,15 +213,27 @@ class _Differences:
         """What could be known when column `newest` was the latest: sensors x (features and a one) x rows."""
         columns = _columns(panel, band)
         made = np.empty((self.values.shape[0], len(columns) + 1, len(newest)), dtype=np.float32)
+        last = newest + self.pad
         for k, (near, far) in enumerate(columns):
-            first, end = newest + self.pad - far, newest + self.pad - near + 1
             if far == near:
-                made[:, k] = self.values[:, first]
-            else:
+                made[:, k] = self.values[:, last - far]
+            elif 2 * len(last) < self.values.shape[1]:
+                first, end = last - far, last - near + 1
                 count = np.maximum(self.counts[:, end] - self.counts[:, first], 1.0)
                 made[:, k] = (self.sums[:, end] - self.sums[:, first]) / count
+            else:
+                made[:, k] = self._mean(near, far)[:, last]
         made[:, -1] = 1.0
         return made
+
+    def _mean(self, near: int, far: int) -> Features:
+        """The mean of what is known `near` to `far` steps before each column; right from the padding's end on."""
+        width = far + 1 - near
+        total = self.sums[:, width:] - self.sums[:, :-width]
+        count = self.counts[:, width:] - self.counts[:, :-width]
+        mean = np.zeros(self.values.shape, dtype=np.float32)
+        mean[:, far:] = (total / np.maximum(count, 1.0))[:, : self.values.shape[1] - far]
+        return mean
 
 
 def _columns(panel: Panel, band: range) -> list[tuple[int, int]]:
@@ -223,83 +278,139 @@ def _training_rows(panel: Panel) -> NDArray[np.int64]:
     return wanted
 
 
-def _solve(
-    differences: _Differences,
-    panel: Panel,
-    rows: NDArray[np.int64],
-    groups: NDArray[np.int64],
-    band: range,
-    penalty: float,
-) -> Features:
-    """Coefficients of one band for some sensors: groups x sensors x features x leads; rows are in order of groups."""
+def _solve(differences: _Differences, panel: Panel, stages: _Stages, band: range, penalty: float) -> list[Features]:
+    """Coefficients of one band for some sensors after each stage: groups x sensors x features x leads."""
     hourly = min(panel.steps_per_day, _ROWS_PER_DAY) / 24
-    features = differences.features(panel, rows, band)
-    targets, known = _targets(differences, rows, band)
-    share = known.mean(axis=1, dtype=np.float32)
-    size = np.sqrt(np.matmul(features**2, share[:, :, None])[:, :, 0] / np.maximum(share.sum(axis=1), 1)[:, None])
-    size = np.where(size > 0, size, 1.0)
-    features /= size[:, :, None]
-    robust = np.ones_like(share)
+    features = differences.features(panel, stages.rows, band)
+    targets, known = _targets(differences, stages.rows, band)
+    share = None if known.all() else known.mean(axis=1, dtype=np.float32)
     prior = _PRIOR_HOURS * min(1.0, band.stop / (panel.steps_per_day / 2)) * hourly
-    common = np.zeros((len(share), features.shape[1], len(band)))
-    for _ in range(_REWEIGHTS + 1):
-        missed = np.abs(_left(features, targets, known, common)).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-        robust = _robust_weights(missed, share) if common.any() else robust
-        penalties = np.repeat(penalty * (share * robust).sum(axis=1)[:, None] + prior, features.shape[1], axis=1)
-        penalties[:, -1] = 0.0
-        common = _ridge(features, targets, known, robust, penalties)
-    left = _left(features, targets, known, common)
-    result = np.repeat(common[None], _GROUPS, axis=0)
-    edges = np.searchsorted(groups, np.arange(_GROUPS + 1))
-    for group in range(_GROUPS):
-        mine = slice(edges[group], edges[group + 1])
-        ridge = _GROUP_SHARE * (share[:, mine] * robust[:, mine]).sum(axis=1) + _GROUP_PRIOR_HOURS * hourly
-        penalties = np.repeat(ridge[:, None], features.shape[1], axis=1)
-        penalties[:, -1] = _GROUP_PRIOR_HOURS * hourly
-        result[group] += _ridge(features[:, :, mine], left[:, :, mine], known[:, :, mine], robust[:, mine], penalties)
-    return (result / size[None, :, :, None]).astype(np.float32)
+    first = stages.edges[[0, _GROUPS]]
+    once = _Sums.over(features, targets, known, share, None, first).together()
+    size = np.diagonal(once.gram, axis1=1, axis2=2) / np.maximum(once.weight, 1.0)[:, None]
+    size = np.where(size > 0, size, 1.0)
+    common = once.solved(penalty, prior, size)
+    left = np.abs(targets - np.matmul(common.transpose(0, 2, 1).astype(np.float32), features))
+    if share is None:
+        missed = left.sum(axis=1) / np.float32(len(band))
+    else:
+        missed = (left * known).sum(axis=1) / np.maximum(known.sum(axis=1), 1).astype(np.float32)
+    robust = _robust_weights(missed, share, int(first[1]))
+    runs = _Sums.over(features, targets, known, share, robust, stages.edges)
+    made = []
+    for stage in range(stages.count):
+        groups = runs.through(stage)
+        common = groups.together().solved(penalty, prior, size)
+        special = groups.without(common).solved(_GROUP_SHARE, _GROUP_PRIOR_HOURS * hourly, size, constant=True)
+        made.append((common + special).astype(np.float32))
+    return made
 
 
-def _left(features: Features, targets: Features, known: NDArray[np.bool_], coefficients: Values) -> Features:
-    """What the coefficients do not explain (sensors x leads x rows), zero where the target is unknown."""
-    explained: Features = np.matmul(coefficients.transpose(0, 2, 1).astype(np.float32), features)
-    return np.where(known, targets - explained, np.float32(0.0))
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Sums:
+    """Gram matrices (… x features x features), right sides (… x features x leads) and weights (…) of runs of rows.
+
+    The Gram matrix counts each row by the share of its leads that are known; each lead's right side is scaled to it.
+    """
+
+    gram: Values
+    right: Values
+    weight: Values
+
+    @classmethod
+    def over(
+        cls,
+        features: Features,
+        targets: Features,
+        known: NDArray[np.bool_],
+        share: Features | None,
+        robust: Features | None,
+        edges: NDArray[np.int64],
+    ) -> _Sums:
+        """Sums over the rows between neighbouring edges (runs x sensors x …)."""
+        runs, (sensors, width, _), leads = len(edges) - 1, features.shape, targets.shape[1]
+        weight = share if robust is None else robust if share is None else share * robust
+        weighted = features if weight is None else features * weight[:, None]
+        told = targets if robust is None else targets * robust[:, None]
+        gram, right = np.empty((runs, sensors, width, width)), np.empty((runs, sensors, width, leads))
+        total = np.empty((runs, sensors))
+        for run in range(runs):
+            here = slice(edges[run], edges[run + 1])
+            rows = features[:, :, here]
+            gram[run] = np.matmul(weighted[:, :, here], rows.transpose(0, 2, 1))
+            right[run] = np.matmul(rows, told[:, :, here].transpose(0, 2, 1))
+            total[run] = rows.shape[2] if weight is None else weight[:, here].sum(axis=1)
+            if share is not None:
+                mine = known[:, :, here]
+                heard = mine.sum(axis=2) if robust is None else np.matmul(mine, robust[:, here, None])[:, :, 0]
+                told_of = np.where(heard > 0, total[run][:, None] / np.maximum(heard, 1e-6), 0.0)
+                right[run] *= np.where(mine.all(axis=2), 1.0, told_of)[:, None]
+        return cls(gram=gram, right=right, weight=total)
+
+    def through(self, stage: int) -> _Sums:
+        """Of each group, over this and all earlier stages (groups x sensors x …)."""
+        parts = [one[: (stage + 1) * _GROUPS] for one in (self.gram, self.right, self.weight)]
+        gram, right, weight = (one.reshape(stage + 1, _GROUPS, *one.shape[1:]).sum(axis=0) for one in parts)
+        return _Sums(gram=gram, right=right, weight=weight)
+
+    def together(self) -> _Sums:
+        """Over all runs (sensors x …)."""
+        return _Sums(gram=self.gram.sum(axis=0), right=self.right.sum(axis=0), weight=self.weight.sum(axis=0))
+
+    def without(self, coefficients: Values) -> _Sums:
+        """The same rows, of whose targets these coefficients have explained their part."""
+        return _Sums(gram=self.gram, right=self.right - np.matmul(self.gram, coefficients), weight=self.weight)
+
+    def solved(self, penalty: float, prior: float, size: Values, *, constant: bool = False) -> Values:
+        """Ridge regressions (… x features x leads).
+
+        Args:
+            penalty: per row on standardised features.
+            prior: rows' worth of it besides.
+            size: mean square of each feature (sensors x features).
+            constant: whether the last feature, which is constant, is shrunk too, by the prior alone.
+
+        """
+        ridge = (penalty * self.weight + prior)[..., None] * size
+        ridge[..., -1] = prior if constant else 0.0
+        gram = self.gram.copy()
+        index = np.arange(gram.shape[-1])
+        gram[..., index, index] += ridge + 1e-6 * size
+        return np.asarray(np.linalg.solve(gram, self.right))
 
 
 def _targets(differences: _Differences, rows: NDArray[np.int64], band: range) -> tuple[Features, NDArray[np.bool_]]:
     """The differences at each lead of a band after each row (sensors x leads x rows) and which of them are known."""
-    columns = rows + 1 + np.arange(band.start, band.stop)[:, None]
-    inside = columns < differences.known.shape[1]
-    columns = np.where(inside, columns, 0)
-    known = differences.known[:, columns] & inside
-    return np.where(known, differences.values[:, columns + differences.pad], 0.0).astype(np.float32), known
+    targets = np.empty((len(differences.values), len(band), len(rows)), dtype=np.float32)
+    known = np.empty(targets.shape, dtype=np.bool_)
+    for k, lead in enumerate(band):
+        known[:, k] = differences.known[:, rows + 1 + lead]
+        targets[:, k] = differences.values[:, rows + (1 + lead + differences.pad)]
+    if not known.all():
+        targets[~known] = 0.0
+    return targets, known
 
 
-def _ridge(
-    features: Features, targets: Features, known: NDArray[np.bool_], robust: Features, penalties: Values
-) -> Values:
-    """Ridge regressions that share a Gram matrix over the leads of a band (sensors x features x leads).
+def _robust_weights(missed: Features, share: Features | None, first: int) -> Features:
+    """Weights that turn squares into absolute values: one over the size of the miss, bounded, of mean one.
 
-    The Gram matrix counts each row by the share of its leads that are known; each lead's right side is scaled to it.
+    The bound and the mean are those of the `first` rows.
     """
-    weight = robust * known.mean(axis=1, dtype=np.float32)
-    gram = np.matmul(features * weight[:, None], features.transpose(0, 2, 1)).astype(np.float64)
-    right = np.matmul(features, (targets * robust[:, None]).transpose(0, 2, 1)).astype(np.float64)
-    heard = np.matmul(known.astype(np.float32), robust[:, :, None])[:, :, 0]
-    right *= np.where(heard > 0, weight.sum(axis=1)[:, None] / np.where(heard > 0, heard, 1.0), 0.0)[:, None, :]
-    index = np.arange(features.shape[1])
-    gram[:, index, index] += penalties + 1e-6
-    return np.linalg.solve(gram, right)
-
-
-def _robust_weights(missed: Features, weight: Features) -> Features:
-    """Weights that turn squares into absolute values: one over the size of the miss, bounded, of mean one."""
-    counted = np.where(weight > 0, missed, np.nan)
-    ordered = np.sort(counted, axis=1)
-    middle = np.maximum((weight > 0).sum(axis=1) - 1, 0) // 2
-    typical = np.nan_to_num(ordered[np.arange(len(ordered)), middle])
+    if not first:
+        return np.ones_like(missed)
+    own = missed[:, :first]
+    if share is None:
+        typical = np.partition(own, (first - 1) // 2, axis=1)[:, (first - 1) // 2]
+    else:
+        counts = share[:, :first] > 0
+        ordered = np.sort(np.where(counts, own, np.nan), axis=1)
+        middle = np.maximum(counts.sum(axis=1) - 1, 0) // 2
+        typical = np.nan_to_num(ordered[np.arange(len(ordered)), middle])
     made = 1.0 / np.maximum(missed, np.maximum(0.3 * typical, 1e-6)[:, None])
-    mean = (made * weight).sum(axis=1) / np.maximum(weight.sum(axis=1), 1e-9)
+    if share is None:
+        mean = made[:, :first].mean(axis=1)
+    else:
+        mean = (made * share)[:, :first].sum(axis=1) / np.maximum(share[:, :first].sum(axis=1), 1e-9)
     return np.asarray(made / np.where(mean > 0, mean, 1.0)[:, None], dtype=np.float32)
 
 

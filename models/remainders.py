@@ -137,16 +137,29 @@ class RemainderRidge:
 
     def ahead(self, past: Remainders, panel: Panel, steps: int) -> Values:
         """The remainder expected at each step after the end (sensors x steps); zero where nothing could be learnt."""
-        hour = max(1, panel.steps_per_day // 24)
+        parts = _parts(panel, np.array([panel.length]))
         end = np.array([past.values.shape[1]])
-        part = int(_parts(panel, np.array([panel.length]))[0])
-        result = np.zeros((len(past.values), steps))
+        return np.asarray(self._ahead(past, end, parts, panel.steps_per_day, steps)[0])
+
+    def rolling(self, past: Remainders, panel: Panel, origins: NDArray[np.int64], steps: int) -> Values:
+        """As `ahead` from each origin, a column of the panel and of what is past (origins x sensors x steps)."""
+        return self._ahead(past, origins, _parts(panel, origins), panel.steps_per_day, steps)
+
+    def _ahead(
+        self, past: Remainders, origins: NDArray[np.int64], parts: NDArray[np.int64], day: int, steps: int
+    ) -> Values:
+        hour = max(1, day // 24)
+        result = np.zeros((len(origins), len(past.values), steps))
         for group in self.groups:
             leads = np.arange(group.start, min(group.stop, steps))
-            key = (part if group.stop <= panel.steps_per_day else 0, group.start)
-            if len(leads) and key in self.coefficients:
-                features = past.features(end, leads, hour)[:, 0]
-                result[:, leads] = np.einsum("slf,sf->sl", features, self.coefficients[key])
+            near = group.stop <= day
+            for part in np.unique(parts) if near else (0,):
+                key = int(part), group.start
+                if len(leads) and key in self.coefficients:
+                    mine = np.flatnonzero(parts == part) if near else np.arange(len(origins))
+                    features = past.features(origins[mine], leads, hour)
+                    told = np.matmul(features, self.coefficients[key][:, None, :, None])[..., 0]
+                    result[mine[:, None], :, leads] = told.transpose(1, 2, 0)
         return result
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.calendar import DAY_S
-from models.contract import last_finite
+from models.last_value import LastValue
 from models.panel import Panel, Values
 
 _CYCLES: Final = 4  # how many cycles are tried before a missing value is given up
@@ -37,16 +38,27 @@ class SeasonalNaive:
 
     def forecast(self, panel: Panel, steps: int) -> Values:
         """The newest known value at the local time of each target."""
-        targets = panel.times_us(panel.length, steps)
+        return np.asarray(self.rolling(panel, np.array([panel.length]), steps)[0])
+
+    def rolling(self, panel: Panel, origins: NDArray[np.int64], steps: int) -> Values:
+        """As `forecast` from each origin, with what came before it."""
+        ahead = np.arange(steps)
+        targets = (panel.start_us + (origins[:, None] + ahead) * panel.step_us).ravel()
+        before = np.repeat(origins, steps)
         local = panel.calendar.local_seconds(targets)
         cycle = self.days * DAY_S
-        first = (np.arange(steps) * panel.step_seconds) // cycle + 1  # the newest whole cycle that can be known
-        result = np.full((panel.sensors, steps), np.nan)
-        for more in range(_CYCLES):
+        first = np.tile((ahead * panel.step_seconds) // cycle + 1, len(origins))  # the newest whole cycle known
+        result = np.full((panel.sensors, len(targets)), np.nan)
+        for more in range(_CYCLES if panel.length else 0):
             sources = targets - (first + more) * cycle * 1_000_000
             moved = local - (first + more) * cycle - panel.calendar.local_seconds(sources)
             columns = (sources - panel.start_us) // panel.step_us + moved // panel.step_seconds
-            usable = (columns >= 0) & (columns < panel.length)
-            found = np.where(usable, panel.values[:, np.where(usable, columns, 0)], np.nan) if panel.length else result
+            usable = (columns >= 0) & (columns < before)
+            found = np.where(usable, panel.values[:, np.where(usable, columns, 0)], np.nan)
             result = np.where(np.isnan(result), found, result)
-        return np.where(np.isnan(result), last_finite(panel.values)[:, None], result)
+            if not np.isnan(result).any():
+                break
+        shaped = result.reshape(panel.sensors, len(origins), steps).transpose(1, 0, 2)
+        if np.isnan(shaped).any():
+            shaped = np.where(np.isnan(shaped), LastValue().rolling(panel, origins, steps), shaped)
+        return np.asarray(shaped)

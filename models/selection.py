@@ -9,7 +9,7 @@ all winners are fitted to everything.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.conformal import Conformal, calibrate
-from models.contract import Fitted, Forecaster, last_finite
+from models.contract import Fitted, Forecaster, Shared, last_finite, rolling
 from models.panel import Panel, Values
 from models.regimes import regimes
 
@@ -84,11 +84,9 @@ class Selected:
 def select(panel: Panel, steps: int, candidates: Sequence[Forecaster]) -> Selected:
     """Choose for each sensor and band of lead times, calibrate, and fit the winners to the whole panel."""
     begin, origins = _origins(panel, steps)
-    errors = [np.full((len(origins), panel.sensors, steps), np.nan) for _ in candidates]
-    for k, candidate in enumerate(candidates):
-        fitted = candidate.fit(panel.cut(begin), steps)
-        for m, origin in enumerate(origins):
-            errors[k][m] = errors_at(fitted, panel, int(origin), steps)
+    truth = _observed(panel, origins, steps)
+    fits = [_fits(candidate, panel, (begin, panel.length), steps) for candidate in candidates]
+    errors = [truth - rolling(early, panel, origins, steps) for early, _ in fits]
     parts = choice_bands(np.arange(steps), panel.steps_per_day)
     chosen, evidence = choose(errors, parts)
     winning = np.full_like(errors[0], np.nan)
@@ -99,7 +97,7 @@ def select(panel: Panel, steps: int, candidates: Sequence[Forecaster]) -> Select
     every = regimes(panel, 0, panel.length + steps)
     return Selected(
         candidates=tuple(candidates),
-        fitted={candidates[k].name: candidates[k].fit(panel, steps) for k in np.unique(chosen)},
+        fitted={candidates[k].name: fits[k][1]() for k in np.unique(chosen)},
         chosen=chosen,
         parts=tuple(parts),
         conformal=calibrate(winning, random_walk(panel, steps), regimes=every[origins[:, None] + np.arange(steps)]),
@@ -109,12 +107,20 @@ def select(panel: Panel, steps: int, candidates: Sequence[Forecaster]) -> Select
     )
 
 
-def errors_at(fitted: Fitted, panel: Panel, origin: int, steps: int) -> Values:
-    """Observed minus forecast from one origin (sensors x steps), NaN where nothing was observed."""
-    truth = np.full((panel.sensors, steps), np.nan)
-    seen = panel.values[:, origin : origin + steps]
-    truth[:, : seen.shape[1]] = seen
-    return truth - fitted.forecast(panel.cut(origin), steps)
+def _fits(model: Forecaster, panel: Panel, ends: tuple[int, int], steps: int) -> tuple[Fitted, Callable[[], Fitted]]:
+    """A fit to what precedes the first end, and how to get one to all; at once where they share their work."""
+    if isinstance(model, Shared):
+        early, late = model.fit_at(panel, ends, steps)
+        return early, lambda: late
+    return model.fit(panel.cut(ends[0]), steps), lambda: model.fit(panel.cut(ends[1]), steps)
+
+
+def _observed(panel: Panel, origins: NDArray[np.int64], steps: int) -> Values:
+    """What was observed at each step after each origin (origins x sensors x steps), NaN beyond the end."""
+    columns = origins[:, None] + np.arange(steps)
+    inside = columns < panel.length
+    found = np.where(inside, panel.values[:, np.where(inside, columns, 0)], np.nan)
+    return np.asarray(found.transpose(1, 0, 2))
 
 
 def random_walk(panel: Panel, steps: int) -> Values:
