@@ -105,6 +105,22 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION personal.hmac_sha256(key bytea, message bytea) RETURNS bytea
+    LANGUAGE plpgsql IMMUTABLE STRICT
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    inner_pad bytea := decode(repeat('36', 64), 'hex');
+    outer_pad bytea := decode(repeat('5c', 64), 'hex');
+BEGIN
+    FOR place IN 0 .. length(key) - 1 LOOP
+        inner_pad := set_byte(inner_pad, place, get_byte(key, place) # 54);
+        outer_pad := set_byte(outer_pad, place, get_byte(key, place) # 92);
+    END LOOP;
+    RETURN sha256(outer_pad || sha256(inner_pad || message));
+END
+$$;
+
 CREATE FUNCTION personal.key_of_day(wanted_purpose text, wanted_day date, oldest date) RETURNS bytea
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -127,6 +143,19 @@ BEGIN
     END IF;
     RETURN found;
 END
+$$;
+
+CREATE FUNCTION personal.proven_days(wanted_purpose text, device text, token bytea) RETURNS TABLE(day date, subject bytea)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT claim.day, claim.subject
+    FROM personal.day_key AS day_key
+    JOIN personal.claim AS claim
+      ON claim.day = day_key.day AND claim.purpose = wanted_purpose
+     AND claim.subject = substring(personal.hmac_sha256(day_key.key, convert_to(device, 'UTF8')) FROM 1 FOR 16)
+    WHERE day_key.purpose = wanted_purpose AND claim.token_hash = sha256(token)
+    ORDER BY claim.day
 $$;
 
 CREATE FUNCTION sensing.ensure_month(month date) RETURNS void
@@ -498,6 +527,16 @@ ALTER TABLE governance.incarnation ALTER COLUMN id ADD GENERATED ALWAYS AS IDENT
     CACHE 1
 );
 
+CREATE TABLE governance.objection (
+    purpose text NOT NULL,
+    fingerprint bytea NOT NULL,
+    key_name text NOT NULL,
+    objected_on date DEFAULT CURRENT_DATE NOT NULL,
+    CONSTRAINT objection_fingerprint_check CHECK ((length(fingerprint) = 32))
+);
+
+COMMENT ON TABLE governance.objection IS 'Whose readings ingest drops at the door. Without the key outside of the database nobody can be found in it.';
+
 CREATE TABLE governance.red_team (
     id bigint NOT NULL,
     finished_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -537,6 +576,17 @@ CREATE TABLE personal.charging (
 );
 
 COMMENT ON TABLE personal.charging IS 'What a charging session has drawn so far, under the day it began. The subject is the session.';
+
+CREATE TABLE personal.claim (
+    day date NOT NULL,
+    purpose text NOT NULL,
+    subject bytea NOT NULL,
+    token_hash bytea NOT NULL,
+    CONSTRAINT claim_subject_check CHECK ((length(subject) = 16)),
+    CONSTRAINT claim_token_hash_check CHECK ((length(token_hash) = 32))
+);
+
+COMMENT ON TABLE personal.claim IS 'SHA-256 of the secret that a device keeps, under its pseudonym of the day; the first one counts. Destroyed with the day.';
 
 CREATE TABLE personal.day_key (
     purpose text NOT NULL,
@@ -991,6 +1041,9 @@ ALTER TABLE ONLY governance.fairness_audit
 ALTER TABLE ONLY governance.incarnation
     ADD CONSTRAINT incarnation_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY governance.objection
+    ADD CONSTRAINT objection_pkey PRIMARY KEY (purpose, fingerprint);
+
 ALTER TABLE ONLY governance.red_team
     ADD CONSTRAINT red_team_pkey PRIMARY KEY (id);
 
@@ -999,6 +1052,9 @@ ALTER TABLE ONLY personal.bike_trip
 
 ALTER TABLE ONLY personal.charging
     ADD CONSTRAINT charging_pkey PRIMARY KEY (day, subject, observed_at);
+
+ALTER TABLE ONLY personal.claim
+    ADD CONSTRAINT claim_pkey PRIMARY KEY (day, purpose, subject);
 
 ALTER TABLE ONLY personal.day_key
     ADD CONSTRAINT day_key_pkey PRIMARY KEY (purpose, day);
@@ -1213,8 +1269,13 @@ GRANT ALL ON FUNCTION governance.append_audit_if_new(what text, who text, facts 
 GRANT ALL ON FUNCTION governance.append_audit_if_new(what text, who text, facts jsonb) TO arterial_api;
 GRANT ALL ON FUNCTION governance.append_audit_if_new(what text, who text, facts jsonb) TO arterial_release;
 
+REVOKE ALL ON FUNCTION personal.hmac_sha256(key bytea, message bytea) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION personal.key_of_day(wanted_purpose text, wanted_day date, oldest date) FROM PUBLIC;
 GRANT ALL ON FUNCTION personal.key_of_day(wanted_purpose text, wanted_day date, oldest date) TO arterial_ingest;
+
+REVOKE ALL ON FUNCTION personal.proven_days(wanted_purpose text, device text, token bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION personal.proven_days(wanted_purpose text, device text, token bytea) TO arterial_release;
 
 REVOKE ALL ON FUNCTION sensing.ensure_month(month date) FROM PUBLIC;
 GRANT ALL ON FUNCTION sensing.ensure_month(month date) TO arterial_ingest;
@@ -1265,6 +1326,7 @@ GRANT SELECT ON TABLE governance.charge TO arterial_api;
 GRANT SELECT,INSERT ON TABLE governance.destruction TO arterial_release;
 GRANT SELECT ON TABLE governance.destruction TO arterial_jobs;
 GRANT SELECT ON TABLE governance.destruction TO arterial_api;
+GRANT SELECT ON TABLE governance.destruction TO arterial_ingest;
 
 GRANT SELECT,INSERT ON TABLE governance.fairness_audit TO arterial_jobs;
 GRANT SELECT ON TABLE governance.fairness_audit TO arterial_api;
@@ -1272,6 +1334,9 @@ GRANT SELECT ON TABLE governance.fairness_audit TO arterial_api;
 GRANT SELECT,INSERT ON TABLE governance.incarnation TO arterial_release;
 GRANT SELECT ON TABLE governance.incarnation TO arterial_jobs;
 GRANT SELECT ON TABLE governance.incarnation TO arterial_api;
+
+GRANT SELECT ON TABLE governance.objection TO arterial_ingest;
+GRANT SELECT,INSERT,DELETE ON TABLE governance.objection TO arterial_release;
 
 GRANT SELECT,INSERT ON TABLE governance.red_team TO arterial_jobs;
 GRANT SELECT ON TABLE governance.red_team TO arterial_api;
@@ -1281,6 +1346,9 @@ GRANT SELECT,DELETE ON TABLE personal.bike_trip TO arterial_release;
 
 GRANT INSERT ON TABLE personal.charging TO arterial_ingest;
 GRANT SELECT,DELETE ON TABLE personal.charging TO arterial_release;
+
+GRANT INSERT ON TABLE personal.claim TO arterial_ingest;
+GRANT SELECT,DELETE ON TABLE personal.claim TO arterial_release;
 
 GRANT DELETE ON TABLE personal.day_key TO arterial_release;
 
