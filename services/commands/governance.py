@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -54,6 +55,55 @@ def cards(*, out: Out = None, check: Check = False, as_json: AsJson = False) -> 
 def ai_act(*, out: Out = None, check: Check = False, as_json: AsJson = False) -> None:
     """The classification under the AI Act, and what it then asks for."""
     _make("ai-act", out=out, check=check, as_json=as_json)
+
+
+@app.command()
+def fairness(
+    *,
+    days: Annotated[int, typer.Option("--days", min=1, max=365, help="How many days before today are looked at.")] = 28,
+    samples: Annotated[int, typer.Option("--samples", min=10, max=5_000, help="Samples of the bootstrap.")] = 200,
+    check: Annotated[bool, typer.Option("--check", help="Exit with 1 when a gate did not hold.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare errors, intervals and withheld values by district and income group, and keep the result."""
+    from datetime import UTC, datetime
+
+    from services.commands.progress import progress_bar
+    from services.governance.fairness.audit import audit
+    from services.settings import load_settings
+    from services.storage import audit as log
+    from services.storage import governance
+    from services.storage.database import connect
+
+    settings = load_settings()
+    with connect(settings.role_dsn("jobs"), application="fairness", autocommit=True) as connection:
+        with progress_bar("Comparing groups") as told:
+            result = audit(connection, settings, datetime.now(UTC), days=days, samples=samples, told=told)
+        with connection.transaction():
+            governance.store_fairness(connection, result)
+            facts = {"passed": result["passed"], "since": result["since"], "until": result["until"]}
+            log.append(connection, "fairness.audited", "arterial governance fairness", facts)
+    report(result, _sentences(result), as_json=as_json)
+    if check and not result["passed"]:
+        raise typer.Exit(1)
+
+
+def _sentences(result: dict[str, Any]) -> Iterator[str]:
+    for gate in result["gates"]:
+        verdict = "held" if gate["held"] else "NOT held"
+        yield (
+            f"{gate['gate']:<16} {gate['subject']:<22} by {gate['by']:<13} {_shown(gate['value'])} "
+            f"({_shown(gate['low'])} to {_shown(gate['high'])}), limit {gate['limit']:g}: {verdict}"
+        )
+    for left in result["not_judged"]:
+        yield f"not judged: {left['subject']} by {left['by']}, {left['group'] or 'all groups'}: {left['reason']}"
+    yield f"{result['since']} to {result['until']}: " + (
+        "every gate held" if result["passed"] else "not every gate held"
+    )
+
+
+def _shown(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.3g}"
 
 
 def _make(kind: str, *, out: Path | None, check: bool, as_json: bool) -> None:

@@ -86,6 +86,18 @@ class SensorScore:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Withheld:
+    """How many of a place's `published` values of one day are withheld; `district` is None where the place is an H3 cell."""
+
+    plan: str
+    place: str
+    district: str | None
+    day: date
+    published: int
+    withheld: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class FairnessResult:
     """One fairness audit: when it was stored, whether every gate held, and the document that was printed."""
 
@@ -119,14 +131,9 @@ def sensor_scores(connection: Connection, *, since: date, until: date) -> list[S
     return _rows(connection, SensorScore, "sensor_scores", since=since, until=until)
 
 
-def presence_cells(connection: Connection, *, since: date, until: date) -> list[tuple[int, int, int]]:
-    """Each cell of published presence over a range of local days: H3 cell, its values, and how many are withheld."""
-    return connection.execute(query("governance", "presence_cells"), {"since": since, "until": until}).fetchall()
-
-
-def energy_districts(connection: Connection, *, since: date, until: date) -> list[tuple[str, int, int]]:
-    """Each district of published household energy: code, its values, and how many are withheld."""
-    return connection.execute(query("governance", "energy_districts"), {"since": since, "until": until}).fetchall()
+def withheld(connection: Connection, *, since: date, until: date) -> list[Withheld]:
+    """Every public place of every plan over a range of local days, by plan, place and day."""
+    return _rows(connection, Withheld, "withheld", since=since, until=until)
 
 
 def store_fairness(connection: Connection, result: Mapping[str, Any]) -> None:

@@ -71,24 +71,29 @@ GROUP BY sensor.kind, score.quantity, sensor.code, district.code
 HAVING sum(score.n) > 0
 ORDER BY sensor.kind, score.quantity, sensor.code
 
--- name: presence_cells
--- Of each cell of the published presence: how many of its hours there are, and how many of them are withheld.
-SELECT presence.cell, count(*) AS shown_or_withheld, count(*) FILTER (WHERE presence.vehicles IS NULL) AS withheld
-FROM published.presence
+-- name: withheld
+-- Of each public place of each plan and local day: how many values were published or withheld, and how many were withheld.
+-- `district` is that of a district's or a station's code; places that are H3 cells have none.
+WITH published AS (
+    SELECT release_key, lower(to_hex(cell)) AS place, NULL::text AS district, vehicles IS NULL AS withheld
+    FROM published.presence
+    UNION ALL
+    SELECT release_key, district.code, district.code, energy_kwh IS NULL
+    FROM published.district_energy JOIN sensing.district ON district.id = district_energy.district_id
+    UNION ALL
+    SELECT figure.release_key, figure.place, coalesce(own.code, station_district.code), figure.value IS NULL
+    FROM published.figure
+    LEFT JOIN sensing.district AS own ON own.code = figure.place
+    LEFT JOIN sensing.station ON station.code = figure.place
+    LEFT JOIN sensing.district AS station_district ON station_district.id = station.district_id
+)
+SELECT release.plan, published.place, published.district, release.day, count(*) AS published,
+    count(*) FILTER (WHERE published.withheld) AS withheld
+FROM published
 JOIN published.release USING (release_key)
 WHERE release.day BETWEEN %(since)s AND %(until)s
-GROUP BY presence.cell
-ORDER BY presence.cell
-
--- name: energy_districts
--- Of each district's published household energy: how many days there are, and how many of them are withheld.
-SELECT district.code AS district, count(*) AS days, count(*) FILTER (WHERE energy.energy_kwh IS NULL) AS withheld
-FROM published.district_energy AS energy
-JOIN published.release USING (release_key)
-JOIN sensing.district ON district.id = energy.district_id
-WHERE release.day BETWEEN %(since)s AND %(until)s
-GROUP BY district.code
-ORDER BY district.code
+GROUP BY release.plan, published.place, published.district, release.day
+ORDER BY release.plan, published.place, release.day
 
 -- name: store_fairness
 -- Keep what one fairness audit found.
