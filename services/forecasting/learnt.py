@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -17,11 +17,13 @@ import numpy as np
 
 from models.calendar import Calendar
 from models.panel import Panel
+from models.recalibration import Recalibration
 from models.selection import Selected
 from services.domain import Kind, from_us, to_us
 from services.forecasting.freezing import code_hash, freeze
 from services.forecasting.grid import by_step, extended, to_panel
 from services.forecasting.keeping import fetch
+from services.forecasting.roads import FLOW, SPEED, better_chances
 from services.forecasting.series import learn, never_negative
 from services.storage import fitted, panels
 from services.storage.database import Connection
@@ -44,13 +46,17 @@ _YOUNG_US: Final = 28 * _DAY_US
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Group:
-    """One quantity of sensors that share a step: what is known, and what was learnt from it just now or earlier."""
+    """One quantity of sensors that share a step: what is known, and what was learnt from it just now or earlier.
+
+    `better` makes chances of congestion come true as often as they say; speeds have it.
+    """
 
     quantity: str
     panel: Panel
     selected: Selected
     trained_to_us: int
     is_new: bool
+    better: Recalibration | None = None
 
     @property
     def step_seconds(self) -> int:
@@ -95,7 +101,7 @@ def learn_kind(
         until=from_us(wanted.until_us),
         received_by=wanted.received_by,
     )
-    groups = []
+    groups: list[Group] = []
     for step, ids in sorted(by_step(sensors, read).items()):
         for one in read:
             panel = to_panel(
@@ -113,7 +119,17 @@ def learn_kind(
                         quantity=one.quantity, panel=panel, selected=selected, trained_to_us=panel.end_us, is_new=True
                     )
                 )
-    return groups
+    return groups if plainly else [_with_better_chances(one, groups, sensors) for one in groups]
+
+
+def _with_better_chances(group: Group, groups: Sequence[Group], sensors: Sequence[PanelSensor]) -> Group:
+    if group.quantity != SPEED:
+        return group
+    flow = next((one for one in groups if (one.quantity, one.step_seconds) == (FLOW, group.step_seconds)), None)
+    better = better_chances(
+        (group.panel, group.selected), None if flow is None else (flow.panel, flow.selected), sensors
+    )
+    return replace(group, better=better)
 
 
 def keepable(
@@ -123,13 +139,17 @@ def keepable(
     made = []
     for group in groups:
         panel = group.panel
+        selected = group.selected
+        if kind is not Kind.ENERGY:  # of others nothing is added up
+            selected = replace(selected, errors=np.empty((0, 0, 0), dtype=np.float32))
         content = freeze(
             {
-                "selected": group.selected,
+                "selected": selected,
                 "names": panel.names,
                 "values": panel.values.astype(np.float32),
                 "start_us": panel.start_us,
                 "nonnegative": panel.nonnegative,
+                "better": group.better,
             }
         )
         learnt = Learnt(
@@ -198,6 +218,7 @@ def take_up(
                 selected=content["selected"],
                 trained_to_us=to_us(one.trained_to),
                 is_new=False,
+                better=content["better"],
             )
         )
     outdated = [

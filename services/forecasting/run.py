@@ -12,6 +12,7 @@ from functools import partial
 from services.errors import InputError
 from services.forecasting.engine import Engine, Inline
 from services.forecasting.shard import ShardForecast, forecast_shard
+from services.forecasting.totals import forecast_totals
 from services.settings import Settings
 from services.storage import panels
 from services.storage.database import connect
@@ -64,9 +65,12 @@ def forecast_all(
     for one in (engine or Inline()).run(partial(forecast_shard, settings, received_by=received_by), shards):
         done.append(one)
         progress(len(done), len(shards))
+    newest = max((one.issued_at for one in done), default=received_by or now)
+    erred = None if received_by is None else [ensemble for one in done for ensemble in one.ensembles]
+    total = forecast_totals(settings, issued_by=newest, ensembles=erred)
     return RunSummary(
-        issued_at=max((one.issued_at for one in done), default=received_by or now),
-        runs=tuple(run for one in done for run in one.runs),
+        issued_at=newest,
+        runs=(*(run for one in done for run in one.runs), *(() if total is None else (total,))),
         series=sum(one.series for one in done),
         values=sum(one.values for one in done),
         states=dict(sum((Counter(one.states) for one in done), Counter[str]())),

@@ -17,14 +17,17 @@ from models.calendar import Calendar
 from services.domain import Kind, from_us, to_us
 from services.forecasting import keeping
 from services.forecasting.congested import congestion_of
+from services.forecasting.days import sensor_peaks
+from services.forecasting.ensemble import Ensemble, of_groups
 from services.forecasting.learnt import HORIZON, Group, History, keepable, learn_kind, steps_of, take_up
 from services.forecasting.series import forecast_series
 from services.settings import Settings
-from services.storage import congestion, fitted, forecasts, panels
+from services.storage import congestion, fitted, forecasts, panels, totals
 from services.storage.congestion import NewCongestion
 from services.storage.database import Connection, connect
 from services.storage.fitted import Learnt
 from services.storage.forecasts import NewRun, NewSeries
+from services.storage.totals import NewPeak
 
 _QUARTER_US: Final = 900_000_000
 _FEW: Final = 8
@@ -37,7 +40,8 @@ class ShardForecast:
     """What was done for one shard. `skipped` names series, as sensor/quantity, that could not be forecast.
 
     `learnt` counts the series whose models were fitted for this forecast, instead of in the night before; with
-    `is_plain` some of them only plainly, and the shard should be learnt soon.
+    `is_plain` some of them only plainly, and the shard should be learnt soon. `ensembles` tell how feeders have erred,
+    where that is kept nowhere else: when a forecast is made as of an earlier time.
     """
 
     issued_at: datetime
@@ -48,6 +52,7 @@ class ShardForecast:
     skipped: tuple[str, ...]
     learnt: int
     is_plain: bool
+    ensembles: tuple[Ensemble, ...] = ()
 
     @property
     def series(self) -> int:
@@ -89,7 +94,8 @@ def forecast_shard(
             calendar=calendar,
             received_by=received_by,
         )
-        made: list[tuple[NewRun, list[NewSeries], list[NewCongestion]]] = []
+        made: list[tuple[NewRun, list[NewSeries], list[NewCongestion], list[NewPeak]]] = []
+        ensembles: list[Ensemble] = []
         kept: _Kept = []
         skipped: list[str] = []
         learnt = 0
@@ -107,14 +113,16 @@ def forecast_shard(
                 series, bad = _series(mine, kind)
                 skipped += [f"{codes.get(name, name)}/{quantity}" for name, quantity in bad]
                 jams = congestion_of(mine, series, some) if kind is Kind.TRAFFIC else []
-                made.append(
-                    (_run(mine, kind, issued, due_at, shard, wanted, time.perf_counter() - began), series, jams)
-                )
+                peaks = _peaks(connection, settings, mine, series) if kind is Kind.ENERGY else []
+                run = _run(mine, kind, issued, due_at, shard, wanted, time.perf_counter() - began)
+                made.append((run, series, jams, peaks))
+            if kind is Kind.ENERGY and received_by is not None:
+                ensembles += of_groups(groups)
         runs = [_store(connection, *one) for one in made]
         connection.commit()
     if kept:
         _keep(settings, shard, kept)
-    stored = [one for run, (_, series, _) in zip(runs, made, strict=True) if run is not None for one in series]
+    stored = [one for run, (_, series, *_) in zip(runs, made, strict=True) if run is not None for one in series]
     return ShardForecast(
         issued_at=issued,
         runs=tuple(run for run in runs if run is not None),
@@ -124,6 +132,7 @@ def forecast_shard(
         skipped=tuple(skipped),
         learnt=learnt,
         is_plain=is_plain,
+        ensembles=tuple(ensembles),
     )
 
 
@@ -155,12 +164,25 @@ def train_shard(settings: Settings, shard: int) -> int:
 
 
 def _store(
-    connection: Connection, run: NewRun, series: Sequence[NewSeries], jams: Sequence[NewCongestion]
+    connection: Connection,
+    run: NewRun,
+    series: Sequence[NewSeries],
+    jams: Sequence[NewCongestion],
+    peaks: Sequence[NewPeak],
 ) -> int | None:
     number = forecasts.store(connection, run, series)
     if number is not None and jams:
         congestion.store(connection, number, run.issued_at, jams)
+    if number is not None and peaks:
+        totals.store_peaks(connection, number, run.issued_at, peaks)
     return number
+
+
+def _peaks(
+    connection: Connection, settings: Settings, groups: Sequence[Group], series: Sequence[NewSeries]
+) -> list[NewPeak]:
+    limits = totals.limits(connection, [one.sensor_id for one in series])
+    return sensor_peaks(groups, series, limits, settings.zone)
 
 
 def _keep(settings: Settings, shard: int, kept: _Kept) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from services.errors import StorageError
-from services.forecasting import score
+from services.forecasting import score, totals
 from services.forecasting import shard as shard_of_city
 from services.governance import checkpoint as checkpoints
 from services.local_day import day_of
@@ -45,6 +45,8 @@ def forecast_shard(settings: Settings, shard: int, due_at: datetime) -> bool:
         states=done.states,
         seconds=round(time.perf_counter() - began, 1),
     )
+    if totals.forecast_totals(settings, issued_by=datetime.now(UTC), due_at=due_at) is not None:
+        log.info("totals issued", round=due_at.isoformat())
     if done.skipped:
         log.warning("no forecast came out", shard=shard, series=list(done.skipped[:20]), count=len(done.skipped))
     return done.is_plain

@@ -83,7 +83,7 @@ CROSS JOIN LATERAL (
         count(*) FILTER (WHERE state = 'stale') AS stale
     FROM forecast.series WHERE series.run_id = run.id
 ) AS said
-WHERE (%(kind)s::text IS NULL OR run.kind = %(kind)s)
+WHERE run.shard >= 0 AND (%(kind)s::text IS NULL OR run.kind = %(kind)s)
     AND (%(since)s::timestamptz IS NULL OR run.issued_at >= %(since)s)
 GROUP BY coalesce(run.due_at, run.issued_at), CASE WHEN run.due_at IS NULL THEN run.id END, run.kind, run.step_seconds
 ORDER BY issued_at DESC, id DESC
