@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ingest.counts import Settled
 from ingest.rows import Arrivals, Rows, energy_rows, quantity_rows, traffic_rows
 from services.domain import (
+    ClaimReading,
     Decoded,
     EnergyReading,
     HouseholdReading,
@@ -78,6 +79,7 @@ class Batch:
     tables: list[Table] = field(default_factory=list)
     positions: Items[PositionReading] = field(default_factory=Items)
     households: Items[HouseholdReading] = field(default_factory=Items)
+    claims: Items[ClaimReading] = field(default_factory=Items)
     meta: Items[SensorMeta] = field(default_factory=Items)
     status: Items[SensorStatus] = field(default_factory=Items)
     reasons: dict[int, list[str]] = field(default_factory=dict)
@@ -93,6 +95,7 @@ class Batch:
             QuantityReading: quantities,
             PositionReading: batch.positions,
             HouseholdReading: batch.households,
+            ClaimReading: batch.claims,
         }
         for place, said in enumerate(decoded):
             for reading in said.readings:

@@ -1,4 +1,7 @@
-"""Code concerned with personal readings on their way in: a cell instead of a place, a day's pseudonym instead of a name."""
+"""Code concerned with personal readings on their way in: a cell instead of a place, a day's pseudonym instead of a name.
+
+Readings of subjects that objected are dropped here, before anything is made of them; like repeats they bring no new row.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ import numpy as np
 
 from ingest.batch import Batch
 from ingest.directory import Directory
-from services.domain import from_us
+from services.domain import Kind, from_us
 from services.storage.database import Connection
 from services.storage.personal_intake import Purpose
 
@@ -26,8 +29,11 @@ PersonalRows = list[tuple[int, dict[str, object]]]
 def position_rows(connection: Connection, directory: Directory, batch: Batch) -> PersonalRows:
     """Rows of `personal.position`; readings of a closed day are rejected."""
     found: PersonalRows = []
-    names = _pseudonyms(connection, directory, "mobility")
+    purpose: Purpose = "mobility"
+    names = _pseudonyms(connection, directory, purpose)
     for reading, place in zip(batch.positions.items, batch.positions.message, strict=True):
+        if directory.has_objected(purpose, reading.subject):
+            continue
         day = directory.local_day(reading.observed_us)
         subject = names(day, reading.subject)
         if subject is None:
@@ -47,11 +53,14 @@ def position_rows(connection: Connection, directory: Directory, batch: Batch) ->
 def household_rows(connection: Connection, directory: Directory, batch: Batch) -> PersonalRows:
     """Rows of `personal.household`; readings of a closed day or an unknown district are rejected."""
     found: PersonalRows = []
-    names = _pseudonyms(connection, directory, "household")
+    purpose: Purpose = "household"
+    names = _pseudonyms(connection, directory, purpose)
     for reading, place in zip(batch.households.items, batch.households.message, strict=True):
         district = directory.district(connection, reading.district)
         if district is None:
             batch.reject(place, f"there is no district {reading.district!r}")
+            continue
+        if directory.has_objected(purpose, reading.subject):
             continue
         day = directory.local_day(reading.observed_us)
         subject = names(day, reading.subject)
@@ -66,6 +75,22 @@ def household_rows(connection: Connection, directory: Directory, batch: Batch) -
             "energy_wh": round(reading.energy_kwh * 1_000),
         }
         found.append((place, row))
+    return found
+
+
+def claim_rows(connection: Connection, directory: Directory, batch: Batch) -> PersonalRows:
+    """Rows of `personal.claim`; claims for a closed day are rejected."""
+    found: PersonalRows = []
+    for reading, place in zip(batch.claims.items, batch.claims.message, strict=True):
+        purpose: Purpose = "mobility" if reading.kind is Kind.PROBE else "household"
+        if directory.has_objected(purpose, reading.subject):
+            continue
+        day = directory.local_day(reading.observed_us)
+        subject = directory.pseudonym(connection, purpose, day, reading.subject)
+        if subject is None:
+            batch.reject(place, _closed(day.isoformat()))
+            continue
+        found.append((place, {"day": day, "purpose": purpose, "subject": subject, "token_hash": reading.token_hash}))
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import psycopg
@@ -15,7 +15,7 @@ from ingest.counts import Counts, Settled
 from ingest.decoders.catalogue import is_personal
 from ingest.directory import Directory
 from ingest.merging import Merged, Stored, merge
-from ingest.personal_rows import household_rows, position_rows
+from ingest.personal_rows import claim_rows, household_rows, position_rows
 from ingest.quality import Flags
 from ingest.rows import HOUR_US, VALUE_COLUMNS, Integers, Rows, TableName
 from ingest.succession import Learned, Memory, judge
@@ -87,13 +87,16 @@ class Writer:
         tables = self._tables(batch)
         for rows in tables:
             self._directory.ensure_months(self._connection, rows.months())
+        self._directory.follow_destruction(self._connection)
         positions = position_rows(self._connection, self._directory, batch)
         households = household_rows(self._connection, self._directory, batch)
+        claims = claim_rows(self._connection, self._directory, batch)
         self._committed = []
         with self._connection.transaction():
             learned = [self._write_table(batch, rows) for rows in tables]
             self._write_personal(batch, "position", positions)
             self._write_personal(batch, "household", households)
+            self._write_personal(batch, "claim", claims)
             self._describe(batch)
             self._bury(batch)
             settled = batch.settled()
@@ -110,6 +113,7 @@ class Writer:
 
     def heartbeat(self, received: int, spooled: int = 0) -> None:
         """Write the counters although nothing was settled."""
+        self._directory.follow_destruction(self._connection)
         counts = self.counts.taking_in(received, spooled)
         beat = self._save(counts)
         self.counts = counts
@@ -224,7 +228,7 @@ class Writer:
         readings.copy(self._connection, "dirty_hour", binary_copy.blocks(columns))
 
     def _write_personal(
-        self, batch: Batch, what: Literal["position", "household"], rows: list[tuple[int, dict[str, object]]]
+        self, batch: Batch, what: personal_intake.What, rows: list[tuple[int, dict[str, object]]]
     ) -> None:
         if rows:
             new = personal_intake.keep(self._connection, what, [row for _, row in rows])

@@ -137,7 +137,16 @@ class HouseholdReading(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     energy_kwh: float
 
 
-Reading = TrafficReading | EnergyReading | QuantityReading | PositionReading | HouseholdReading
+class ClaimReading(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The SHA-256 of a secret that a personal device keeps, to prove itself later. Personal, like a position."""
+
+    subject: str
+    observed_us: int
+    kind: Kind
+    token_hash: bytes
+
+
+Reading = TrafficReading | EnergyReading | QuantityReading | PositionReading | HouseholdReading | ClaimReading
 
 
 class SensorMeta(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -229,6 +229,12 @@ class Settings(BaseSettings):
         'most 1. `name=share` gives a plan another share than its file: ["presence=0.4", "origin_destination", "speeds", '
         '"trip_lengths"].',
     )
+    privacy_objection_key: SecretStr | None = Field(
+        default=None,
+        min_length=32,
+        description="The secret, at least 32 characters, under which ingest knows who objected; the same on every machine, and "
+        "kept: with another one all personal readings are dropped. Empty: DATA_DIR/objection.key, made when it is first needed.",
+    )
     personal_retention_hours: int = Field(
         default=48, ge=25, le=48, description="Raw personal rows and their day keys are destroyed after this long [h]."
     )

@@ -77,7 +77,7 @@ DIALECTS: Final[dict[str, Dialect]] = {
     for dialect in (
         Dialect(
             name="native",
-            topics=tuple(f"city/v1/+/+/{purpose}" for purpose in ("telemetry", "status", "meta")),
+            topics=tuple(f"city/v1/+/+/{purpose}" for purpose in ("telemetry", "status", "meta", "claim")),
             example="city/v1/traffic/example/telemetry",
             decode=_alone(native.decode),
             description="Arterial's own JSON: one reading, or an array of them",

@@ -1,4 +1,4 @@
-"""Code concerned with Arterial's own dialect: `city/v1/<kind>/<sensor>/telemetry|status|meta`, JSON.
+"""Code concerned with Arterial's own dialect: `city/v1/<kind>/<sensor>/telemetry|status|meta|claim`, JSON.
 
 A clean payload takes the short way, one typed decode; whatever that refuses is looked at again item by item, to store
 what is good and say precisely what is not.
@@ -114,6 +114,8 @@ def decode(message: Message, window: Window) -> Decoded:
     kind, sensor, purpose = address(message.topic)
     if purpose == "telemetry":
         return _clean(kind, sensor, message.payload, window) or _item_by_item(kind, sensor, message.payload, window)
+    if purpose == "claim":
+        return Decoded(readings=(native_about.claim(kind, sensor, message.payload, window),))
     if kind in PERSONAL_KINDS:
         reason = f"a {kind} has no {purpose}: nothing about it is kept but its readings"
         raise InputError(reason)

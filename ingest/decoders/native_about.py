@@ -1,12 +1,15 @@
-"""Code concerned with what a device says about itself in the native dialect: its retained `meta` and `status`."""
+"""Code concerned with what a device says about itself in the native dialect: its retained `meta` and `status`, its `claim`."""
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 
 from ingest.decoders.checks import Window, device_time, json_object, number, parse_json, shown
-from services.domain import Kind, SensorMeta, SensorStatus
+from services.domain import PERSONAL_KINDS, ClaimReading, Kind, SensorMeta, SensorStatus
 from services.errors import InputError
+
+_SHA256: Final = re.compile("[0-9a-fA-F]{64}")
 
 
 def status(kind: Kind, sensor: str, payload: bytes, window: Window) -> SensorStatus:
@@ -25,6 +28,26 @@ def status(kind: Kind, sensor: str, payload: bytes, window: Window) -> SensorSta
         raise InputError(message)
     observed_us = None if fields.get("ts") is None else device_time(fields["ts"], window)
     return SensorStatus(sensor=sensor, kind=kind, online=online, observed_us=observed_us)
+
+
+def claim(kind: Kind, sensor: str, payload: bytes, window: Window) -> ClaimReading:
+    """The hash of a secret that a personal device keeps: who shows the secret may ask for the rows of that day.
+
+    Raises:
+        InputError: there is no time, or no SHA-256, or the device is a fixed sensor.
+
+    """
+    if kind not in PERSONAL_KINDS:
+        message = f"a {kind} sensor observes no person: it has nothing to claim"
+        raise InputError(message)
+    fields = json_object(parse_json(payload))
+    digits = fields.get("token_sha256")
+    if not isinstance(digits, str) or not _SHA256.fullmatch(digits):
+        message = "token_sha256 is not the 64 hexadecimal digits of a SHA-256"  # what was sent may be the secret itself
+        raise InputError(message)
+    return ClaimReading(
+        subject=sensor, observed_us=device_time(fields.get("ts"), window), kind=kind, token_hash=bytes.fromhex(digits)
+    )
 
 
 def meta(kind: Kind, sensor: str, payload: bytes) -> SensorMeta:

@@ -12,6 +12,7 @@ from services.storage.database import Connection
 from services.storage.queries import query
 
 Purpose = Literal["mobility", "household"]
+What = Literal["position", "household", "claim"]
 
 
 def key_of_day(connection: Connection, purpose: Purpose, day: date, oldest: date) -> bytes | None:
@@ -21,9 +22,18 @@ def key_of_day(connection: Connection, purpose: Purpose, day: date, oldest: date
     return None if row is None or row[0] is None else bytes(row[0])
 
 
-def keep(
-    connection: Connection, what: Literal["position", "household"], rows: Sequence[Mapping[str, Any]]
-) -> list[bool]:
+def destroyed_through(connection: Connection) -> dict[str, date]:
+    """The newest destroyed day of each purpose: no key of it or of a day before may be used any more."""
+    return dict(connection.execute(query("ingest", "destroyed_through")).fetchall())
+
+
+def objections(connection: Connection) -> list[tuple[str, bytes, str]]:
+    """Who objected: purpose, fingerprint, name of the key it was made with."""
+    rows = connection.execute(query("ingest", "objections")).fetchall()
+    return [(purpose, bytes(fingerprint), key) for purpose, fingerprint, key in rows]
+
+
+def keep(connection: Connection, what: What, rows: Sequence[Mapping[str, Any]]) -> list[bool]:
     """Store pseudonymous rows; for each, whether it was new.
 
     They are copied in one go, and only where the primary key objects (a repeat) one by one.
@@ -38,9 +48,7 @@ def keep(
         return _keep_one_by_one(connection, what, rows)
 
 
-def _keep_one_by_one(
-    connection: Connection, what: Literal["position", "household"], rows: Sequence[Mapping[str, Any]]
-) -> list[bool]:
+def _keep_one_by_one(connection: Connection, what: What, rows: Sequence[Mapping[str, Any]]) -> list[bool]:
     text = query("ingest", f"keep_{what}")
     with connection.pipeline():
         cursors = [connection.execute(text, row) for row in rows]

@@ -81,6 +81,7 @@ def test_the_default_topics_of_a_group() -> None:
     assert whole == ("city/v1/+/+/status", "city/v1/+/+/meta")
     assert shared == (
         "city/v1/+/+/telemetry",
+        "city/v1/+/+/claim",
         "city/v1/+/+/senml",
         "city/v1/+/+/senml-cbor",
         "v3/+/devices/+/up",

@@ -205,3 +205,20 @@ VALUES (%(day)s, %(subject)s, %(observed_at)s, %(cell)s, %(speed_kmh)s) ON CONFL
 -- Store a pseudonymous household load; a repeated one is left out.
 INSERT INTO personal.household (day, subject, observed_at, district_id, energy_wh)
 VALUES (%(day)s, %(subject)s, %(observed_at)s, %(district_id)s, %(energy_wh)s) ON CONFLICT DO NOTHING;
+
+-- name: copy_claim
+-- Receive hashes of secrets, none of which may be there already.
+COPY personal.claim (day, purpose, subject, token_hash) FROM STDIN;
+
+-- name: keep_claim
+-- Store the hash of a secret; the first one of a day counts.
+INSERT INTO personal.claim (day, purpose, subject, token_hash)
+VALUES (%(day)s, %(purpose)s, %(subject)s, %(token_hash)s) ON CONFLICT DO NOTHING;
+
+-- name: destroyed_through
+-- The newest destroyed day of each purpose.
+SELECT purpose, max(day) FROM governance.destruction GROUP BY purpose;
+
+-- name: objections
+-- Who objected, and under which key that was written.
+SELECT purpose, fingerprint, key_name FROM governance.objection;

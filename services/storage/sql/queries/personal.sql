@@ -55,3 +55,70 @@ DELETE FROM personal.dead_letter WHERE received_at < %(before)s
 -- name: record_destruction
 -- That a day, and all before it, is gone: from now on it never gets a key again.
 INSERT INTO governance.destruction (purpose, day) VALUES (%(purpose)s, %(day)s) ON CONFLICT (purpose, day) DO NOTHING
+
+-- name: destroy_claims
+-- The claims of a purpose up to and with a local day.
+DELETE FROM personal.claim WHERE purpose = %(purpose)s AND day <= %(day)s
+
+-- name: destroy_bike
+-- All bicycle trips up to and with a local day.
+DELETE FROM personal.bike_trip WHERE day <= %(day)s
+
+-- name: destroy_charging
+-- All charging sessions up to and with a local day.
+DELETE FROM personal.charging WHERE day <= %(day)s
+
+-- name: days_held
+-- The local days of which anything personal is there, by class: nothing about how much.
+SELECT 'mobility' AS class, day FROM personal.position GROUP BY day
+UNION ALL SELECT 'household', day FROM personal.household GROUP BY day
+UNION ALL SELECT 'bike', day FROM personal.bike_trip GROUP BY day
+UNION ALL SELECT 'charging', day FROM personal.charging GROUP BY day
+UNION ALL SELECT purpose || ' claims', day FROM personal.claim GROUP BY purpose, day
+UNION ALL SELECT purpose || ' key', day FROM personal.day_key GROUP BY purpose, day
+ORDER BY class, day
+
+-- name: oldest_dead_letter
+-- When the oldest personal message that could not be read was received.
+SELECT min(received_at) FROM personal.dead_letter
+
+-- name: destroyed_through
+-- The newest destroyed day of each purpose.
+SELECT purpose, max(day) FROM governance.destruction GROUP BY purpose ORDER BY purpose
+
+-- name: proven_days
+-- A device's pseudonyms on the days on which it laid down this secret.
+SELECT day, subject FROM personal.proven_days(%(purpose)s, %(device)s, %(token)s)
+
+-- name: positions_of
+-- What is stored of one subject's day.
+SELECT observed_at, to_hex(cell) AS cell, speed_kmh
+FROM personal.position
+WHERE day = %(day)s AND subject = %(subject)s
+ORDER BY observed_at
+
+-- name: households_of
+-- The same of a household.
+SELECT household.observed_at, district.code AS district, household.energy_wh
+FROM personal.household AS household
+LEFT JOIN sensing.district AS district ON district.id = household.district_id
+WHERE household.day = %(day)s AND household.subject = %(subject)s
+ORDER BY household.observed_at
+
+-- name: erase_positions
+-- All of it.
+DELETE FROM personal.position WHERE day = %(day)s AND subject = %(subject)s
+
+-- name: erase_households
+-- The same of a household.
+DELETE FROM personal.household WHERE day = %(day)s AND subject = %(subject)s
+
+-- name: object
+-- Whose readings are dropped from now on.
+INSERT INTO governance.objection (purpose, fingerprint, key_name)
+VALUES (%(purpose)s, %(fingerprint)s, %(key_name)s)
+ON CONFLICT (purpose, fingerprint) DO NOTHING
+
+-- name: withdraw_objection
+-- Whose readings are taken again.
+DELETE FROM governance.objection WHERE purpose = %(purpose)s AND fingerprint = %(fingerprint)s
