@@ -100,6 +100,8 @@ def usual_flow(flow: Values, week: int, steps: int) -> Values:
 
     `steps` reach a week ahead at most.
     """
+    if not flow.shape[1]:
+        return np.full((len(flow), steps), np.nan)
     columns = flow.shape[1] + np.arange(steps) - week * np.arange(1, _WEEKS + 1)[:, None]
     found = np.where(columns >= 0, flow[:, np.maximum(columns, 0)], np.nan)
     return _level(found.transpose(0, 2, 1).reshape(-1, _WEEKS), 0.5).reshape(len(flow), steps)

@@ -1,0 +1,152 @@
+"""Code concerned with chances of congestion that come true as often as they say.
+
+Quantiles that hold what they promise on the whole still say too much where a road is far from its usual state: extremes
+pass. So the logit of each cumulated chance is stretched and shifted by two numbers for the whole city, learnt by logistic
+regression on the validation origins of selection, which the models had not seen (Platt 1999; Cox, Biometrika 45, 1958,
+doi:10.1093/biomet/45.3-4.562).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+from models.congestion import LIMITS, Roads, chances, classes, usual_flow
+from models.panel import Panel, Values
+from models.regimes import regimes
+from models.selection import Selected
+from services.domain import QUANTILE_LEVELS
+
+_LEADS: Final = 8  # that are looked at
+_PRIOR: Final = 20.0  # forecasts' worth of trust in the chances as they are
+_STEPS: Final = 25  # of Newton's method; it converges in fewer than ten
+_SUREST: Final = 1e-3  # no chance is taken as surer than this while learning
+_IMPOSSIBLE: Final = 1e-12
+_WEEK_DAYS: Final = 7
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recalibration:
+    """Shift and stretch of the logits of the chances to lie below each of `LIMITS` (limits x 2)."""
+
+    coefficients: Values
+
+    def applied(self, found: Values) -> Values:
+        """Better chances (classes x …) from chances; they sum to 1 again. What was impossible or certain stays so."""
+        below = np.cumsum(found, axis=0)[: len(LIMITS)]
+        shape = (len(LIMITS),) + (1,) * (found.ndim - 1)
+        shift, stretch = (column.reshape(shape) for column in self.coefficients.T)
+        inside = np.clip(below, _IMPOSSIBLE, 1 - _IMPOSSIBLE)
+        better = expit(shift + stretch * logit(inside))
+        better = np.where(below <= 0, 0.0, np.where(below >= 1, 1.0, better))
+        better = np.maximum.accumulate(np.where(np.isnan(below), np.nan, better), axis=0)
+        edges = np.concatenate([np.zeros((1, *found.shape[1:])), better, np.ones((1, *found.shape[1:]))])
+        made = np.diff(edges, axis=0)
+        return np.asarray(np.where(np.isnan(found).any(axis=0), np.nan, made))
+
+
+def recalibrated(found: Values, happened: NDArray[np.int64], weight: float = 1.0) -> Recalibration:
+    """Learn from chances (classes x cases) and the classes that happened (cases,).
+
+    `weight` is what one case counts: less than one where cases tell nearly the same.
+    """
+    below = np.clip(np.cumsum(found, axis=0)[: len(LIMITS)], _SUREST, 1 - _SUREST)
+    made = [_fitted(logit(below[k]), (happened <= k).astype(np.float64), weight) for k in range(len(LIMITS))]
+    return Recalibration(coefficients=np.stack(made))
+
+
+def from_validation(
+    known: Roads, speed: Panel, speeds: Selected, flow: Panel | None, flows: Selected | None
+) -> Recalibration | None:
+    """Learn from the validation origins of what was selected for speed and flow; None where there are none.
+
+    Args:
+        known: the roads at the sensors of `speed`.
+        speed: the panel that `speeds` was selected on.
+        speeds: the models of speed, with their errors on the validation origins.
+        flow: the same for the flow, of any sensors and any start; None where no flow is known.
+        flows: the models of flow.
+
+    """
+    if not len(speeds.origins_us):
+        return None
+    week = _WEEK_DAYS * speed.steps_per_day
+    carried = np.full((speed.sensors, speed.length), np.nan) if flow is None else aligned([flow], speed)
+    steps = speeds.errors.shape[2]
+    leads = np.unique(np.linspace(0, steps - 1, _LEADS).astype(np.int64))
+    cases, happened = [], []
+    for k, moment_us in enumerate(speeds.origins_us):
+        origin = int((moment_us - speed.start_us) // speed.step_us)
+        targets = origin + leads
+        leads_here = leads[targets < speed.length]
+        targets = targets[targets < speed.length]
+        usual = usual_flow(carried[:, :origin], week, steps)[:, leads_here]
+        expected = _quantiles(speeds, k, speed, origin)[:, :, leads_here]
+        carry = _carried(flow, flows, speed, int(moment_us), steps)[:, :, leads_here]
+        found = chances(expected, carry, usual, known)
+        ratio = speed.values[:, targets] / known.free_flow_kmh[:, None]
+        truth = classes(ratio, carried[:, targets], usual, known.few_vph[:, None])
+        told = (truth >= 0) & np.isfinite(found[0])
+        cases.append(found[:, told])
+        happened.append(truth[told])
+    every = np.concatenate(happened)
+    return recalibrated(np.concatenate(cases, axis=1), every, 1 / len(leads)) if len(every) else None
+
+
+def aligned(panels: list[Panel], like: Panel) -> Values:
+    """The rows of the sensors of `like` over its times, from panels of the same step; the last that has one counts."""
+    made = np.full((like.sensors, like.length), np.nan)
+    place = {name: k for k, name in enumerate(like.names)}
+    for panel in panels:
+        both = [(place[name], k) for k, name in enumerate(panel.names) if name in place]
+        offset = int((panel.start_us - like.start_us) // like.step_us)
+        first, last = max(0, offset), min(like.length, offset + panel.length)
+        if both and last > first:
+            mine, theirs = (np.array(rows) for rows in zip(*both, strict=True))
+            made[mine, first:last] = panel.values[theirs, first - offset : last - offset]
+    return made
+
+
+def _quantiles(selected: Selected, k: int, panel: Panel, origin: int) -> Values:
+    """What would have been issued at a validation origin: what was observed there, less the error, and its intervals."""
+    steps = selected.errors.shape[2]
+    truth = np.full((panel.sensors, steps), np.nan)
+    seen = panel.values[:, origin : origin + steps]
+    truth[:, : seen.shape[1]] = seen
+    points = truth - selected.errors[k]
+    return selected.conformal.around(points, nonnegative=panel.nonnegative, regimes=regimes(panel, origin, steps))
+
+
+def _carried(flow: Panel | None, flows: Selected | None, speed: Panel, moment_us: int, steps: int) -> Values:
+    """The same for the flow, in the rows of the speed; NaN where no flow was forecast then."""
+    made = np.full((len(QUANTILE_LEVELS), speed.sensors, steps), np.nan)
+    if flow is None or flows is None or moment_us not in flows.origins_us:
+        return made
+    places = np.flatnonzero(flows.origins_us == moment_us)
+    found = _quantiles(flows, int(places[0]), flow, int((moment_us - flow.start_us) // flow.step_us))
+    place = {name: row for row, name in enumerate(speed.names)}
+    rows = [(place[name], row) for row, name in enumerate(flow.names) if name in place]
+    if rows:
+        mine, theirs = (np.array(some) for some in zip(*rows, strict=True))
+        made[:, mine] = found[:, theirs]
+    return made
+
+
+def _fitted(logits: Values, happened: Values, weight: float) -> Values:
+    """Logistic regression of what happened on shift and stretch, held to (0, 1) by the prior."""
+    start = np.array([0.0, 1.0])
+    found = start.copy()
+    features = np.stack([np.ones_like(logits), logits], axis=1)
+    for _ in range(_STEPS):
+        expected = expit(features @ found)
+        slope = weight * features.T @ (expected - happened) + _PRIOR * (found - start)
+        bend = weight * (features * (expected * (1 - expected))[:, None]).T @ features + _PRIOR * np.eye(2)
+        step = np.linalg.solve(bend, slope)
+        found = found - step
+        if np.abs(step).max() < 1e-6:
+            break
+    return np.array([found[0], max(found[1], 0.1)])
