@@ -22,6 +22,7 @@ from services.commands import (
     ledger,
     migrate,
     privacy,
+    privacy_rules,
     red_team,
     serve,
     simulate,
@@ -53,6 +54,7 @@ app.command()(forecast.backtest)
 privacy.app.command()(ledger.ledger)
 privacy.app.command()(red_team.attack)
 privacy.app.command()(red_team.utility)
+privacy.app.command()(privacy_rules.rules)
 app.add_typer(privacy.app, name="privacy")
 app.add_typer(audit.app, name="audit")
 app.add_typer(governance.app, name="governance")

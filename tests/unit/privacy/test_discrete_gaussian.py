@@ -92,5 +92,5 @@ def test_a_release_whose_noise_costs_other_than_was_charged_draws_nothing(
         return DiscreteLaplace(sensitivity=measure.sensitivity, micro_epsilon=int(micro_epsilon * factor))
 
     monkeypatch.setattr(drawing, "mechanism_of", other)
-    with pytest.raises(ArithmeticError, match="charged were 0.1: nothing was drawn"):
+    with pytest.raises(ArithmeticError, match=r"charged were 0\.1: nothing was drawn"):
         drawing.draw(plan, CATALOGUE["trip_lengths"], 100_000, exact)

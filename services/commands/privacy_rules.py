@@ -1,0 +1,94 @@
+"""`arterial privacy rules`: what a regulator's rules leave of a register table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.commands.output import AsJson, report
+
+
+def rules(
+    table: Annotated[
+        Path, typer.Argument(metavar="FILE", help="CSV with row, count, and column, value, top1, top2 … if known.")
+    ],
+    rule: Annotated[
+        list[str],
+        typer.Option(
+            "--rule",
+            metavar="RULE",
+            help="15/15, 15/20, cpuc-100, nl-10, uk-5, k=10, dominance=2,85 or p=10; may be repeated.",
+        ),
+    ],
+    *,
+    merge: Annotated[
+        int | None,
+        typer.Option("--merge", metavar="COUNT", min=2, help="First join rows in order until each has so many."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write what may be published as CSV.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Withhold what the rules forbid and as much more as sums would give away; counts are a register's, never of readings.
+
+    The reasons and intervals shown here are for the officer. Only what `--out` writes, or `published` holds, is for others.
+    """
+    from services.errors import InputError
+    from services.privacy.rules import files
+    from services.privacy.rules.criteria import rule_of
+    from services.privacy.rules.merging import merged
+    from services.privacy.rules.suppression import COMPLEMENTARY, protect
+    from services.privacy.rules.table import Table
+
+    chosen = [rule_of(text) for text in rule]
+    cells = files.read_register(table)
+    if merge is not None:
+        cells = merged(cells, merge)
+    try:
+        found = protect(Table.of(cells), chosen)
+    except ValueError as error:
+        message = f"{table}: {error}"
+        raise InputError(message) from error
+    if out is not None:
+        files.write_published(found, out)
+    margins, total = found.table.is_margin, len(found.table.cells)
+    shown = sum(cell.count for n, cell in enumerate(found.table.cells) if not margins[n] and n not in found.reasons)
+    whole = sum(cell.count for n, cell in enumerate(found.table.cells) if not margins[n])
+    others = sum(reason == COMPLEMENTARY for reason in found.reasons.values())
+    widths = [one.width for one in found.audit]
+    document = {
+        "rules": rule,
+        "published": files.published(found),
+        "share_of_contributors_shown": shown / whole if whole else None,
+        "officer": {
+            "reasons": [
+                {"row": found.table.cells[n].row, "column": found.table.cells[n].column, "reason": reason}
+                for n, reason in sorted(found.reasons.items())
+            ],
+            "audit": [
+                {
+                    "row": one.row,
+                    "column": one.column,
+                    "amount": one.amount,
+                    "low": one.low,
+                    "high": one.high if one.high < float("inf") else None,
+                    "needed_width": one.needed,
+                }
+                for one in found.audit
+            ],
+        },
+    }
+    lines = [
+        *(
+            f"{found.table.cells[n].row} {found.table.cells[n].column}".rstrip() + f": {reason}"
+            for n, reason in sorted(found.reasons.items())
+        ),
+        f"{total - len(found.reasons)} of {total} cells and margins may be shown, {others} more than the rules name are withheld",
+        f"audit passed: {len(widths)} intervals, the narrowest {min(widths):g} wide"
+        if widths
+        else "nothing is withheld",
+    ]
+    report(document, lines, as_json=as_json)
