@@ -14,7 +14,18 @@ from services.api.docs import add_docs
 from services.api.exports import Exports
 from services.api.gate import DASHBOARD, Gate
 from services.api.metrics import Requests
-from services.api.routes import diagnoses, energy, forecasts, health, maps, mobility, observations, released, sensors
+from services.api.routes import (
+    diagnoses,
+    energy,
+    forecasts,
+    governance,
+    health,
+    maps,
+    mobility,
+    observations,
+    released,
+    sensors,
+)
 from services.api.schemas import ProblemDocument
 from services.settings import Settings
 from services.storage.database import Pool
@@ -65,14 +76,19 @@ def create_app(settings: Settings, pool: Pool) -> FastAPI:
     app.state.requests = Requests(pool)
     app.add_middleware(Gate, requests=app.state.requests)
     versioned = APIRouter(prefix=PREFIX, dependencies=[Depends(only_known_parameters)])
-    for module in (sensors, observations, forecasts, mobility, released, energy, maps, diagnoses, health):
+    for module in (sensors, observations, forecasts, mobility, released, governance, energy, maps, diagnoses, health):
         versioned.include_router(module.router)
     app.include_router(versioned)
     app.include_router(health.probes, dependencies=[Depends(only_known_parameters)])
     add_docs(app)
     app.add_api_route("/", _to_dashboard, include_in_schema=False)
+    app.add_api_route("/privacy", _to_transparency, include_in_schema=False)
     return app
 
 
 def _to_dashboard() -> RedirectResponse:
     return RedirectResponse(f"{DASHBOARD}/", 307)
+
+
+def _to_transparency() -> RedirectResponse:
+    return RedirectResponse(f"{DASHBOARD}/privacy", 307)

@@ -301,3 +301,46 @@ class IngestHealth(_Answer):
     equation: str
     accounted: bool
     sessions: list[IngestCounters]
+
+
+class Transparency(_Answer):
+    """What everybody may know about the platform's use of personal data."""
+
+    city: str
+    made_at: datetime = Field(description="When this was read from configuration and database.")
+    controller: dict[str, str] = Field(description="Who answers for the processing; what nobody has filled says so.")
+    epsilon_day: float = Field(description="Privacy budget of one subject's local day, per domain.")
+    personal_hours: int = Field(description="Personal rows are destroyed after this long [h].")
+    collected: list[dict[str, Any]] = Field(description="Each kind of reading: what, why, for how long.")
+    dialects: list[dict[str, Any]] = Field(description="The payload formats that are read.")
+    published: list[dict[str, Any]] = Field(description="The release plans that are on.")
+    budgets: list[dict[str, Any]] = Field(description="Spent of the cap, by local day and domain, for 30 days.")
+    composition: list[dict[str, Any]] = Field(description="What several days cost together, by domain.")
+    withheld: list[dict[str, Any]] = Field(
+        description="Of the newest release of each plan: how much is withheld, and why."
+    )
+    red_team: dict[str, Any] | None = Field(
+        description="The last attacks on our own releases; null before the first run."
+    )
+    fairness: dict[str, Any] | None = Field(description="The last fairness audit; null before the first.")
+    destructions: list[dict[str, Any]] = Field(
+        description="The newest proofs that a day's rows and key were destroyed."
+    )
+    audit: dict[str, Any] = Field(
+        description="Rows and head of the audit log, its last checkpoint, the last check of the ledger."
+    )
+    algorithms: list[dict[str, Any]] = Field(description="The uses of algorithms.")
+    documents: list[dict[str, str]] = Field(description="The public documents and where they are.")
+
+
+class GovernanceDocument(_Answer):
+    """One document made from configuration and database."""
+
+    kind: str
+    title: str
+    standard: str = Field(description="What it is made after.")
+    made_at: datetime
+    complete: bool = Field(description="Whether every field is as the standard has it.")
+    problems: list[dict[str, str]] = Field(description="What is missing or wrong, field by field.")
+    to_sign: list[str] = Field(description="Fields that a person fills on the document itself.")
+    content: dict[str, Any]

@@ -1,4 +1,4 @@
-"""Code concerned with the two domains of personal data: about whom, what is kept of a message, and what is dropped."""
+"""Code concerned with the domains of personal data: about whom, what is kept of a message, and what is dropped."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from typing import Final
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PersonalDomain:
-    """A domain as documents describe it. `stored` are the columns of its table in schema personal, in words."""
+    """A domain as documents describe it. `stored` are the columns of its table in schema personal, in words.
+
+    `always` says that it is taken in whether a plan of it is on or not.
+    """
 
     name: str
     kind: str
@@ -17,6 +20,7 @@ class PersonalDomain:
     data_subjects: str
     stored: dict[str, str]
     dropped: str
+    always: bool = True
 
 
 _DAY_AND_NAME: Final = {
@@ -45,4 +49,30 @@ DOMAINS: Final = (
         stored=_DAY_AND_NAME | {"district_id": "the district", "energy_wh": "the energy of the interval"},
         dropped="The meter's name is never written; no other field of the message is read.",
     ),
+    PersonalDomain(
+        name="bike",
+        kind="bike",
+        title="Trips between bicycle stations",
+        table="bike_trip",
+        data_subjects="People who rent bicycles; who rode is not reported, so that a subject is a trip",
+        stored={
+            "day": "the local day of the city",
+            "subject": "a pseudonym of the trip: HMAC-SHA256 under a key of this purpose and day",
+            "origin": "the station it began at",
+            "destination": "the station it ended at",
+        },
+        dropped="The trip's number is never written; no other field of the message is read.",
+        always=False,
+    ),
+    PersonalDomain(
+        name="charging",
+        kind="charging",
+        title="Charging sessions of cars",
+        table="charging",
+        data_subjects="People who charge cars; who they are is not reported, so that a subject is a session",
+        stored=_DAY_AND_NAME | {"district_id": "the district of the station", "energy_wh": "the energy drawn so far"},
+        dropped="The session's number and the token are never written; no other field of the message is read.",
+        always=False,
+    ),
 )
+"""All domains."""

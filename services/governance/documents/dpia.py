@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 from services.governance.documents.document import Document, Shape, Text
-from services.governance.documents.domains import DOMAINS
 from services.governance.documents.facts import Facts
 from services.governance.documents.opening import BY_A_PERSON, setting, statement
 from services.governance.documents.record import security_measures
@@ -147,7 +146,7 @@ def impact_assessment(facts: Facts) -> Document:
 def _assessment(facts: Facts) -> dict[str, Any]:
     settings = facts.settings
     purposes = " ".join(f"{plan.name} {plan.version}: {plan.purpose}" for plan in facts.plans) or "None: no plan is on."
-    kept = " ".join(f"{domain.title}: {', '.join(domain.stored.values())}." for domain in DOMAINS)
+    kept = " ".join(f"{domain.title}: {', '.join(domain.stored.values())}." for domain in facts.domains)
     measures = " ".join(f"{one['measure']} (`{one['shown_by']}`)." for one in security_measures(facts))
     return {
         "organization": setting(settings, "controller"),

@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 from ingest.decoders.catalogue import DIALECTS, Dialect
+from services.governance.documents.domains import DOMAINS, PersonalDomain
 from services.governance.documents.opening import require_known_statements
 from services.local_day import day_of
 from services.privacy.plan import Plan, day_cap, enabled_plans
@@ -48,6 +49,7 @@ class Facts:
     audit_head: bytes | None
     checkpoint: Entry | None
     changed: Entry | None
+    ledger_checked: Entry | None
     served: list[Served]
     scores: list[ModelScore]
 
@@ -73,6 +75,11 @@ class Facts:
     def plans_of(self, domain: str) -> list[Plan]:
         """The plans of a domain that are on."""
         return [plan for plan in self.plans if plan.domain == domain]
+
+    @property
+    def domains(self) -> list[PersonalDomain]:
+        """The domains of personal data that the platform takes in."""
+        return [domain for domain in DOMAINS if domain.always or self.plans_of(domain.name)]
 
     def newest_release(self, plan: str) -> Release | None:
         """The newest release of a plan within the year."""
@@ -111,6 +118,7 @@ def gather(connection: Connection, settings: Settings, now: datetime, *, scores:
         audit_head=audit.hash_of(connection, rows),
         checkpoint=_newest(connection, Action.CHECKPOINT_SIGNED),
         changed=_newest(connection, Action.CONFIGURATION_CHANGED),
+        ledger_checked=_newest(connection, Action.LEDGER_CHECKED),
         served=governance.served(connection, since=now - _SERVED),
         scores=governance.model_scores(connection, since=(now - SCORED).date(), until=now.date()) if scores else [],
     )

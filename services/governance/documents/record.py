@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from services.governance.documents.document import Document, Shape, Text
-from services.governance.documents.domains import DOMAINS, PersonalDomain
+from services.governance.documents.domains import PersonalDomain
 from services.governance.documents.facts import Facts
 from services.governance.documents.opening import setting
 from services.privacy.days import DESTROYED_EVERY, LONGEST_RETENTION
@@ -89,7 +89,7 @@ def record_of_processing(facts: Facts) -> Document:
         content={
             "city": facts.settings.city_name,
             "controller": controller(facts),
-            "activities": [_activity(facts, domain) for domain in DOMAINS],
+            "activities": [_activity(facts, domain) for domain in facts.domains],
             "not_personal": facts.sensors,
         },
     )
