@@ -23,7 +23,7 @@ up: $(VENV)/.runtime ## Run the whole city on this machine; Ctrl-C stops it
 
 test: $(VENV)/.development ## Install what the tests need and pass all of them
 	@deploy/setup/system.sh
-	@$(BIN)/pytest $(TEST_ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile $(TEST_ARGS)
 
 check: $(VENV)/.development ## Lint, types and the direction of imports
 	@$(BIN)/ruff check .
