@@ -51,7 +51,7 @@ COLUMNS: Final[dict[str, Column]] = {
     "road": _text("The road the sensor stands at."),
     "free_flow_kmh": _number("Speed of the empty road.", "km/h"),
     "capacity_vph": _number("Most vehicles the road can carry.", "veh/h"),
-    "limit_kw": _number("Most power the feeder can carry.", "kW"),
+    "limit_kw": _number("Most power the feeder can carry; beside `limit_is`, the limit that a chance is about.", "kW"),
     "step_seconds": _whole("Usual time between two readings.", "s"),
     "described": _truth("Whether the sensor's meta message has arrived."),
     "online": _truth("What the device's last status message said."),
@@ -90,6 +90,14 @@ COLUMNS: Final[dict[str, Column]] = {
     "rows": _whole("Readings in the roll-up."),
     "good": _whole("Readings of the roll-up that are not bad."),
     "feeders": _whole("Feeders that the power is the sum of."),
+    "scope": _text("What the row is about: city, district or sensor."),
+    "summed_kw": _number("Sum of the medians of the feeders as published.", "kW"),
+    "limit_is": _text(
+        "allowed: what the feeder may carry; highest_of_28_days: what the sum drew at most in four weeks."
+    ),
+    "chance_above": _number("Chance that the day's highest quarter hour lies above the limit.", "1"),
+    "likely_at": _time("The likeliest quarter hour of the peak, UTC; null: the highest so far is likelier to stay it."),
+    "so_far_kw": _number("Highest quarter hour of the day observed when it was issued.", "kW"),
     "issued_at": _time("When the forecast was issued; only what had been received by then was used."),
     "model": _text("The model that made the forecast."),
     "state": _text("normal, degraded (simpler model or patched input) or stale (no current data)."),
@@ -97,6 +105,31 @@ COLUMNS: Final[dict[str, Column]] = {
     "target_at": _time("Start of the step the forecast is about, UTC."),
     **{
         f"q{round(level * 100):02d}": _number(f"Quantile {level:g}; the unit is that of the quantity.")
+        for level in QUANTILE_LEVELS
+    },
+    "congestion": _text("The likeliest class: congested, slow, dense or free."),
+    **{
+        f"{name}_{what}": _number(f"{words} that {meaning}.", "1")
+        for what, words in (("chance", "Chance"), ("share", "Share of the vehicles expected so"))
+        for name, meaning in (
+            ("congested", "speed is below half of free flow"),
+            ("slow", "speed is 50 to 65 % of free flow"),
+            ("dense", "speed is 65 to 85 % of free flow"),
+            ("free", "speed is at least 85 % of free flow, or only few vehicles pass at a quiet hour"),
+        )
+    },
+    "free_flow_estimated": _truth(
+        "Whether the free-flow speed is estimated from the history; else the device told it."
+    ),
+    "saturation": _number("Median flow over the capacity, told or shown.", "1"),
+    "speed_ratio": _number("Travel time at free flow over travel time as driven, over all vehicles.", "1"),
+    "travel_time_index": _number("Travel time as driven over travel time at free flow, over all vehicles.", "1"),
+    **{
+        f"{name}_q{round(level * 100):02d}": _number(f"Quantile {level:g} of {meaning}.", "1")
+        for name, meaning in (
+            ("speed_ratio", "speed over free-flow speed"),
+            ("travel_time_index", "travel time over that at free flow, at most 100"),
+        )
         for level in QUANTILE_LEVELS
     },
     "lead_minutes": _whole("From the issue to the end of the target.", "min"),
@@ -143,9 +176,9 @@ COLUMNS: Final[dict[str, Column]] = {
     "part": _text("What divides the place further: the cell trips go to, a band of lengths; null where nothing does."),
     "slot": _time("Start of the slot, UTC; of daily numbers, of the local day."),
     "measure": _text("What was counted or measured, with its unit as suffix where it has one."),
-    "released_at": _time("When it was published, UTC."),
+    "released_at": _time("The hour in which it was published, UTC: finer times would tell how long it took."),
     "domain": _text("Whose budget: mobility or household."),
-    "charged_at": _time("When the ledger was charged, before any noise was drawn."),
+    "charged_at": _time("The hour in which the ledger was charged, before any noise was drawn."),
     "cap": _number("The day's budget, as epsilon."),
     "spent": _number("What is spent of it, as epsilon."),
     "id": _whole("Number of the dead letter."),

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Final
 
 import typer
 
 from services.commands.output import AsJson, report
+
+_MANY: Final = 6_000
+_FEW: Final = 1_500
+"""People of the throw-away platform."""
 
 
 def attack(
@@ -16,17 +21,27 @@ def attack(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the generated people; noise is never seeded.")] = 1,
     short: Annotated[bool, typer.Option("--short", help="A smaller city and fewer trials: seconds.")] = False,
+    meters: Annotated[
+        Path | None,
+        typer.Option(exists=True, help="Recorded half-hourly loads for the smart-meter game, a parquet file."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Attack our own releases on generated people; every attack first has to work on unprotected data."""
     import sys
+    from contextlib import ExitStack
 
+    from services.benchmarks.attacked import attacked_platform
     from services.commands.progress import progress_bar
     from services.privacy.attacks import suite
     from services.privacy.attacks.ground import Ground
 
     attacks = suite.named(only or [])
-    with progress_bar("attacks") as tell:
+    with ExitStack() as stack:
+        tell = stack.enter_context(progress_bar("attacks"))
+        store = None
+        if any(one.name in suite.ON_A_PLATFORM for one in attacks):
+            store = stack.enter_context(attacked_platform(seed=seed, many=_FEW if short else _MANY))
         current = 0
 
         def begin(name: str) -> None:
@@ -38,6 +53,8 @@ def attack(
         ground = Ground(
             seed=seed,
             short=short,
+            meters=meters,
+            store=store,
             tell=lambda done, of: tell(100 * (current - 1) + 100 * done // of, 100 * len(attacks)),
         )
         document = suite.run(ground, attacks, begin)
@@ -73,7 +90,7 @@ def utility(
     """Measure what releases of presence keep of a generated city of 50,000 people. Exit code 1 below the bar at ε = 1."""
     from dataclasses import asdict
 
-    from services.privacy import utility as measured
+    from services.privacy.attacks import utility as measured
     from services.privacy.plan import load_plan
 
     plan = load_plan("presence")

@@ -1,4 +1,4 @@
-"""Code concerned with keeping what the attacks on our own releases found."""
+"""Code concerned with the attacks on our own releases: what they found, and the tables that they search."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
@@ -39,3 +40,15 @@ def last_result(connection: Connection) -> RedTeamResult | None:
     """The newest result, None when the suite has not been run on this database."""
     with connection.cursor(row_factory=class_row(RedTeamResult)) as cursor:
         return cursor.execute(query("red_team", "last")).fetchone()
+
+
+def tables(connection: Connection) -> list[tuple[str, str]]:
+    """Schema and name of every table that holds rows; of an owner, to whom all are visible."""
+    return [(str(schema), str(name)) for schema, name in connection.execute(query("red_team", "tables")).fetchall()]
+
+
+def table_text(connection: Connection, schema: str, name: str) -> bytes:
+    """All rows of one table as the text that a backup holds; bytes are written in hexadecimal digits."""
+    command = sql.SQL(query("red_team", "table_text")).format(table=sql.Identifier(schema, name))
+    with connection.cursor() as cursor, cursor.copy(command) as copy:
+        return b"".join(bytes(piece) for piece in copy)

@@ -18,9 +18,11 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from services.errors import ConfigurationError
 from services.privacy import drawing
 from services.privacy.attacks import people
 from services.privacy.attacks.people import Integers, People, Reports, Town
+from services.privacy.attacks.store import Store
 from services.privacy.mechanisms.contract import Mechanism
 from services.privacy.plan import Plan, load_plan
 from services.privacy.products.presence import Presence
@@ -61,6 +63,7 @@ class Ground:
         micro_epsilon: the daily budget [micro-ε].
         meters: recorded half-hourly loads to attack instead of generated ones, a parquet file.
         trips: recorded bike trips to attack instead of generated ones, a parquet file.
+        store: a throw-away platform with generated people, for the attacks that ask it.
         tell: hears how much of an attack is done, and of how much.
 
     """
@@ -70,12 +73,26 @@ class Ground:
     micro_epsilon: int = MICRO
     meters: Path | None = None
     trips: Path | None = None
+    store: Store | None = None
     tell: Callable[[int, int], None] = field(default=lambda _done, _all: None)
 
     @cached_property
     def presence(self) -> Plan:
         """The plan under which presence is published."""
         return load_plan("presence")
+
+    @property
+    def platform(self) -> Store:
+        """The throw-away platform.
+
+        Raises:
+            ConfigurationError: this run has none.
+
+        """
+        if self.store is None:
+            message = "this attack asks a running platform: run it with `arterial privacy attack`, which starts one"
+            raise ConfigurationError(message)
+        return self.store
 
     @property
     def paid(self) -> int:

@@ -31,7 +31,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 HOURS: Final = 24
-_CENTRE: Final = (51.0, 10.0)
+CENTRE: Final = (51.0, 10.0)
 _KM_PER_DEGREE: Final = 111.195
 _HOME_SCALE_KM, _WORK_SCALE_KM = 4.0, 2.5
 _HOME_SIGMA, _WORK_SIGMA = 0.8, 1.0
@@ -104,7 +104,7 @@ class Reports:
 
 def build_town(seed: int, cells: int) -> Town:
     """The nearest `cells` cells of resolution 8 around a point in open country."""
-    centre = h3.latlng_to_cell(*_CENTRE, 8)
+    centre = h3.latlng_to_cell(*CENTRE, 8)
     rings = 0
     while 3 * rings * (rings + 1) + 1 < cells:
         rings += 1
@@ -272,6 +272,6 @@ def _draw_near(town: Town, rng: np.random.Generator, home: Integers, scale_km: f
 def _plane(cells: Integers) -> Floats:
     """Centres of cells as km east and north of the city's centre."""
     degrees = np.array([h3.cell_to_latlng(cell) for cell in cells.tolist()])
-    north = (degrees[:, 0] - _CENTRE[0]) * _KM_PER_DEGREE
-    east = (degrees[:, 1] - _CENTRE[1]) * _KM_PER_DEGREE * np.cos(np.radians(_CENTRE[0]))
+    north = (degrees[:, 0] - CENTRE[0]) * _KM_PER_DEGREE
+    east = (degrees[:, 1] - CENTRE[1]) * _KM_PER_DEGREE * np.cos(np.radians(CENTRE[0]))
     return np.column_stack([east, north])

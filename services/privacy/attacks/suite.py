@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from services.errors import NotFoundError
 from services.privacy.attacks.catalogue import ATTACKS
 from services.privacy.attacks.contract import Attack, Finding
 from services.privacy.attacks.ground import Ground
+
+ON_A_PLATFORM: Final = frozenset({"averaging", "unicity", "side-channels"})
+"""The attacks that ask a running platform."""
 
 
 def named(names: Sequence[str]) -> tuple[Attack, ...]:

@@ -6,7 +6,7 @@ ON CONFLICT (domain, day) DO NOTHING
 
 -- name: find_charge
 -- What a release key was charged, and under which plan.
-SELECT release_key, domain, day, plan_hash, micro_epsilon, delta, noise, charged_at
+SELECT release_key, domain, day, plan_hash, micro_epsilon, delta, noise, date_trunc('hour', charged_at) AS charged_at
 FROM governance.charge
 WHERE release_key = %(release_key)s
 
@@ -32,7 +32,7 @@ ORDER BY day DESC, domain
 
 -- name: charges
 -- The ledger's rows of a range of days, newest first.
-SELECT release_key, domain, day, plan_hash, micro_epsilon, delta, noise, charged_at
+SELECT release_key, domain, day, plan_hash, micro_epsilon, delta, noise, date_trunc('hour', charged_at) AS charged_at
 FROM governance.charge
 WHERE day BETWEEN %(first_day)s AND %(last_day)s
 ORDER BY day DESC, release_key

@@ -10,7 +10,7 @@ SELECT
     )) AS newest_at,
     (SELECT coalesce(sum(stored + dead_lettered), 0)::bigint FROM sensing.ingest_session) AS processed,
     (SELECT coalesce(max(id), 0) FROM forecast.run) AS run,
-    (SELECT max(released_at) FROM published.release) AS released_at;
+    (SELECT date_trunc('hour', max(released_at)) FROM published.release) AS released_at;
 
 -- name: districts
 -- Every district with its outline.

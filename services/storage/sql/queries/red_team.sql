@@ -7,3 +7,14 @@ INSERT INTO governance.red_team (passed, result) VALUES (%(passed)s, %(result)s)
 -- name: last
 -- The newest result.
 SELECT finished_at, passed, result FROM governance.red_team ORDER BY id DESC LIMIT 1
+
+-- name: tables
+-- Every table with rows of its own, by schema and name; the catalogues of the server are not among them.
+SELECT n.nspname, c.relname
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\_%%'
+ORDER BY n.nspname, c.relname
+
+-- name: table_text
+-- All rows of one table as text.
+COPY {table} TO STDOUT

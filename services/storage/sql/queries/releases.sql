@@ -1,17 +1,17 @@
 -- name: find_release
 -- One release by its key.
-SELECT release_key, plan, plan_version, plan_hash, day, released_at, epsilon, delta, mechanism, noise_scale, threshold,
+SELECT release_key, plan, plan_version, plan_hash, day, date_trunc('hour', released_at) AS released_at, epsilon, delta, mechanism, noise_scale, threshold,
        rounding, ci95, factor, cells, suppressed
 FROM published.release
 WHERE release_key = %(release_key)s
 
 -- name: releases
 -- The releases of a range of local days, newest first; of one plan, or of all.
-SELECT release_key, plan, plan_version, plan_hash, day, released_at, epsilon, delta, mechanism, noise_scale, threshold,
+SELECT release_key, plan, plan_version, plan_hash, day, date_trunc('hour', released_at) AS released_at, epsilon, delta, mechanism, noise_scale, threshold,
        rounding, ci95, factor, cells, suppressed
 FROM published.release
 WHERE day BETWEEN %(first_day)s AND %(last_day)s AND (%(plan)s::text IS NULL OR plan = %(plan)s)
-ORDER BY day DESC, plan, released_at DESC
+ORDER BY day DESC, plan, release.released_at DESC
 
 -- name: presence
 -- Published cells of a range of hours, withheld ones with NULL; of a day released twice, the newer release.
@@ -55,7 +55,7 @@ INSERT INTO published.release (
     %(release_key)s, %(plan)s, %(plan_version)s, %(plan_hash)s, %(day)s, %(epsilon)s, %(delta)s, %(mechanism)s,
     %(noise_scale)s, %(threshold)s, %(rounding)s, %(ci95)s, %(factor)s, %(cells)s, %(suppressed)s
 )
-RETURNING release_key, plan, plan_version, plan_hash, day, released_at, epsilon, delta, mechanism, noise_scale, threshold,
+RETURNING release_key, plan, plan_version, plan_hash, day, date_trunc('hour', released_at) AS released_at, epsilon, delta, mechanism, noise_scale, threshold,
           rounding, ci95, factor, cells, suppressed
 
 -- name: publish_presence

@@ -1,0 +1,195 @@
+"""Code concerned with the platform that attacks ask: a throw-away PostgreSQL with generated people, released and served.
+
+Its rows are written into schema `personal` as ingest writes them; the release job, the roles and the API are the product's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import numpy as np
+import structlog
+
+from services.api.app import create_app
+from services.embedded import free_port, start_postgres
+from services.privacy.attacks import people
+from services.privacy.attacks.store import Answer
+from services.privacy.days import LocalDay
+from services.privacy.plan import load_plan
+from services.privacy.release import release_day
+from services.settings import Settings, load_settings
+from services.storage import personal_intake, places, red_team
+from services.storage.database import Connection, connect, pooled
+from services.storage.migrate import migrate
+from services.storage.personal import Positions
+
+_CELLS: Final = 61
+_RADIUS_KM: Final = 3.6
+_KM_PER_DEGREE: Final = 111.195
+_MARKS: Final = 200
+
+
+class Platform:
+    """Two released days of a generated town: people drove on the first only."""
+
+    def __init__(self, owner: Connection, app: Any, start: datetime, marks: tuple[bytes, ...]) -> None:
+        """Take a filled platform."""
+        self.start, self.marks = start, marks
+        self._owner, self._app = owner, app
+        self._runner = asyncio.Runner()
+
+    def ask(self, path: str) -> Answer:
+        """GET of a path with its parameters, straight to the application."""
+        began = time.perf_counter()
+        status, body = self._runner.run(self._get(path))
+        return Answer(status=status, body=body, seconds=time.perf_counter() - began)
+
+    def outside(self) -> Iterator[tuple[str, bytes]]:
+        """Name and text of every table outside schema `personal`."""
+        for schema, name in red_team.tables(self._owner):
+            if schema != "personal":
+                yield f"{schema}.{name}", red_team.table_text(self._owner, schema, name)
+
+    def personal(self) -> bytes:
+        """The text of the tables of schema `personal`."""
+        return b"".join(
+            red_team.table_text(self._owner, schema, name)
+            for schema, name in red_team.tables(self._owner)
+            if schema == "personal"
+        )
+
+    def close(self) -> None:
+        """End the loop that requests run in."""
+        self._runner.close()
+
+    async def _get(self, path: str) -> tuple[int, bytes]:
+        parts = urlsplit(path)
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
+            "path": parts.path,
+            "raw_path": parts.path.encode(),
+            "root_path": "",
+            "query_string": parts.query.encode(),
+            "headers": [(b"host", b"attacked")],
+            "client": ("127.0.0.1", 1),
+            "server": ("127.0.0.1", 80),
+        }
+        status, pieces = 0, []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: dict[str, Any]) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = int(message["status"])
+            elif message["type"] == "http.response.body":
+                pieces.append(bytes(message.get("body", b"")))
+
+        await self._app(scope, receive, send)
+        return status, b"".join(pieces)
+
+
+@contextmanager
+def attacked_platform(*, seed: int, many: int) -> Iterator[Platform]:
+    """Start a throw-away PostgreSQL, fill it, release two days, and remove everything on leaving.
+
+    Raises:
+        ConfigurationError: the embedded PostgreSQL is not installed.
+
+    """
+    with ExitStack() as stack:
+        stack.enter_context(_quiet())
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="arterial-attack-")))
+        password = secrets.token_hex(8)
+        database = start_postgres(folder, port=free_port(), password=password, durable=False)
+        stack.callback(database.stop)
+        settings = load_settings(
+            {
+                "data_dir": folder,
+                "database_url": database.url,
+                "database_password_ingest": password,
+                "database_password_jobs": password,
+                "database_password_api": password,
+            }
+        )
+        migrate(settings)
+        yield stack.enter_context(fill(settings, seed=seed, many=many))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No line for each of ten thousand requests."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+
+
+@contextmanager
+def fill(settings: Settings, *, seed: int, many: int) -> Iterator[Platform]:
+    """Write a generated day into a fresh, migrated database, release it and the empty day after it, and serve both."""
+    town = people.build_town(seed, _CELLS)
+    rng = np.random.default_rng([seed, 3])
+    inhabitants = people.settle(town, rng, many)
+    sent = people.reports(inhabitants, people.drive(inhabitants, rng))
+    names = people.pseudonyms(rng, many)
+    rows = people.as_rows(town, sent, names)
+    today = people.the_day()
+    with (
+        connect(settings.owner_dsn(), application="attacked", autocommit=True) as owner,
+        pooled(settings.role_dsn("api"), application="attacked", statement_timeout_s=30) as pool,
+    ):
+        _write(owner, rows, today)
+        plan = load_plan("presence")
+        for day in range(2):
+            closed = today.end + timedelta(days=day, hours=2)
+            release_day(settings, plan, today.day + timedelta(days=day), now=closed)
+        some = rng.choice(np.unique(sent.person), min(_MARKS, many // 2), replace=False)
+        fine = np.unique(town.cells[sent.place])[:_MARKS].tolist()
+        marks = (*(names[one].tobytes().hex().encode() for one in some), *(str(cell).encode() for cell in fine))
+        platform = Platform(owner, create_app(settings, pool), today.start, marks)
+        try:
+            yield platform
+        finally:
+            platform.close()
+
+
+def _write(owner: Connection, rows: Positions, today: LocalDay) -> None:
+    """A district around the town, and its people's positions, one for each subject and second."""
+    places.put_districts(owner, [("attacked", "Generated district", _circle())])
+    known = set()
+    written = []
+    for subject, cell, moment_us in zip(rows.subject, rows.cell.tolist(), rows.observed_us.tolist(), strict=True):
+        key = (subject.tobytes(), moment_us)
+        if key not in known:
+            known.add(key)
+            at = datetime.fromtimestamp(moment_us / 1_000_000, UTC)
+            written.append({"day": today.day, "subject": key[0], "observed_at": at, "cell": cell, "speed_kmh": None})
+    personal_intake.keep(owner, "position", written)
+
+
+def _circle() -> dict[str, Any]:
+    """A district of a radius of 3.6 km around the town's centre."""
+    lat, lon = people.CENTRE
+    angles = np.linspace(0, 2 * np.pi, 49)
+    east = lon + _RADIUS_KM / _KM_PER_DEGREE / np.cos(np.radians(lat)) * np.cos(angles)
+    north = lat + _RADIUS_KM / _KM_PER_DEGREE * np.sin(angles)
+    corners = np.column_stack([east, north]).round(6).tolist()
+    return {"type": "Polygon", "coordinates": [[*corners[:-1], corners[0]]]}
