@@ -24,6 +24,15 @@ Integers = NDArray[np.int64]
 Subjects = NDArray[np.uint64]
 """Pseudonyms of 16 bytes as two numbers each, shape (rows, 2)."""
 
+_DESTROY: Final = {
+    "mobility": "destroy_positions",
+    "household": "destroy_households",
+    "bike": "destroy_bike",
+    "charging": "destroy_charging",
+}
+DOMAINS: Final = tuple(_DESTROY)
+"""Whose rows there are."""
+
 _POSTGRES_EPOCH_US: Final = 946_684_800_000_000
 _RECORD: Final = np.dtype([("subject", "V16"), ("second", ">i8"), ("third", ">i8")])
 _LONG_RECORD: Final = np.dtype([("subject", "V16"), ("second", ">i8"), ("third", ">i8"), ("fourth", ">i8")])
@@ -131,20 +140,37 @@ def households(connection: Connection, day: date) -> Loads:
     )
 
 
-def destroy_positions(connection: Connection, day: date) -> int:
-    """Delete all positions up to and with local day `day`; how many there were."""
-    return connection.execute(query("personal", "destroy_positions"), {"day": day}).rowcount
-
-
-def destroy_households(connection: Connection, day: date) -> int:
-    """Delete all household rows up to and with local day `day`; how many there were."""
-    return connection.execute(query("personal", "destroy_households"), {"day": day}).rowcount
+def destroy_rows(connection: Connection, domain: str, day: date) -> int:
+    """Delete all rows and claims of a domain up to and with local day `day`; how many rows there were."""
+    connection.execute(query("personal", "destroy_claims"), {"purpose": domain, "day": day})
+    return connection.execute(query("personal", _DESTROY[domain]), {"day": day}).rowcount
 
 
 def destroy_keys(connection: Connection, purpose: str, day: date) -> int:
-    """Delete the pseudonym keys of a purpose up to and with `day`, which never get one again; how many there were."""
-    connection.execute(query("personal", "record_destruction"), {"purpose": purpose, "day": day})
+    """Delete the pseudonym keys of a purpose up to and with `day`; how many there were."""
     return connection.execute(query("personal", "destroy_keys"), {"purpose": purpose, "day": day}).rowcount
+
+
+def record_destruction(connection: Connection, purpose: str, day: date) -> bool:
+    """Write down that the days up to and with `day` are gone, and never get a key again; whether that is news."""
+    return connection.execute(query("personal", "record_destruction"), {"purpose": purpose, "day": day}).rowcount == 1
+
+
+def destroyed_through(connection: Connection) -> dict[str, date]:
+    """The newest destroyed day of each purpose."""
+    return dict(connection.execute(query("personal", "destroyed_through")).fetchall())
+
+
+def days_held(connection: Connection) -> list[tuple[str, date]]:
+    """Class and local day of everything personal that is there: rows, claims, keys; nothing about how much."""
+    rows: list[tuple[str, date]] = connection.execute(query("personal", "days_held")).fetchall()
+    return rows
+
+
+def oldest_dead_letter(connection: Connection) -> datetime | None:
+    """When the oldest personal message that could not be read was received, None where there is none."""
+    row = connection.execute(query("personal", "oldest_dead_letter")).fetchone()
+    return None if row is None else row[0]
 
 
 def destroy_dead_letters(connection: Connection, before: datetime) -> int:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from services.privacy.release import release_closed_days
-from services.privacy.retention import destroy_expired
+from services.privacy.retention import destroy_expired, preview
 from services.settings import Settings
+from services.storage import audit, personal
 from services.storage.database import Connection, connect
 
 DAY = date(2026, 11, 20)  # from 2026-11-19 23:00 UTC to 2026-11-20 23:00 UTC
@@ -42,11 +44,16 @@ def test_an_unreleased_day_waits_until_its_window_has_passed_and_no_longer(
     settings: Settings, owner: Connection, full: None
 ) -> None:
     before = destroy_expired(settings, BEGAN + timedelta(hours=46, minutes=59))
-    assert (before.positions, before.households, before.keys, before.dead_letters) == (4, 2, 4, 1)  # the two older days
+    assert (before.rows["mobility"], before.rows["household"], before.keys, before.dead_letters) == (
+        4,
+        2,
+        4,
+        1,
+    )  # two older
     assert days_left(owner, "position") == days_left(owner, "household") == days_left(owner, "day_key") == [DAY]
 
     after = destroy_expired(settings, BEGAN + timedelta(hours=47))
-    assert (after.positions, after.households, after.keys, after.dead_letters) == (2, 1, 2, 0)
+    assert (after.rows["mobility"], after.rows["household"], after.keys, after.dead_letters) == (2, 1, 2, 0)
     assert days_left(owner, "position") == days_left(owner, "household") == days_left(owner, "day_key") == []
 
 
@@ -71,7 +78,7 @@ def test_an_open_day_is_never_touched(
     store_positions([(bytes(16), BEGAN, 1)])
     chosen = settings.model_copy(update={"personal_retention_hours": 25})
     for hours in (1, 23.9, 24.9):  # open, open, closed but still waiting for late readings
-        assert destroy_expired(chosen, BEGAN + timedelta(hours=hours)).positions == 0
+        assert destroy_expired(chosen, BEGAN + timedelta(hours=hours)).rows["mobility"] == 0
 
 
 def test_a_destroyed_day_never_gets_a_key_again(settings: Settings, full: None) -> None:
@@ -96,5 +103,34 @@ def test_destruction_is_on_record_without_counting_anyone(settings: Settings, fu
         columns = connection.execute(
             "SELECT column_name FROM information_schema.columns WHERE table_name = 'destruction'"
         ).fetchall()
-    assert records == [("household", DAY), ("mobility", DAY)]
+    assert [(purpose, day) for purpose, day in records if purpose in {"household", "mobility"}] == [
+        ("household", DAY),
+        ("mobility", DAY),
+    ]
     assert {column for (column,) in columns} == {"purpose", "day", "destroyed_at"}
+
+
+def test_what_is_gone_is_in_the_audit_log_once_and_what_is_left_is_shown(
+    settings: Settings, owner: Connection, full: None, store_positions: Callable[..., None]
+) -> None:
+    now = BEGAN + timedelta(hours=47)
+    before = {kept.name: kept for kept in preview(settings, now)}
+    assert (
+        before["mobility"].due == before["mobility key"].due == (DAY - timedelta(days=2), DAY - timedelta(days=1), DAY)
+    )
+    assert before["mobility"].overdue == (DAY - timedelta(days=2), DAY - timedelta(days=1))  # no run since then
+    assert days_left(owner, "position") != []
+
+    for _ in range(3):
+        destroy_expired(settings, now)
+    entries = [(entry.action, json.loads(entry.body)) for entry in audit.entries(owner)]
+    for action in ("rows.destroyed", "key.destroyed"):
+        said = [body for each, body in entries if each == action]
+        assert {"purpose": "mobility", "through": DAY.isoformat(), "left": 0} in said
+        assert len(said) == len(personal.DOMAINS)
+    assert not any(kept.held for kept in preview(settings, now) if kept.name != "personal dead letters")
+
+    store_positions([(bytes(16), BEGAN, 1)])  # a batch that was under way brings a row of the destroyed day
+    assert [kept.name for kept in preview(settings, now) if kept.overdue] == ["mobility"]
+    destroy_expired(settings, now)
+    assert not any(kept.overdue for kept in preview(settings, now))
