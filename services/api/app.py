@@ -15,8 +15,10 @@ from services.api.exports import Exports
 from services.api.gate import DASHBOARD, Gate
 from services.api.metrics import Requests
 from services.api.routes import (
+    congestion,
     diagnoses,
     energy,
+    energy_ahead,
     forecasts,
     governance,
     health,
@@ -76,7 +78,20 @@ def create_app(settings: Settings, pool: Pool) -> FastAPI:
     app.state.requests = Requests(pool)
     app.add_middleware(Gate, requests=app.state.requests)
     versioned = APIRouter(prefix=PREFIX, dependencies=[Depends(only_known_parameters)])
-    for module in (sensors, observations, forecasts, mobility, released, governance, energy, maps, diagnoses, health):
+    for module in (
+        sensors,
+        observations,
+        forecasts,
+        congestion,
+        mobility,
+        released,
+        governance,
+        energy,
+        energy_ahead,
+        maps,
+        diagnoses,
+        health,
+    ):
         versioned.include_router(module.router)
     app.include_router(versioned)
     app.include_router(health.probes, dependencies=[Depends(only_known_parameters)])

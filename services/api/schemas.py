@@ -113,6 +113,17 @@ class ObservationPage(_Answer):
 ForecastRow = _row(
     "Forecast", "sensor kind quantity issued_at model state target_at q05 q10 q25 q50 q75 q90 q95", "reason"
 )
+_BY_CLASS = "congested_{0} slow_{0} dense_{0} free_{0}"
+_BY_LEVEL = "{0}_q05 {0}_q10 {0}_q25 {0}_q50 {0}_q75 {0}_q90 {0}_q95"
+CongestionRow = _row(
+    "Congestion",
+    "sensor issued_at model state target_at congestion free_flow_kmh free_flow_estimated "
+    f"{_BY_CLASS.format('chance')} {_BY_LEVEL.format('speed_ratio')} {_BY_LEVEL.format('travel_time_index')}",
+    "district reason saturation",
+)
+AreaCongestion = _row(
+    "AreaCongestion", f"target_at sensors speed_ratio travel_time_index {_BY_CLASS.format('share')}", "district"
+)
 Score = _row(
     "Score",
     "kind quantity lead_minutes sensors n mae coverage_80 coverage_90",
@@ -141,6 +152,16 @@ DistrictEnergyRow = _row(
     "observed_at power_kw feeders day energy_kwh households ci95_kwh suppressed reason "
     "release_key plan plan_version epsilon delta threshold rounding",
 )
+EnergyForecastRow = _row(
+    "EnergyForecast",
+    "scope issued_at state sensors target_at summed_kw q05 q10 q25 q50 q75 q90 q95",
+    "district name reason",
+)
+PeakRow = _row(
+    "Peak",
+    "scope day issued_at state q05 q10 q25 q50 q75 q90 q95",
+    "sensor district name limit_kw limit_is chance_above likely_at so_far_kw",
+)
 DeadLetterRow = _row("DeadLetter", "id received_at topic payload_bytes reason", "")
 
 
@@ -155,6 +176,55 @@ class ForecastPage(_Answer):
     """One page of forecasts."""
 
     data: list[ForecastRow]  # type: ignore[valid-type]  # made by create_model
+    next: str | None = Field(description="The next page, or null on the last one.")
+    meta: ForecastMeta
+
+
+class CongestionMeta(ForecastMeta):
+    """As known at which time, the quantile levels, and the classes, worst first."""
+
+    classes: list[str]
+
+
+class CongestionPage(_Answer):
+    """One page of chances of congestion."""
+
+    data: list[CongestionRow]  # type: ignore[valid-type]  # made by create_model
+    next: str | None = Field(description="The next page, or null on the last one.")
+    meta: CongestionMeta
+
+
+class AreaCongestionMeta(Count):
+    """As known at which time, and what was asked for."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    issued_by: datetime
+    from_: datetime = Field(alias="from")
+    to: datetime
+    by: str
+
+
+class AreaCongestionPage(_Answer):
+    """Congestion of whole areas."""
+
+    data: list[AreaCongestion]  # type: ignore[valid-type]  # made by create_model
+    next: str | None = Field(description="Always null: the range bounds the answer.")
+    meta: AreaCongestionMeta
+
+
+class EnergyForecastPage(_Answer):
+    """One page of what the city and its districts will draw."""
+
+    data: list[EnergyForecastRow]  # type: ignore[valid-type]  # made by create_model
+    next: str | None = Field(description="The next page, or null on the last one.")
+    meta: ForecastMeta
+
+
+class PeakPage(_Answer):
+    """One page of the highest loads of days."""
+
+    data: list[PeakRow]  # type: ignore[valid-type]  # made by create_model
     next: str | None = Field(description="The next page, or null on the last one.")
     meta: ForecastMeta
 

@@ -14,10 +14,11 @@ from structlog.testing import capture_logs
 from services.api.app import create_app
 from services.domain import ForecastState, to_us
 from services.settings import Settings
-from services.storage import forecasts, ledger, releases
+from services.storage import forecasts, ledger, releases, totals
 from services.storage.database import Connection, pooled
 from services.storage.forecasts import NewRun, NewSeries
 from services.storage.releases import ReleaseHead
+from services.storage.totals import NewPeak, NewTotal
 
 CELLS = (("881f1d4881fffff", 45), ("881f1d4883fffff", None))
 START = datetime(2026, 11, 20, tzinfo=UTC)
@@ -107,6 +108,67 @@ def forecasted(city: Connection) -> Connection:
     city.execute(
         "INSERT INTO forecast.score VALUES (%s, 'flow_vph', 60, %s, 10, 50, 80, 10, 1000, 8, 9)", [row[0], START]
     )
+    return city
+
+
+@pytest.fixture
+def outlook(city: Connection) -> Connection:
+    """Totals of city and district issued at 06:00 (100 + step) and 07:00 (200 + step), and peaks of three scopes."""
+    feeder, district = city.execute("SELECT id, district_id FROM sensing.sensor WHERE code = 'en-001'").fetchone() or (
+        0,
+        0,
+    )
+    for hour, base in ((6, 100.0), (7, 200.0)):
+        issued_at = START + timedelta(hours=hour)
+        steps = base + np.arange(4.0)
+        run = NewRun(
+            issued_at=issued_at,
+            shard=totals.CITY_SHARD,
+            kind="energy",
+            step_seconds=900,
+            steps=4,
+            trained_from=None,
+            trained_to=None,
+            data_hash="d",
+            config_hash="c",
+            seconds=0.1,
+        )
+        made = [
+            NewTotal(
+                district_id=place,
+                quantity="power_kw",
+                state=ForecastState.NORMAL,
+                reason=None,
+                sensors=1,
+                first_target_us=to_us(issued_at),
+                step_seconds=900,
+                summed=steps,
+                quantiles=np.stack([steps + 10 * level for level in range(-3, 4)]),
+            )
+            for place in (None, district)
+        ]
+        peaks = [
+            NewPeak(
+                sensor_id=sensor,
+                district_id=place,
+                quantity="power_kw",
+                day=issued_at.date() + timedelta(days=ahead),
+                state=ForecastState.NORMAL,
+                limit_kw=90.0 if sensor else None,
+                limit_is="allowed" if sensor else None,
+                chance_above=0.25 if sensor else None,
+                likely_at=START + timedelta(days=ahead, hours=17, minutes=15) if sensor else None,
+                so_far=60.0 if sensor and not ahead else None,
+                quantiles=base + np.arange(7.0),
+            )
+            for sensor, place in ((None, None), (None, district), (feeder, None))
+            for ahead in (0, 1)
+        ]
+        with city.transaction():
+            number = forecasts.store(city, run, [])
+            assert number is not None
+            totals.store_totals(city, number, issued_at, made)
+            totals.store_peaks(city, number, issued_at, peaks)
     return city
 
 

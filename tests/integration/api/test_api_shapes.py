@@ -24,7 +24,12 @@ RANGES = {
 
 @pytest.fixture
 def full(
-    client: TestClient, city: Connection, forecasted: Connection, released: Connection, figures: Connection
+    client: TestClient,
+    city: Connection,
+    forecasted: Connection,
+    released: Connection,
+    figures: Connection,
+    outlook: Connection,
 ) -> TestClient:
     """A client of a city that has some of everything."""
     city.execute('INSERT INTO sensing.layer VALUES (\'roads\', \'{"type": "FeatureCollection", "features": []}\')')
@@ -80,6 +85,8 @@ def test_every_list_agrees_in_every_format(full: TestClient) -> None:
             assert_formats_agree(full, "/api/v1/observations", {"kind": kind, "resolution": resolution})
     assert_formats_agree(full, "/api/v1/energy/districts", {"measure": "households"})
     for name in ("sensors", "health/sensors", "forecasts", "forecasts/scorecard", "mobility", "energy/districts"):
+        assert_formats_agree(full, f"/api/v1/{name}", {})
+    for name in ("energy/forecasts", "energy/peaks"):
         assert_formats_agree(full, f"/api/v1/{name}", {})
     for name in ("privacy/ledger", "releases", "releases/figures", "dead-letters"):
         assert_formats_agree(full, f"/api/v1/{name}", {})
