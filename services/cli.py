@@ -24,6 +24,7 @@ from services.commands import (
     privacy,
     privacy_rules,
     red_team,
+    rights,
     serve,
     simulate,
     up,
@@ -52,6 +53,10 @@ app.command()(migrate.migrate)
 app.add_typer(forecast.app, name="forecast")
 app.command()(forecast.backtest)
 privacy.app.command()(ledger.ledger)
+privacy.app.command()(rights.retention)
+privacy.app.command()(rights.access)
+privacy.app.command()(rights.erase)
+privacy.app.command(name="object")(rights.object_)
 privacy.app.command()(red_team.attack)
 privacy.app.command()(red_team.utility)
 privacy.app.command()(privacy_rules.rules)

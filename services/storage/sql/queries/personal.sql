@@ -13,6 +13,20 @@ FROM personal.position
 WHERE day = %(day)s
 GROUP BY get_byte(subject, 0)
 
+-- name: bike_trips
+-- Between which stations bicycles went: records of 32 bytes (subject, origin, destination), strung together likewise.
+SELECT string_agg(subject || int8send(origin) || int8send(destination), ''::bytea)
+FROM personal.bike_trip
+WHERE day = %(day)s
+GROUP BY get_byte(subject, 0)
+
+-- name: charging
+-- What charging sessions have drawn: records of 32 bytes (subject, district, energy), strung together likewise.
+SELECT string_agg(subject || int8send(district_id) || int8send(energy_wh), ''::bytea)
+FROM personal.charging
+WHERE day = %(day)s
+GROUP BY get_byte(subject, 0)
+
 -- name: households
 -- What the households of a local day used: records of 32 bytes (subject, district, energy), strung together likewise.
 SELECT string_agg(subject || int8send(district_id) || int8send(energy_wh), ''::bytea)
@@ -122,3 +136,7 @@ ON CONFLICT (purpose, fingerprint) DO NOTHING
 -- name: withdraw_objection
 -- Whose readings are taken again.
 DELETE FROM governance.objection WHERE purpose = %(purpose)s AND fingerprint = %(fingerprint)s
+
+-- name: erase_claim
+-- The hash of its secret.
+DELETE FROM personal.claim WHERE day = %(day)s AND purpose = %(purpose)s AND subject = %(subject)s
