@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import parse_qsl, urlencode
 
 PREFIX: Final = "/dash/"
-PAGES: Final = ("", "map", "forecast", "energy", "mobility")
+PAGES: Final = ("", "map", "forecast", "energy", "mobility", "privacy")
 RANGES: Final = {
     "1h": timedelta(hours=1),
     "6h": timedelta(hours=6),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -13,12 +13,13 @@ import numpy as np
 from dashboards import words
 from dashboards.chance import chance_above
 from dashboards.emptiness import silence_limit
+from dashboards.jams import LIKELY, POSSIBLE, Jam
+from models.congestion import Congestion, class_of
 from services.domain import from_us
 from services.storage.overview import DeadLetters, Quantiles, SensorNow
 
 Severity = Literal["critical", "warning", "info"]
 SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "warning", "info")
-CONGESTED: Final = 0.5
 _STANDSTILL: Final = 0.3
 _LIKELY: Final = 0.5
 _POSSIBLE: Final = 0.1
@@ -38,7 +39,7 @@ class Alert:
 
 def find_alerts(
     sensors: Sequence[SensorNow],
-    speeds: Quantiles,
+    jams: Mapping[int, Jam],
     powers: Quantiles,
     letters: DeadLetters,
     *,
@@ -49,7 +50,7 @@ def find_alerts(
 
     Args:
         sensors: every sensor with its newest reading.
-        speeds: forecast speeds [km/h] of the next three hours.
+        jams: chances of heavy congestion within the next hour, by sensor number.
         powers: forecast powers [kW] of the coming hours.
         letters: dead letters of the last two hours.
         now: the moment.
@@ -58,7 +59,7 @@ def find_alerts(
     """
     alive = [s for s in sensors if not is_silent(s, now)]
     found = [
-        *_congestion(alive, speeds, now, zone),
+        *_congestion(alive, jams, now, zone),
         *_overload(alive, powers, now, zone),
         *_silence([s for s in sensors if is_silent(s, now)], now, zone),
         *_letters(letters),
@@ -71,28 +72,27 @@ def is_silent(sensor: SensorNow, now: datetime) -> bool:
     return sensor.observed_at is None or now - sensor.observed_at > silence_limit(sensor.step_seconds)
 
 
-def _congestion(sensors: Sequence[SensorNow], speeds: Quantiles, now: datetime, zone: ZoneInfo) -> Iterator[Alert]:
+def _congestion(
+    sensors: Sequence[SensorNow], jams: Mapping[int, Jam], now: datetime, zone: ZoneInfo
+) -> Iterator[Alert]:
     for sensor in sensors:
-        ratio, free = sensor.speed_ratio, sensor.free_flow_kmh
-        if ratio is not None and ratio < CONGESTED:
+        ratio, jam = sensor.speed_ratio, jams.get(sensor.id)
+        if ratio is not None and class_of(ratio) is Congestion.CONGESTED:
             speed = f"{words.number(sensor.speed_kmh)} km/h, {words.percent(ratio)} of free flow"
             severity: Severity = "critical" if ratio < _STANDSTILL else "warning"
             yield Alert(
                 severity=severity, title=f"Congestion · {sensor.label}", text=speed, rank=1 - ratio, sensor=sensor.code
             )
-        elif free is not None:
-            mine = speeds.sensor_id == sensor.id
-            slow = mine & (speeds.median < CONGESTED * free)
-            if slow.any():
-                first = from_us(int(speeds.target_us[slow].min()))
-                lowest = float(speeds.median[slow].min())
-                yield Alert(
-                    severity="info",
-                    title=f"Congestion expected · {sensor.label}",
-                    text=f"From {words.clock(first, zone, now=now)}, down to about {words.number(lowest)} km/h",
-                    rank=0.5 - lowest / free / 2,
-                    sensor=sensor.code,
-                )
+        elif jam is not None and jam.chance >= POSSIBLE:
+            likely = jam.chance >= LIKELY
+            when = words.clock(from_us(jam.at_us), zone, now=now)
+            yield Alert(
+                severity="warning" if likely else "info",
+                title=f"Congestion {'likely' if likely else 'possible'} · {sensor.label}",
+                text=f"{words.chance(jam.chance)} chance of heavy congestion within the next hour, about {when}",
+                rank=jam.chance / 2,
+                sensor=sensor.code,
+            )
 
 
 def _overload(sensors: Sequence[SensorNow], powers: Quantiles, now: datetime, zone: ZoneInfo) -> Iterator[Alert]:

@@ -20,6 +20,7 @@ LINKS = (
     ("forecast", "Forecast", "forecast"),
     ("energy", "Energy", "energy"),
     ("mobility", "Mobility", "mobility"),
+    ("privacy", "Privacy", "private"),
 )
 
 

@@ -11,6 +11,8 @@ import numpy as np
 
 from dashboards.alerts import is_silent
 from dashboards.context import City
+from dashboards.jams import Jam, read_next_hour
+from models.congestion import Congestion, class_of, joint_ratio
 from services.storage import overview
 from services.storage.database import Connection
 from services.storage.overview import District, SensorNow
@@ -27,16 +29,22 @@ class State:
     flow_vph: float | None = None
     speed_kmh: float | None = None
     power_kw: float | None = None
+    chances: tuple[float, ...] | None = None
+    """Of the classes of congestion, worst first; only of a forecast."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Frame:
-    """All sensors at one moment. `offset` counts quarter hours from now; above 0 the states are median forecasts."""
+    """All sensors at one moment. `offset` counts quarter hours from now; above 0 the states are median forecasts.
+
+    `jams` are chances of heavy congestion within an hour from now, whatever the moment.
+    """
 
     offset: int
     moment: datetime
     sensors: Sequence[SensorNow]
     states: Mapping[int, State]
+    jams: Mapping[int, Jam]
 
     @property
     def forecast(self) -> bool:
@@ -54,21 +62,29 @@ class Frame:
             return None
         return state.speed_kmh / sensor.free_flow_kmh
 
+    def congestion(self, sensor: SensorNow) -> Congestion | None:
+        """The class that was measured, or the likeliest of those forecast."""
+        state, ratio = self.state(sensor), self.ratio(sensor)
+        if state is not None and state.chances is not None:
+            return Congestion(int(np.argmax(state.chances)))
+        return None if ratio is None else class_of(ratio)
+
 
 def read_frame(connection: Connection, city: City, offset: int) -> Frame:
     """Read the city `offset` quarter hours from now."""
     now = city.now()
     sensors = overview.sensors_now(connection, now)
+    jams = read_next_hour(connection, now)
     if offset == 0:
         states = {
             s.id: State(flow_vph=s.flow_vph, speed_kmh=s.speed_kmh, power_kw=s.power_kw)
             for s in sensors
             if not is_silent(s, now)
         }
-        return Frame(offset=0, moment=now, sensors=sensors, states=states)
+        return Frame(offset=0, moment=now, sensors=sensors, states=states, jams=jams)
     moment = now.replace(minute=now.minute // 15 * 15, second=0, microsecond=0) + offset * QUARTER
     states = _measured(connection, moment) if offset < 0 else _forecast(connection, moment, now)
-    return Frame(offset=offset, moment=moment, sensors=sensors, states=states)
+    return Frame(offset=offset, moment=moment, sensors=sensors, states=states, jams=jams)
 
 
 def by_district(
@@ -87,13 +103,19 @@ def by_district(
 
 
 def district_congestion(frame: Frame, districts: Sequence[District]) -> dict[str, float]:
-    """Flow-weighted speed ratio per district."""
-
-    def value(sensor: SensorNow, state: State) -> tuple[float, float] | None:
-        ratio = frame.ratio(sensor)
-        return None if ratio is None else (ratio, max(state.flow_vph or 0.0, 1.0))
-
-    return by_district(frame, districts, value)
+    """Speed ratio of all vehicles of a district together: travel time at free flow over travel time as driven."""
+    codes = {d.id: d.code for d in districts}
+    found: dict[str, list[tuple[float, float, float]]] = {}
+    for sensor in frame.sensors:
+        state, ratio, code = frame.state(sensor), frame.ratio(sensor), codes.get(sensor.district_id or 0)
+        if state is not None and ratio is not None and code is not None and state.speed_kmh is not None:
+            free = sensor.free_flow_kmh or np.nan
+            found.setdefault(code, []).append((state.speed_kmh, free, state.flow_vph or np.nan))
+    made = {}
+    for code, rows in found.items():
+        speed, free, flow = np.array(rows).T
+        made[code] = float(joint_ratio(speed[:, None], free, flow[:, None])[0])
+    return made
 
 
 def district_load(frame: Frame, districts: Sequence[District]) -> dict[str, float]:
@@ -118,7 +140,12 @@ def _forecast(connection: Connection, moment: datetime, now: datetime) -> dict[i
     flow = _medians(overview.city_forecast(connection, "traffic", "flow_vph", **facts))
     speed = _medians(overview.city_forecast(connection, "traffic", "speed_kmh", **facts))
     power = _medians(overview.city_forecast(connection, "energy", "power_kw", **facts))
-    states = {s: State(flow_vph=flow.get(s), speed_kmh=speed.get(s)) for s in flow.keys() | speed.keys()}
+    chances = overview.city_chances(connection, **facts)
+    likely = {int(s): tuple(row) for s, row in zip(chances.sensor_id, chances.values.tolist(), strict=True)}
+    states = {
+        s: State(flow_vph=flow.get(s), speed_kmh=speed.get(s), chances=likely.get(s))
+        for s in flow.keys() | speed.keys()
+    }
     return states | {sensor: State(power_kw=value) for sensor, value in power.items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from dashboards.alerts import Alert, find_alerts, is_silent
 from dashboards.context import City
+from dashboards.jams import Jam, read_next_hour
 from services.storage import overview
 from services.storage.overview import CityLoad, CityTraffic, DeadLetters, IngestTotals, Numbers
 
@@ -46,6 +48,7 @@ class Glance:
     sensors: int
     silent: int
     alerts: list[Alert]
+    jams: Mapping[int, Jam]
     ingest: IngestTotals
     letters: DeadLetters
 
@@ -64,8 +67,7 @@ def read_glance(city: City) -> Glance:
         traffic_before = overview.city_traffic(connection, now - WEEK - 4 * QUARTER, now - WEEK, QUARTER)
         load = overview.city_load(connection, now - DAY, now, QUARTER)
         load_before = overview.city_load(connection, now - WEEK - 4 * QUARTER, now - WEEK, QUARTER)
-        soon = {"now": now, "start": now, "end": now + timedelta(hours=3)}
-        speeds = overview.city_forecast(connection, "traffic", "speed_kmh", **soon)
+        jams = read_next_hour(connection, now)
         powers = overview.city_forecast(connection, "energy", "power_kw", now=now, start=now, end=now + DAY)
         letters = overview.dead_letters(connection, now)
         totals = overview.ingest_totals(connection)
@@ -77,7 +79,8 @@ def read_glance(city: City) -> Glance:
         peak=forecast_peak(powers),
         sensors=len(sensors),
         silent=sum(is_silent(sensor, now) for sensor in sensors),
-        alerts=find_alerts(sensors, speeds, powers, letters, now=now, zone=city.zone),
+        alerts=find_alerts(sensors, jams, powers, letters, now=now, zone=city.zone),
+        jams=jams,
         ingest=totals,
         letters=letters,
     )

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
+import numpy as np
 from dash import Patch, html
 from dash.development.base_component import Component
 
 from dashboards import words
 from dashboards.alerts import is_silent
 from dashboards.figures.city_map import DOTS, RINGS, Mark, base_style, marks_update
-from dashboards.frames import Frame
-from dashboards.theme import CONGESTION_LIMITS, CONGESTION_NAMES, PALETTES, Scheme
+from dashboards.frames import Frame, State
+from dashboards.theme import CONGESTION_NAMES, PALETTES, Scheme
+from models.congestion import LIMITS, Congestion, class_of
 from services.storage.overview import SensorNow
 
 
@@ -60,16 +63,32 @@ def frame_marks(frame: Frame, zone: ZoneInfo, chosen: str = "") -> list[Mark]:
                 lon=sensor.lon,
                 lat=sensor.lat,
                 ratio=ratio,
-                text="No value at this time" if state is None else reading_text(state.flow_vph, state.speed_kmh, ratio),
+                text="No value at this time" if state is None else state_text(state, ratio),
                 chosen=sensor.code == chosen,
+                likeliest=frame.congestion(sensor),
             )
         )
     return marks
 
 
-def reading_text(flow: float | None, speed: float | None, ratio: float | None) -> str:
-    """A traffic reading in words."""
-    parts = [] if ratio is None else [CONGESTION_NAMES[sum(ratio >= limit for limit in CONGESTION_LIMITS)]]
+def state_text(state: State, ratio: float | None) -> str:
+    """What was measured or is forecast at a detector, in words; a forecast begins with its chances."""
+    measured = reading_text(state.flow_vph, state.speed_kmh, ratio, named=state.chances is None)
+    return measured if state.chances is None else f"{chances_text(state.chances)} · about {measured}"
+
+
+def chances_text(chances: Sequence[float]) -> str:
+    """The likeliest class and the chance of the worst, in words."""
+    likeliest = int(np.argmax(chances))
+    text = f"Most likely {CONGESTION_NAMES[likeliest].lower()} ({words.chance(chances[likeliest])})"
+    if likeliest != Congestion.CONGESTED:
+        text += f" · heavy congestion {words.chance(chances[Congestion.CONGESTED])}"
+    return text
+
+
+def reading_text(flow: float | None, speed: float | None, ratio: float | None, *, named: bool = True) -> str:
+    """A traffic reading in words, `named` with the name of its class."""
+    parts = [CONGESTION_NAMES[class_of(ratio)]] if named and ratio is not None else []
     if speed is not None:
         parts.append(
             f"{words.number(speed)} km/h" + (f" ({words.percent(ratio)} of free flow)" if ratio is not None else "")
@@ -99,7 +118,9 @@ def patch_theme(patch: Patch, layers: Collection[str], scheme: Scheme) -> None:
 def congestion_legend(scheme: Scheme) -> Component:
     """The classes of the speed ratio with their limits, as drawn."""
     palette = PALETTES[scheme]
-    bounds = ["< 50 %", "50–65 %", "65–85 %", "≥ 85 %"]
+    shares = [f"{100 * limit:.0f}" for limit in LIMITS]
+    between = [f"{low}–{high} %" for low, high in pairwise(shares)]
+    bounds = [f"< {shares[0]} %", *between, f"≥ {shares[-1]} %"]
     sizes = (14, 12, 11, 9)
     entries = [
         html.Span(

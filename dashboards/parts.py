@@ -34,12 +34,19 @@ def tag(text: str, tone: Tone = "quiet", sign: str | None = None, title: str | N
     return html.Span([icon(sign), text] if sign else text, className=f"tag tone-{tone}", title=title)
 
 
-def card(title: str | None, *content: Content, note: Content = None, span: int | None = None) -> Component:
-    """A titled surface; `span` is its width in twelfths of the page."""
+def card(
+    title: str | None,
+    *content: Content,
+    note: Content = None,
+    span: int | None = None,
+    privacy: Component | None = None,
+) -> Component:
+    """A titled surface; `span` is its width in twelfths of the page, `privacy` the badge of the data it shows."""
     head = (
         [html.Header([html.H2(title), html.Div(note, className="card-note")], className="card-head")] if title else []
     )
-    return html.Section([*head, *content], className="card" + (f" span-{span}" if span else ""))
+    foot = [html.Footer(privacy, className="card-foot")] if privacy is not None else []
+    return html.Section([*head, *content, *foot], className="card" + (f" span-{span}" if span else ""))
 
 
 def page_title(title: str, question: str, *aside: Content) -> Component:

@@ -23,7 +23,7 @@ from services.storage.overview import District
 
 SURFACES: Final = {"none": "Nothing", "congestion": "Congestion", "load": "Load", "mobility": "Mobility"}
 _UNITS: Final = {
-    "congestion": "Speed ÷ free-flow speed, flow-weighted",
+    "congestion": "Travel time at free flow ÷ as driven, all vehicles",
     "load": "Load ÷ limit of the district's feeders",
     "mobility": "Vehicles published in the district's cells",
 }

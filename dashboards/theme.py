@@ -84,9 +84,8 @@ PALETTES: Final[dict[Scheme, Palette]] = {
     ),
 }
 
-CONGESTION_LIMITS: Final = (0.5, 0.65, 0.85)
-"""Speed ratios below which traffic is congested, slow, dense; at or above the last it flows freely."""
 CONGESTION_NAMES: Final = ("Congested", "Slow", "Dense", "Free flow")
+"""Of the classes of `models.congestion.Congestion`, worst first."""
 
 
 CLOCK_AND_DAY: Final = [
@@ -99,11 +98,6 @@ CLOCK_AND_DAY: Final = [
 def scheme_of(value: object) -> Scheme:
     """The theme a browser reported; light until it has."""
     return "dark" if value == "dark" else "light"
-
-
-def congestion_class(speed_ratio: float) -> int:
-    """Index into `CONGESTION_NAMES` of a speed ratio."""
-    return sum(speed_ratio >= limit for limit in CONGESTION_LIMITS)
 
 
 def base_layout(scheme: Scheme, *, revision: str, height: int | None = None) -> go.Layout:

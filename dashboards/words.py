@@ -30,6 +30,15 @@ def percent(value: float | None, digits: int = 0) -> str:
     return number(None if value is None else 100 * value, digits) + f"{_THIN_SPACE}%"
 
 
+def chance(value: float | None) -> str:
+    """A chance as per cent; what is nearly impossible or nearly certain is said so, for no forecast knows better."""
+    if value is None or not math.isfinite(value):
+        return _NO_VALUE
+    if value < 0.01:
+        return f"under 1{_THIN_SPACE}%"
+    return f"over 99{_THIN_SPACE}%" if value > 0.99 else percent(value)
+
+
 def change(now: float | None, before: float | None) -> tuple[str, str]:
     """How a value differs from an earlier one: direction (`up`, `down`, `same`, `unknown`) and signed per cent."""
     if now is None or before is None or not math.isfinite(now) or not math.isfinite(before) or before == 0:

@@ -9,8 +9,9 @@ from typing import Any, Final
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboards.theme import FONT, PALETTES, Palette, Scheme, congestion_class
+from dashboards.theme import FONT, PALETTES, Palette, Scheme
 from dashboards.words import plain
+from models.congestion import class_of
 from services.storage.overview import District
 
 SURFACE: Final = 0
@@ -37,7 +38,10 @@ _ROAD_WIDTH: Final = [
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mark:
-    """One sensor on the map. `ratio` is its speed ratio, or how loaded a feeder is, turned so that low is bad."""
+    """One sensor on the map. `ratio` is its speed ratio, or how loaded a feeder is, turned so that low is bad.
+
+    `likeliest` is the class it is drawn as where that does not follow from the ratio.
+    """
 
     code: str
     label: str
@@ -46,6 +50,12 @@ class Mark:
     ratio: float | None
     text: str
     chosen: bool = False
+    likeliest: int | None = None
+
+    @property
+    def drawn(self) -> int | None:
+        """The class it is drawn as, None where it has no value."""
+        return self.likeliest if self.likeliest is not None or self.ratio is None else class_of(self.ratio)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -179,10 +189,8 @@ def marks_update(marks: Sequence[Mark], scheme: Scheme) -> tuple[dict[str, Any],
     Colour, size and ring all say the same, so that nothing hangs on colour alone. Serious marks are drawn last.
     """
     palette = PALETTES[scheme]
-    ordered = sorted(
-        marks, key=lambda m: (m.chosen, m.ratio is not None, -(m.ratio if m.ratio is not None else 9), m.code)
-    )
-    classes = [None if m.ratio is None else congestion_class(m.ratio) for m in ordered]
+    ordered = sorted(marks, key=lambda m: (m.chosen, m.drawn is not None, -(m.drawn or 0), -(m.ratio or 9), m.code))
+    classes = [m.drawn for m in ordered]
     sizes = np.array([_SILENT_SIZE if c is None else _DOT_SIZES[c] for c in classes])
     ringed = np.array([c == 0 or m.chosen for c, m in zip(classes, ordered, strict=True)], dtype=bool)
     where = {

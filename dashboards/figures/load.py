@@ -14,7 +14,7 @@ from dashboards.theme import CLOCK_AND_DAY, PALETTES, Scheme, base_layout
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LoadOutlook:
-    """The city's forecast load: the sum of medians, and of the outer quantiles, which is the widest it can be."""
+    """The city's forecast load: its median and the quantiles 0.05 and 0.95 of the sum, not sums of quantiles."""
 
     target_us: Moments
     low_kw: Numbers
@@ -41,7 +41,7 @@ def load_chart(
         figure.add_scatter(
             x=np.concatenate([x, x[::-1]]),
             y=np.concatenate([outlook.high_kw, outlook.low_kw[::-1]]) / 1_000,
-            name="If all feeders erred together (90 %)",
+            name="In 9 of 10 cases",
             fill="toself",
             fillcolor=palette.bands[1],
             line={"width": 0},

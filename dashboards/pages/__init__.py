@@ -10,7 +10,7 @@ from dash.development.base_component import Component
 
 from dashboards.address import View
 from dashboards.context import City
-from dashboards.pages import energy, forecast, mobility, now
+from dashboards.pages import energy, forecast, mobility, now, privacy
 from dashboards.pages import map as map_page
 from dashboards.theme import Scheme
 
@@ -25,4 +25,11 @@ class Page(Protocol):
         """Add the callbacks that keep it current."""
 
 
-PAGES: Mapping[str, Page] = {"": now, "map": map_page, "forecast": forecast, "energy": energy, "mobility": mobility}
+PAGES: Mapping[str, Page] = {
+    "": now,
+    "map": map_page,
+    "forecast": forecast,
+    "energy": energy,
+    "mobility": mobility,
+    "privacy": privacy,
+}

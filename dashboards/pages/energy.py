@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -10,23 +11,27 @@ import numpy as np
 from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
-from dashboards import address, emptiness, words
+from dashboards import address, badges, emptiness, peaks, words
 from dashboards.address import View
 from dashboards.alerts import is_silent
-from dashboards.chance import chance_above
 from dashboards.context import City, threaded
 from dashboards.figures.load import LoadOutlook, duration_chart, load_chart
 from dashboards.glance import complete
 from dashboards.parts import Content, bars, card, chart, legend, page_title, table, tag
 from dashboards.theme import PALETTES, Scheme, scheme_of
-from services.domain import QUANTILE_LEVELS, from_us
+from services.domain import QUANTILE_LEVELS, from_us, to_us
 from services.errors import UnavailableError
-from services.storage import overview
-from services.storage.overview import CityLoad, District, Quantiles, SensorNow
+from services.local_day import day_of
+from services.storage import overview, totals
+from services.storage.overview import CityLoad, District, SensorNow
+from services.storage.totals import PeakForecast, TotalForecast
 
 _WEEK: Final = timedelta(days=7)
-_DAY: Final = timedelta(days=1)
 _AHEAD: Final = timedelta(hours=48)
+_WORTH_A_TIME: Final = 0.01  # the least chance of which it is said when
+_PEAK_NOTE: Final = (
+    "Highest quarter hour of a day; in brackets 8 of 10 cases; new high: the chance to exceed four weeks"
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,7 +43,8 @@ class Shown:
     districts: list[District]
     load: CityLoad
     last_week: CityLoad
-    ahead: Quantiles
+    outlook: LoadOutlook | None
+    peaks: list[PeakForecast]
 
 
 def layout(city: City, view: View, scheme: Scheme) -> Component:
@@ -72,10 +78,10 @@ def register(app: Dash, city: City) -> None:
 
 
 def body(shown: Shown, view: View, city: City, scheme: Scheme) -> list[Component]:
-    """Curve, districts, duration and feeders."""
+    """Curve, peaks, districts, duration and feeders."""
     whole = complete(shown.load.sensors)
     power = np.where(whole, shown.load.power_kw, np.nan)
-    outlook = sum_outlook(shown.ahead)
+    outlook = shown.outlook
     weekly = complete(shown.last_week.sensors)
     week_us = _WEEK // timedelta(microseconds=1)
     curve = load_chart(
@@ -87,6 +93,7 @@ def body(shown: Shown, view: View, city: City, scheme: Scheme) -> list[Component
         zone_note=words.zone_note(city.zone, shown.now),
         scheme=scheme,
     )
+    badge = badges.sensors(view)
     silent = all(is_silent(feeder, shown.now) for feeder in shown.feeders)
     newest = max((f.observed_at for f in shown.feeders if f.observed_at), default=None)
     drawn: Content = chart(curve, _summary(power, outlook, shown, city), height=360)
@@ -95,20 +102,33 @@ def body(shown: Shown, view: View, city: City, scheme: Scheme) -> list[Component
     elif silent:
         drawn = [emptiness.silent(newest, shown.now, city.zone), drawn]
     return [
-        card("Load of the city", _legend(outlook, scheme), drawn, note=_peak_note(outlook, shown, city)),
+        card("Load of the city", _legend(outlook, scheme), drawn, note=_peak_note(outlook, shown, city), privacy=badge),
+        card("Peaks ahead", peaks.outlook(shown.peaks, city, shown.now), note=_PEAK_NOTE, privacy=badge),
         html.Div(
             [
-                card("Districts now", _districts(shown), span=5, note="Load, and share of what the feeders may carry"),
+                card(
+                    "Districts now",
+                    _districts(shown),
+                    span=5,
+                    note="Load, and share of what the feeders may carry",
+                    privacy=badge,
+                ),
                 card(
                     "How long which load lasts",
                     chart(duration_chart(power, scheme), "Load duration curve of the shown time range.", height=470),
                     span=7,
                     note="Over the shown time range",
+                    privacy=badge,
                 ),
             ],
             className="grid stretch",
         ),
-        card("Feeders", _feeders(shown, view, city), note="Chance of exceeding the limit: the highest within 24 hours"),
+        card(
+            "Feeders",
+            _feeders(shown, view, city),
+            note="Chance that the highest quarter hour of today or tomorrow exceeds the limit",
+            privacy=badge,
+        ),
     ]
 
 
@@ -118,23 +138,23 @@ def _legend(outlook: LoadOutlook | None, scheme: Scheme) -> Component:
     if outlook is not None:
         names.append(("line", palette.accent, "Forecast"))
         shade = f"color-mix(in srgb, {palette.accent} 22%, transparent)"
-        names.append(("area", shade, "90 % band, if all feeders erred together"))
+        names.append(("area", shade, "In 9 of 10 cases it lies in here"))
     return legend(names)
 
 
-def sum_outlook(ahead: Quantiles) -> LoadOutlook | None:
-    """The feeders' forecasts added up; target times that not all reach are left out."""
-    if not len(ahead.target_us):
+def outlook_of(totals: Sequence[TotalForecast], start: datetime, end: datetime) -> LoadOutlook | None:
+    """The city's total from `start` on; None when there is none."""
+    whole = next((one for one in totals if one.district is None), None)
+    if whole is None:
         return None
-    targets, place, counts = np.unique(ahead.target_us, return_inverse=True, return_counts=True)
-    whole = counts >= 0.9 * counts.max()
-
-    def total(level: float) -> overview.Numbers:
-        values = ahead.values[:, QUANTILE_LEVELS.index(level)]
-        summed: overview.Numbers = np.bincount(place, weights=values, minlength=len(targets))[whole]
-        return summed
-
-    return LoadOutlook(target_us=targets[whole], low_kw=total(0.05), median_kw=total(0.5), high_kw=total(0.95))
+    target_us = np.array([to_us(at) for at in whole.target_at])
+    ahead = (target_us >= to_us(start)) & (target_us < to_us(end))
+    if not ahead.any():
+        return None
+    low, median, high = (
+        np.array([row[QUANTILE_LEVELS.index(level)] for row in whole.quantiles])[ahead] for level in (0.05, 0.5, 0.95)
+    )
+    return LoadOutlook(target_us=target_us[ahead], low_kw=low, median_kw=median, high_kw=high)
 
 
 def _read(city: City, view: View) -> Shown:
@@ -151,7 +171,8 @@ def _read(city: City, view: View) -> Shown:
             districts=overview.districts(connection),
             load=overview.city_load(connection, start, end, width),
             last_week=overview.city_load(connection, start - _WEEK, ahead - _WEEK, width),
-            ahead=overview.city_forecast(connection, "energy", "power_kw", now=now, start=end, end=ahead),
+            outlook=outlook_of(totals.latest_totals(connection, issued_before=now), end, ahead),
+            peaks=totals.latest_peaks(connection, since=day_of(now, city.zone), issued_before=now),
         )
 
 
@@ -175,22 +196,28 @@ def _districts(shown: Shown) -> Content:
 
 def _feeders(shown: Shown, view: View, city: City) -> Component:
     rows: list[tuple[float, list[Content]]] = []
-    soon = shown.ahead.target_us < (shown.now + _DAY).timestamp() * 1e6
+    by_feeder: dict[str | None, list[PeakForecast]] = {}
+    for peak in shown.peaks:
+        by_feeder.setdefault(peak.sensor, []).append(peak)
     for feeder in shown.feeders:
-        chance, when = None, ""
-        mine = np.flatnonzero((shown.ahead.sensor_id == feeder.id) & soon)
-        if feeder.limit_kw is not None and len(mine):
-            chances = chance_above(shown.ahead.values[mine], feeder.limit_kw)
-            chance = float(chances.max())
-            when = words.clock(
-                from_us(int(shown.ahead.target_us[mine[int(chances.argmax())]])), city.zone, now=shown.now
-            )
+        worst = peaks.likeliest(by_feeder.get(feeder.code, []))
+        chance = None if worst is None else worst.chance_above
+        at = None if worst is None else worst.likely_at
+        when = "–" if at is None else words.clock(at, city.zone, now=shown.now)
         share = feeder.power_kw / feeder.limit_kw if feeder.power_kw is not None and feeder.limit_kw else None
         name = dcc.Link(feeder.label, href=address.link("forecast", view, sensor=feeder.code))
         state = _state(feeder, share, chance, shown.now)
         power, limit = words.number(feeder.power_kw), words.number(feeder.limit_kw)
-        odds = "–" if chance is None else f"< {words.percent(0.05)}" if chance < 0.05 else words.percent(chance)
-        row = [name, state, power, limit, words.percent(share), odds, when if chance and chance >= 0.05 else "–"]
+        odds = peaks.chance(chance)
+        row = [
+            name,
+            state,
+            power,
+            limit,
+            words.percent(share),
+            odds,
+            when if chance and chance >= _WORTH_A_TIME else "–",
+        ]
         rows.append(((chance or 0) + (share or 0), row))
     rows.sort(key=lambda row: -row[0])
     headings = ["Feeder", "State", "Now [kW]", "Limit [kW]", "Used", "Chance over limit", "Around"]

@@ -11,7 +11,7 @@ import numpy as np
 from dash import Dash, Input, Output, html
 from dash.development.base_component import Component
 
-from dashboards import address, emptiness, words
+from dashboards import address, badges, emptiness, words
 from dashboards.accuracy import accuracy
 from dashboards.address import View
 from dashboards.context import City, threaded
@@ -125,7 +125,7 @@ def register(app: Dash, city: City) -> None:
             unknown = view.text("sensor")
             text = f"There is no sensor {unknown}." if unknown else "No sensor is registered yet."
             return card("Forecast", emptiness.no_sensor(text))
-        return body(shown, city, scheme_of(scheme))
+        return body(shown, city, scheme_of(scheme), badges.sensors(view))
 
     @app.callback(Output(control("quantity", ""), "data"), Input("url", "search"), prevent_initial_call=True)
     @threaded
@@ -136,7 +136,7 @@ def register(app: Dash, city: City) -> None:
         return [{"value": name, "label": label} for name, (label, _) in known.items()]
 
 
-def body(shown: Shown, city: City, scheme: Scheme) -> list[Component]:
+def body(shown: Shown, city: City, scheme: Scheme, badge: Component) -> list[Component]:
     """Chart with badges, then accuracy."""
     name, unit = QUANTITIES[shown.sensor.kind][shown.quantity]
     facts = _facts(shown, city)
@@ -171,8 +171,20 @@ def body(shown: Shown, city: City, scheme: Scheme) -> list[Component]:
     quiet = age is None or age > silence_limit(shown.sensor.step_seconds)
     note = emptiness.silent(shown.sensor.observed_at, shown.now, city.zone) if quiet and len(shown.past.at_us) else None
     return [
-        card(f"{name} at {shown.sensor.label}", html.Div(facts, className="tags below"), legend(names), note, drawn),
-        card("How good have these forecasts been?", accuracy(shown.scores, unit), note="Last 14 days, by lead time"),
+        card(
+            f"{name} at {shown.sensor.label}",
+            html.Div(facts, className="tags below"),
+            legend(names),
+            note,
+            drawn,
+            privacy=badge,
+        ),
+        card(
+            "How good have these forecasts been?",
+            accuracy(shown.scores, unit),
+            note="Last 14 days, by lead time",
+            privacy=badge,
+        ),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, Final
 
 import dash
@@ -9,22 +10,28 @@ import dash_mantine_components as dmc
 from dash import Dash, Input, Output, Patch, State, dcc, html
 from dash.development.base_component import Component
 
-from dashboards import address, emptiness, words
+from dashboards import address, badges, emptiness, words
 from dashboards.address import View
 from dashboards.context import City, in_browser, threaded
 from dashboards.figures import city_map
 from dashboards.frame import control
 from dashboards.frames import REACH, Frame, read_frame
-from dashboards.marks import congestion_legend, frame_marks, patch_marks, patch_theme, reading_text
+from dashboards.jams import summary
+from dashboards.marks import congestion_legend, frame_marks, patch_marks, patch_theme, state_text
 from dashboards.parts import Content, card, icon, map_part, page_title, table, tag
 from dashboards.surfaces import SURFACES, read_surface, surface_legend
-from dashboards.theme import CONGESTION_NAMES, MAP_CONFIG, Scheme, congestion_class, scheme_of
+from dashboards.theme import CONGESTION_NAMES, MAP_CONFIG, Scheme, scheme_of
+from models.congestion import Congestion
+from services.domain import from_us
 from services.errors import UnavailableError
-from services.storage import overview
+from services.storage import overview, releases
+from services.storage.database import Connection
 from services.storage.overview import SensorNow
+from services.storage.releases import Release
 
 _TONES: Final = ("critical", "warning", "quiet", "info")
 _SLIDER: Final = control("t", "0")
+_RELEASED: Final = timedelta(days=30)
 
 
 def layout(city: City, view: View, scheme: Scheme) -> Component:
@@ -63,7 +70,12 @@ def layout(city: City, view: View, scheme: Scheme) -> Component:
                     html.Div(
                         [
                             html.Div(id="map-chosen"),
-                            card("Detectors", html.Div(id="map-list"), note=html.Span(id="map-when")),
+                            card(
+                                "Detectors",
+                                html.Div(id="map-list"),
+                                note=html.Span(id="map-when"),
+                                privacy=badges.sensors(view),
+                            ),
                         ],
                         className="stack span-4",
                     ),
@@ -118,6 +130,9 @@ def register(app: Dash, city: City) -> None:
                 frame = read_frame(connection, city, _offset(view))
                 districts, layers = overview.districts(connection), overview.layer_names(connection)
                 surface = read_surface(connection, city, frame, districts, _surface(view))
+                shown = [badges.sensors(view)]
+                if _surface(view) == "mobility":
+                    shown.append(badges.released(_newest_release(connection, city), view))
         except UnavailableError as error:
             return [dash.no_update, emptiness.failed(str(error)), *[dash.no_update] * 5]
         patch = Patch()
@@ -128,7 +143,15 @@ def register(app: Dash, city: City) -> None:
             patch["data"][city_map.SURFACE][name] = value
         when = _when(frame, city)
         legend = [congestion_legend(scheme), *surface_legend(_surface(view), surface, scheme)]
+        legend.append(html.P(summary(frame.jams), className="card-note"))
+        legend.append(html.Div(shown, className="tags card-foot"))
         return [patch, _list(frame, view), _chosen(frame, view, city), when, when, legend, scheme]
+
+
+def _newest_release(connection: Connection, city: City) -> Release | None:
+    today = city.now().astimezone(city.zone).date()
+    known = releases.releases(connection, first_day=today - _RELEASED, last_day=today, plan="presence")
+    return next(iter(known), None)
 
 
 def _offset(view: View) -> int:
@@ -189,18 +212,28 @@ def _list(frame: Frame, view: View) -> Component:
     detectors = [s for s in frame.sensors if s.kind == "traffic"]
     if not detectors:
         return emptiness.no_sensor()
-    detectors.sort(key=lambda s: (ratio if (ratio := frame.ratio(s)) is not None else 9, s.code))
+    detectors.sort(key=lambda s: _seriousness(frame, s))
     rows: list[tuple[Content, Content]] = []
     for sensor in detectors:
-        state, ratio = frame.state(sensor), frame.ratio(sensor)
+        state, index = frame.state(sensor), frame.congestion(sensor)
         name = dcc.Link(sensor.label, href=_here(view, sensor.code))
-        if ratio is None or state is None:
+        if index is None or state is None:
             rows.append((name, tag("No value", "quiet", "silent")))
-            continue
-        index = congestion_class(ratio)
-        rows.append((name, tag(f"{CONGESTION_NAMES[index]} {words.percent(ratio)}", _TONES[index])))
-    listing = table(["Detector", "Speed ÷ free flow"], rows, numeric=[1])
+        elif state.chances is None:
+            rows.append((name, tag(f"{CONGESTION_NAMES[index]} {words.percent(frame.ratio(sensor))}", _TONES[index])))
+        else:
+            heavy = words.chance(state.chances[Congestion.CONGESTED])
+            rows.append((name, [heavy, " ", tag(CONGESTION_NAMES[index], _TONES[index])]))
+    heading = "Heavy congestion, likeliest" if frame.forecast else "Speed ÷ free flow"
+    listing = table(["Detector", heading], rows, numeric=[1])
     return html.Div(listing, className="scroll tall", tabIndex=0)
+
+
+def _seriousness(frame: Frame, sensor: SensorNow) -> tuple[float, float, str]:
+    """Worst first: by the chance of heavy congestion where there is one, then by the speed ratio."""
+    state, ratio = frame.state(sensor), frame.ratio(sensor)
+    heavy = state.chances[Congestion.CONGESTED] if state is not None and state.chances is not None else 0.0
+    return -heavy, 9.0 if ratio is None else ratio, sensor.code
 
 
 def _here(view: View, sensor: str) -> str:
@@ -222,12 +255,21 @@ def _chosen(frame: Frame, view: View, city: City) -> Content:
     elif state is None:
         body = html.P("No value at this time.", className="muted")
     elif sensor.kind == "traffic":
-        body = html.P(reading_text(state.flow_vph, state.speed_kmh, frame.ratio(sensor)))
+        body = html.P(state_text(state, frame.ratio(sensor)))
     else:
         body = html.P(f"{words.number(state.power_kw)} kW")
+    jam = frame.jams.get(sensor.id)
+    ahead = None
+    if jam is not None:
+        when = words.clock(from_us(jam.at_us), city.zone, now=city.now())
+        ahead = html.P(
+            ["Heavy congestion within the next hour: ", html.B(words.chance(jam.chance)), f" about {when}"],
+            className="muted",
+        )
     return card(
         sensor.label,
         body,
+        ahead,
         html.Div(
             [
                 dcc.Link(
@@ -240,6 +282,7 @@ def _chosen(frame: Frame, view: View, city: City) -> Content:
             className="controls spaced",
         ),
         note=sensor.code,
+        privacy=badges.sensors(view),
     )
 
 

@@ -12,7 +12,7 @@ import dash_mantine_components as dmc
 from dash import Dash, Input, Output, Patch, State, dcc, html
 from dash.development.base_component import Component
 
-from dashboards import address, emptiness, words
+from dashboards import address, badges, emptiness, words
 from dashboards.address import View
 from dashboards.context import City, threaded
 from dashboards.figures.cells import PUBLISHED, WITHHELD, cells_map, cells_update
@@ -119,8 +119,9 @@ def register(app: Dash, city: City) -> None:
     @threaded
     def redraw(search: str, _version: Any, scheme_name: str, drawn: str) -> Any:
         scheme = scheme_of(scheme_name)
+        view = address.read_view(search)
         try:
-            shown = _read(city, address.read_view(search))
+            shown = _read(city, view)
         except UnavailableError as error:
             return [dash.no_update, [], None, card("Mobility", emptiness.failed(str(error))), None, drawn]
         patch = Patch()
@@ -137,8 +138,8 @@ def register(app: Dash, city: City) -> None:
         return [
             patch,
             _badge(shown),
-            _legend(shown, scheme),
-            [*_side(shown, city), _ledger(shown)],
+            [_legend(shown, scheme), html.Footer(badges.released(shown.release, view), className="card-foot")],
+            [*_side(shown, city, view), _ledger(shown, view)],
             _explanation(shown.release),
             scheme,
         ]
@@ -203,7 +204,7 @@ def _legend(shown: Shown, scheme: Scheme) -> Component:
     )
 
 
-def _side(shown: Shown, city: City) -> list[Component]:
+def _side(shown: Shown, city: City, view: View) -> list[Component]:
     if shown.release is None or shown.hour is None:
         text = (
             "A day is released once it is over. Until then positions stay where nobody but the release can read them."
@@ -223,9 +224,11 @@ def _side(shown: Shown, city: City) -> list[Component]:
     elif not shown.cells:
         body = emptiness.no_sensor("The release has no cells for this hour.")
     title = f"{words.clock(shown.hour, city.zone)} to {words.clock(shown.hour + timedelta(hours=1), city.zone, now=shown.hour)}"
+    badge = badges.released(shown.release, view)
+    by_hour = bars(_by_hour(shown.day, city))
     return [
-        card(title, body),
-        card("The day by hour", bars(_by_hour(shown.day, city)), note="Published vehicles, summed over cells"),
+        card(title, body, privacy=badge),
+        card("The day by hour", by_hour, note="Published vehicles, summed over cells", privacy=badge),
     ]
 
 
@@ -273,7 +276,7 @@ def _explanation(release: Release | None) -> Component:
     return card("How to read this", html.Div(points, className="prose"))
 
 
-def _ledger(shown: Shown) -> Component:
+def _ledger(shown: Shown, view: View) -> Component:
     if not shown.budgets:
         return card(
             "Privacy budget", emptiness.not_yet("Nothing spent yet", "Each release is charged before it is made.")
@@ -293,4 +296,4 @@ def _ledger(shown: Shown) -> Component:
         ]
         columns.append(html.Div([html.Div(f"{day:%a %-d %B}", className="column-title"), bars(rows)]))
     note = "Spent per person and day, never refunded"
-    return card("Privacy budget", html.Div(columns, className="columns"), note=note)
+    return card("Privacy budget", html.Div(columns, className="columns"), note=note, privacy=badges.records(view))

@@ -9,7 +9,7 @@ import dash
 from dash import Dash, Input, Output, Patch, State, dcc, html
 from dash.development.base_component import Component
 
-from dashboards import address, emptiness, words
+from dashboards import address, badges, emptiness, words
 from dashboards.address import View
 from dashboards.alerts import SEVERITIES, Alert, Severity
 from dashboards.context import City, threaded
@@ -49,8 +49,13 @@ def layout(city: City, view: View, scheme: Scheme) -> Component:
                 [
                     html.Div(
                         [
-                            card("Needs attention", html.Div(id="now-alerts")),
-                            card("Arriving messages", html.Div(id="now-ingest"), note="Since ingest first started"),
+                            card("Needs attention", html.Div(id="now-alerts"), privacy=badges.sensors(view)),
+                            card(
+                                "Arriving messages",
+                                html.Div(id="now-ingest"),
+                                note="Since ingest first started",
+                                privacy=badges.counters(view),
+                            ),
                         ],
                         className="stack first-grows span-5",
                     ),
@@ -60,6 +65,7 @@ def layout(city: City, view: View, scheme: Scheme) -> Component:
                         congestion_legend(scheme),
                         note=to_map,
                         span=7,
+                        privacy=badges.sensors(view),
                     ),
                 ],
                 className="grid stretch",
@@ -87,7 +93,7 @@ def register(app: Dash, city: City) -> None:
             return [shown, shown, [], shown]
         view = address.read_view(search)
         return [
-            key_figures(glance, city),
+            key_figures(glance, city, view),
             alert_list(glance.alerts, view),
             alert_counts(glance.alerts),
             ingest_health(glance, city),
@@ -116,7 +122,7 @@ def register(app: Dash, city: City) -> None:
         return [patch, scheme]
 
 
-def key_figures(glance: Glance, city: City) -> list[Component]:
+def key_figures(glance: Glance, city: City, view: View) -> list[Component]:
     """The cards of the first row."""
     load, unit = words.power(glance.load.now)
     peak = []
@@ -126,12 +132,13 @@ def key_figures(glance: Glance, city: City) -> list[Component]:
         peak = [" · peak ", html.B(f"{value} {peak_unit}"), f" about {clock}"]
     live = glance.sensors - glance.silent
     ratio = None if glance.speed.now is None else 100 * glance.speed.now
-    return [
-        _key("Speed, share of free flow", words.number(ratio), "%", _compared(glance.speed), glance.speed),
-        _key("Flow per detector", words.number(glance.flow.now), "veh/h", _compared(glance.flow), glance.flow),
-        _key("Load of all feeders", load, unit, [*_compared(glance.load, short=bool(peak)), *peak], glance.load),
-        _key("Sensors live", f"{words.number(live)}", f"of {words.number(glance.sensors)}", _silence(glance), None),
+    figures: list[tuple[str, str, str, Content, Figure | None]] = [
+        ("Speed, share of free flow", words.number(ratio), "%", _compared(glance.speed), glance.speed),
+        ("Flow per detector", words.number(glance.flow.now), "veh/h", _compared(glance.flow), glance.flow),
+        ("Load of all feeders", load, unit, [*_compared(glance.load, short=bool(peak)), *peak], glance.load),
+        ("Sensors live", f"{words.number(live)}", f"of {words.number(glance.sensors)}", _silence(glance), None),
     ]
+    return [_key(*figure, badges.sensors(view, small=True)) for figure in figures]
 
 
 def alert_list(alerts: Sequence[Alert], view: View) -> Component:
@@ -170,11 +177,11 @@ def ingest_health(glance: Glance, city: City) -> Component:
     return strip(facts)
 
 
-def _key(name: str, value: str, unit: str, note: Content, figure: Figure | None) -> Component:
+def _key(name: str, value: str, unit: str, note: Content, figure: Figure | None, badge: Component) -> Component:
     tail = [spark(figure.day)] if figure is not None else []
     return html.Section(
         [
-            html.H2(name, className="key-name"),
+            html.Div([html.H2(name), badge], className="key-name"),
             html.Div([value, html.Small(unit)], className="key-value"),
             html.Div(note, className="key-change"),
             *tail,
