@@ -18,9 +18,10 @@ from dashboards.context import City, threaded
 from dashboards.emptiness import silence_limit
 from dashboards.figures.band import BANDS, Line, Outlook, band_chart
 from dashboards.frame import control
+from dashboards.jams import LIKELY, Jam, read_next_hour
 from dashboards.parts import Content, Tone, card, chart, legend, page_title, table, tag
 from dashboards.theme import PALETTES, Scheme, scheme_of
-from services.domain import ForecastState, to_us
+from services.domain import ForecastState, from_us, to_us
 from services.errors import UnavailableError
 from services.storage import forecasts, overview
 from services.storage.forecasts import ScoreRow, SeriesForecast
@@ -51,6 +52,7 @@ class Shown:
     last_week: Line
     forecast: SeriesForecast | None
     scores: list[ScoreRow]
+    jam: Jam | None = None
 
 
 def layout(city: City, view: View, scheme: Scheme) -> Component:
@@ -206,6 +208,7 @@ def _read(city: City, view: View) -> Shown | None:
             connection, sensor.id, quantity, (forecast.issued_at if forecast else begin) - _WEEK, end - _WEEK
         )
         scores = forecasts.scorecard(connection, sensors=[sensor.code], quantity=quantity, since=(now - _SCORED).date())
+        jams = read_next_hour(connection, now) if sensor.kind == "traffic" and issued is None else {}
     week_us = _WEEK // timedelta(microseconds=1)
     return Shown(
         now=now,
@@ -215,6 +218,7 @@ def _read(city: City, view: View) -> Shown | None:
         last_week=Line(at_us=before.at_us + week_us, value=before.value),
         forecast=forecast,
         scores=scores,
+        jam=jams.get(sensor.id),
     )
 
 
@@ -258,6 +262,10 @@ def _facts(shown: Shown, city: City) -> list[Content]:
     if forecast.state is not ForecastState.NORMAL:
         facts.append(html.Span(forecast.reason or meaning, className="card-note"))
     facts.append(tag(f"Issued {issued}", "quiet", "waiting"))
+    if shown.jam is not None:
+        chance, tone = words.chance(shown.jam.chance), "warning" if shown.jam.chance >= LIKELY else "quiet"
+        when = words.clock(from_us(shown.jam.at_us), city.zone, now=shown.now)
+        facts.append(tag(f"Heavy congestion within the next hour {chance}", tone, None, f"Most likely about {when}"))
     facts.append(tag(f"Model {forecast.model.replace('_', ' ')}", "quiet"))
     return facts
 

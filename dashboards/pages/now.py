@@ -9,7 +9,7 @@ import dash
 from dash import Dash, Input, Output, Patch, State, dcc, html
 from dash.development.base_component import Component
 
-from dashboards import address, badges, emptiness, words
+from dashboards import address, badges, emptiness, jams, words
 from dashboards.address import View
 from dashboards.alerts import SEVERITIES, Alert, Severity
 from dashboards.context import City, threaded
@@ -63,6 +63,7 @@ def layout(city: City, view: View, scheme: Scheme) -> Component:
                         "Traffic",
                         drawn,
                         congestion_legend(scheme),
+                        html.P(id="now-jams", className="card-note"),
                         note=to_map,
                         span=7,
                         privacy=badges.sensors(view),
@@ -80,7 +81,7 @@ def register(app: Dash, city: City) -> None:
     """Add the callbacks that keep it current."""
 
     @app.callback(
-        [Output(f"now-{part}", "children") for part in ("keys", "alerts", "counts", "ingest")],
+        [Output(f"now-{part}", "children") for part in ("keys", "alerts", "counts", "ingest", "jams")],
         Input("version", "data"),
         State("url", "search"),
     )
@@ -90,13 +91,14 @@ def register(app: Dash, city: City) -> None:
             glance = read_glance(city)
         except UnavailableError as error:
             shown = emptiness.failed(str(error))
-            return [shown, shown, [], shown]
+            return [shown, shown, [], shown, None]
         view = address.read_view(search)
         return [
             key_figures(glance, city, view),
             alert_list(glance.alerts, view),
             alert_counts(glance.alerts),
             ingest_health(glance, city),
+            jams.summary(glance.jams),
         ]
 
     @app.callback(

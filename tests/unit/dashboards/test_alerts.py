@@ -11,10 +11,12 @@ import pytest
 
 from dashboards.alerts import find_alerts, is_silent
 from dashboards.chance import chance_above
+from dashboards.jams import Jam, summary, worst
 from services.domain import to_us
-from services.storage.overview import DeadLetters, Quantiles, SensorNow
+from services.storage.overview import Chances, DeadLetters, Quantiles, SensorNow
 
 NOW = datetime(2026, 11, 20, 16, 0, tzinfo=UTC)
+NO_JAMS: dict[int, Jam] = {}
 NONE = Quantiles(sensor_id=np.zeros(0, dtype=np.int64), target_us=np.zeros(0, dtype=np.int64), values=np.zeros((0, 7)))
 QUIET = DeadLetters(last_hour=0, hour_before=0, reason=None)
 
@@ -32,9 +34,9 @@ def ahead(centre: float, spread: float, sensor_id: int = 1) -> Quantiles:
 
 
 def alerts(
-    *sensors: SensorNow, speeds: Quantiles = NONE, powers: Quantiles = NONE, letters: DeadLetters = QUIET
+    *sensors: SensorNow, jams: dict[int, Jam] = NO_JAMS, powers: Quantiles = NONE, letters: DeadLetters = QUIET
 ) -> Any:
-    return find_alerts(sensors, speeds, powers, letters, now=NOW, zone=ZoneInfo("Europe/Berlin"))
+    return find_alerts(sensors, jams, powers, letters, now=NOW, zone=ZoneInfo("Europe/Berlin"))
 
 
 @pytest.mark.parametrize(("speed", "expected"), [(10.0, ["critical"]), (24.9, ["warning"]), (25.0, [])])
@@ -43,10 +45,26 @@ def test_congestion_now(speed: float, expected: list[str]) -> None:
     assert [a.severity for a in found] == expected
 
 
-def test_congestion_ahead_names_the_citys_clock() -> None:
-    (found,) = alerts(sensor(speed_kmh=45.0, free_flow_kmh=50.0), speeds=ahead(20, 2))
-    assert found.severity == "info"
-    assert "18:00" in found.text
+@pytest.mark.parametrize(("chance", "severity"), [(0.62, "warning"), (0.3, "info"), (0.1, None)])
+def test_congestion_ahead_says_how_likely_and_when_on_the_citys_clock(chance: float, severity: str | None) -> None:
+    jam = Jam(chance=chance, at_us=to_us(NOW + timedelta(hours=1)))
+    found = alerts(sensor(speed_kmh=45.0, free_flow_kmh=50.0), jams={1: jam})
+    assert [alert.severity for alert in found] == ([severity] if severity else [])
+    if severity:
+        assert f"{chance:.0%}".rstrip("%") in found[0].text
+        assert "18:00" in found[0].text
+
+
+def test_the_worst_quarter_of_the_hour_counts_and_the_city_is_summed_up() -> None:
+    at = to_us(NOW) + 900_000_000 * np.array([0, 1, 2, 0, 1, 0])
+    heavy = np.array([0.1, 0.7, 0.7, 0.3, 0.2, 0.05])
+    values = np.stack([heavy, 0 * heavy, 0 * heavy, 1 - heavy], axis=1)
+    found = worst(Chances(sensor_id=np.array([1, 1, 1, 2, 2, 3]), target_us=at, values=values))
+    assert found[1] == Jam(chance=0.7, at_us=int(at[1]))
+    assert found[2].chance == 0.3
+    assert "likely at 1, possible at 1 of 3" in summary(found)
+    assert "not expected" in summary({3: found[3]})
+    assert "yet" in summary({})
 
 
 def test_a_feeder_over_its_limit() -> None:
