@@ -12,6 +12,8 @@ import numpy.typing as npt
 from ingest.counts import Settled
 from ingest.rows import Arrivals, Rows, energy_rows, quantity_rows, traffic_rows
 from services.domain import (
+    BikeTripReading,
+    ChargingReading,
     ClaimReading,
     Decoded,
     EnergyReading,
@@ -79,6 +81,8 @@ class Batch:
     tables: list[Table] = field(default_factory=list)
     positions: Items[PositionReading] = field(default_factory=Items)
     households: Items[HouseholdReading] = field(default_factory=Items)
+    bike_trips: Items[BikeTripReading] = field(default_factory=Items)
+    charging: Items[ChargingReading] = field(default_factory=Items)
     claims: Items[ClaimReading] = field(default_factory=Items)
     meta: Items[SensorMeta] = field(default_factory=Items)
     status: Items[SensorStatus] = field(default_factory=Items)
@@ -95,6 +99,8 @@ class Batch:
             QuantityReading: quantities,
             PositionReading: batch.positions,
             HouseholdReading: batch.households,
+            BikeTripReading: batch.bike_trips,
+            ChargingReading: batch.charging,
             ClaimReading: batch.claims,
         }
         for place, said in enumerate(decoded):

@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from typing import Final
+from typing import Final, Literal
 
 import structlog
 
@@ -24,6 +24,9 @@ from services.storage.database import Connection
 
 _FOLLOW_S: Final = 15.0
 """How often it is asked which days were destroyed and who objected [s]."""
+
+Station = tuple[int, int | None]
+"""The number of a station and that of its district, None where it lies in none."""
 
 log = structlog.get_logger()
 
@@ -39,6 +42,7 @@ class Directory:
         self._codes: dict[int, str] = {}
         self._months: set[str] = set()
         self._districts: dict[str, int] = {}
+        self._stations: dict[str, dict[str, Station]] = {}
         self._keys: dict[tuple[personal_intake.Purpose, date], bytearray] = {}
         self._settings = settings
         self._objections: frozenset[bytes] = frozenset()
@@ -53,6 +57,7 @@ class Directory:
         self._codes.clear()
         self._months.clear()
         self._districts.clear()
+        self._stations.clear()
         self._forget_keys(list(self._keys))
         self._followed = -math.inf
 
@@ -83,6 +88,13 @@ class Directory:
         if code not in self._districts:
             self._districts = readings.districts(connection)
         return self._districts.get(code)
+
+    def station(self, connection: Connection, purpose: Literal["bike", "charging"], code: str) -> Station | None:
+        """Number and district of a station of the register, None when it has no such station."""
+        known = self._stations.get(purpose, {})
+        if code not in known:
+            known = self._stations[purpose] = personal_intake.stations(connection, purpose)
+        return known.get(code)
 
     def ensure_months(self, connection: Connection, months: list[str]) -> None:
         """Make the partitions of these months."""

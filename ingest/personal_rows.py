@@ -78,6 +78,58 @@ def household_rows(connection: Connection, directory: Directory, batch: Batch) -
     return found
 
 
+def bike_trip_rows(connection: Connection, directory: Directory, batch: Batch) -> PersonalRows:
+    """Rows of `personal.bike_trip`; trips of a closed day or of an unknown station are rejected."""
+    found: PersonalRows = []
+    for reading, place in zip(batch.bike_trips.items, batch.bike_trips.message, strict=True):
+        stations = {code: directory.station(connection, "bike", code) for code in (reading.origin, reading.destination)}
+        unknown = next((code for code, station in stations.items() if station is None), None)
+        if unknown is not None:
+            batch.reject(
+                place, f"there is no bike station {unknown!r} in the register: add it with `arterial stations load`"
+            )
+            continue
+        day = directory.local_day(reading.observed_us)
+        subject = directory.pseudonym(connection, "bike", day, reading.subject)
+        if subject is None:
+            batch.reject(place, _closed(day.isoformat()))
+            continue
+        origin, destination = (stations[code] for code in (reading.origin, reading.destination))
+        if origin is not None and destination is not None:
+            found.append((place, {"day": day, "subject": subject, "origin": origin[0], "destination": destination[0]}))
+    return found
+
+
+def charging_rows(connection: Connection, directory: Directory, batch: Batch) -> PersonalRows:
+    """Rows of `personal.charging`, under the day the session began; a closed day or an unknown station are rejected."""
+    found: PersonalRows = []
+    names = _pseudonyms(connection, directory, "charging")
+    for reading, place in zip(batch.charging.items, batch.charging.message, strict=True):
+        station = directory.station(connection, "charging", reading.station)
+        if station is None or station[1] is None:
+            where = (
+                "there is no charging station"
+                if station is None
+                else "no district of the city has the charging station"
+            )
+            batch.reject(place, f"{where} {reading.station!r} in the register: see `arterial stations load`")
+            continue
+        day = directory.local_day(reading.began_us)
+        subject = names(day, reading.subject)
+        if subject is None:
+            batch.reject(place, _closed(day.isoformat()))
+            continue
+        row = {
+            "day": day,
+            "subject": subject,
+            "observed_at": from_us(reading.observed_us),
+            "district_id": station[1],
+            "energy_wh": round(reading.energy_kwh * 1_000),
+        }
+        found.append((place, row))
+    return found
+
+
 def claim_rows(connection: Connection, directory: Directory, batch: Batch) -> PersonalRows:
     """Rows of `personal.claim`; claims for a closed day are rejected."""
     found: PersonalRows = []

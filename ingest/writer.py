@@ -15,7 +15,7 @@ from ingest.counts import Counts, Settled
 from ingest.decoders.catalogue import is_personal
 from ingest.directory import Directory
 from ingest.merging import Merged, Stored, merge
-from ingest.personal_rows import claim_rows, household_rows, position_rows
+from ingest.personal_rows import bike_trip_rows, charging_rows, claim_rows, household_rows, position_rows
 from ingest.quality import Flags
 from ingest.rows import HOUR_US, VALUE_COLUMNS, Integers, Rows, TableName
 from ingest.succession import Learned, Memory, judge
@@ -90,12 +90,16 @@ class Writer:
         self._directory.follow_destruction(self._connection)
         positions = position_rows(self._connection, self._directory, batch)
         households = household_rows(self._connection, self._directory, batch)
+        bike_trips = bike_trip_rows(self._connection, self._directory, batch)
+        charging = charging_rows(self._connection, self._directory, batch)
         claims = claim_rows(self._connection, self._directory, batch)
         self._committed = []
         with self._connection.transaction():
             learned = [self._write_table(batch, rows) for rows in tables]
             self._write_personal(batch, "position", positions)
             self._write_personal(batch, "household", households)
+            self._write_personal(batch, "bike_trip", bike_trips)
+            self._write_personal(batch, "charging", charging)
             self._write_personal(batch, "claim", claims)
             self._describe(batch)
             self._bury(batch)

@@ -27,6 +27,7 @@ from services.commands import (
     rights,
     serve,
     simulate,
+    stations,
     up,
     worker,
 )
@@ -46,6 +47,7 @@ app.command()(simulate.replay)
 app.command()(ingest.ingest)
 app.command()(ingest.decode)
 app.add_typer(influx.app, name="influx")
+app.add_typer(stations.app, name="stations")
 app.command()(worker.worker)
 app.command()(serve.serve)
 app.command()(worker.reconcile)

@@ -17,16 +17,18 @@ QUANTILE_LEVELS: Final = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 
 
 class Kind(StrEnum):
-    """What a device observes. `PROBE` and `HOUSEHOLD` are personal and never leave schema `personal` unreleased."""
+    """What a device observes. `PROBE` and all after it are personal and never leave schema `personal` unreleased."""
 
     TRAFFIC = "traffic"
     ENERGY = "energy"
     ENVIRONMENT = "environment"
     PROBE = "probe"
     HOUSEHOLD = "household"
+    BIKE = "bike"
+    CHARGING = "charging"
 
 
-PERSONAL_KINDS: Final = frozenset({Kind.PROBE, Kind.HOUSEHOLD})
+PERSONAL_KINDS: Final = frozenset({Kind.PROBE, Kind.HOUSEHOLD, Kind.BIKE, Kind.CHARGING})
 
 
 class Flag(IntEnum):
@@ -137,6 +139,25 @@ class HouseholdReading(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     energy_kwh: float
 
 
+class BikeTripReading(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A trip with a rented bicycle from one station to another, begun at `observed_us`. Personal; the subject is the trip."""
+
+    subject: str
+    observed_us: int
+    origin: str
+    destination: str
+
+
+class ChargingReading(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a charging session that began at `began_us` has drawn until `observed_us`. Personal; the subject is the session."""
+
+    subject: str
+    observed_us: int
+    began_us: int
+    station: str
+    energy_kwh: float
+
+
 class ClaimReading(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The SHA-256 of a secret that a personal device keeps, to prove itself later. Personal, like a position."""
 
@@ -146,7 +167,16 @@ class ClaimReading(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     token_hash: bytes
 
 
-Reading = TrafficReading | EnergyReading | QuantityReading | PositionReading | HouseholdReading | ClaimReading
+Reading = (
+    TrafficReading
+    | EnergyReading
+    | QuantityReading
+    | PositionReading
+    | HouseholdReading
+    | BikeTripReading
+    | ChargingReading
+    | ClaimReading
+)
 
 
 class SensorMeta(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -224,7 +224,7 @@ class Settings(BaseSettings):
         default=1.0, gt=0, le=2.64, description="Privacy budget of one subject's local day, per domain (epsilon)."
     )
     privacy_plans: tuple[str, ...] = Field(
-        default=("presence", "district_energy"),
+        default=("presence", "district_energy", "bike_stations", "charging"),
         description="The release plans that are on, as a JSON list; the shares of the daily budget of one domain add up to at "
         'most 1. `name=share` gives a plan another share than its file: ["presence=0.4", "origin_destination", "speeds", '
         '"trip_lengths"].',

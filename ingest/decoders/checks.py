@@ -348,3 +348,16 @@ def _duration(length_us: int) -> str:
             count = length_us // size
             return f"{count:,} {name}{'s' if count != 1 else ''}"
     return f"{length_us / SECOND_US:.1f} seconds"
+
+
+def station_code(name: str, value: object) -> str:
+    """The code of a station in the register.
+
+    Raises:
+        InputError: it is missing, or is no short printable text.
+
+    """
+    if not isinstance(value, str) or not 1 <= len(value) <= 100 or not value.isprintable():
+        message = f"{name} is {shown(value)}, but the code of a station is expected"
+        raise InputError(message)
+    return value

@@ -25,9 +25,12 @@ from ingest.decoders.checks import (
     sensor_code,
     sequence_number,
     shown,
+    station_code,
 )
 from services.domain import (
     PERSONAL_KINDS,
+    BikeTripReading,
+    ChargingReading,
     Decoded,
     EnergyReading,
     HouseholdReading,
@@ -60,6 +63,8 @@ _KNOWN: Final[dict[Kind, dict[str, tuple[float, float, str]]]] = {
         "lat": (-90, 90, "a latitude lies between -90 and 90"),
         "speed_kmh": _NOT_NEGATIVE,
     },
+    Kind.BIKE: {},
+    Kind.CHARGING: {"energy_kwh": (0.0, 10_000.0, "a session draws between 0 and 10,000 kWh")},
     Kind.HOUSEHOLD: {"energy_kwh": (0.0, 2_000_000.0, "a household uses between 0 and 2,000,000 kWh in one interval")},
 }
 
@@ -288,10 +293,32 @@ def _household(
     return HouseholdReading(subject=sensor, observed_us=observed_us, district=district, energy_kwh=known["energy_kwh"])
 
 
+def _bike(sensor: str, observed_us: int, _: int | None, __: dict[str, float], fields: dict[str, Any]) -> Reading:
+    origin, destination = station_code("from", fields.get("from")), station_code("to", fields.get("to"))
+    return BikeTripReading(
+        subject=f"{sensor}/{observed_us}", observed_us=observed_us, origin=origin, destination=destination
+    )
+
+
+def _charging(sensor: str, observed_us: int, _: int | None, known: dict[str, float], fields: dict[str, Any]) -> Reading:
+    if "energy_kwh" not in known:
+        message = "the field energy_kwh is missing"
+        raise InputError(message)
+    return ChargingReading(
+        subject=sensor,
+        observed_us=observed_us,
+        began_us=observed_us,
+        station=station_code("station", fields.get("station")),
+        energy_kwh=known["energy_kwh"],
+    )
+
+
 _Maker = Callable[[str, int, int | None, dict[str, float], dict[str, Any]], Reading]
 _MAKERS: Final[dict[Kind, _Maker]] = {
     Kind.TRAFFIC: _traffic,
     Kind.ENERGY: _energy,
     Kind.PROBE: _position,
     Kind.HOUSEHOLD: _household,
+    Kind.BIKE: _bike,
+    Kind.CHARGING: _charging,
 }

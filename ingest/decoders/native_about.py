@@ -6,9 +6,10 @@ import re
 from typing import Any, Final
 
 from ingest.decoders.checks import Window, device_time, json_object, number, parse_json, shown
-from services.domain import PERSONAL_KINDS, ClaimReading, Kind, SensorMeta, SensorStatus
+from services.domain import ClaimReading, Kind, SensorMeta, SensorStatus
 from services.errors import InputError
 
+_CLAIMABLE: Final = frozenset({Kind.PROBE, Kind.HOUSEHOLD})
 _SHA256: Final = re.compile("[0-9a-fA-F]{64}")
 
 
@@ -37,8 +38,8 @@ def claim(kind: Kind, sensor: str, payload: bytes, window: Window) -> ClaimReadi
         InputError: there is no time, or no SHA-256, or the device is a fixed sensor.
 
     """
-    if kind not in PERSONAL_KINDS:
-        message = f"a {kind} sensor observes no person: it has nothing to claim"
+    if kind not in _CLAIMABLE:
+        message = f"a {kind} device has nothing to claim: it observes no person, or each of its trips is a subject of its own"
         raise InputError(message)
     fields = json_object(parse_json(payload))
     digits = fields.get("token_sha256")

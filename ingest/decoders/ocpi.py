@@ -1,26 +1,26 @@
-"""Code concerned with sessions of charging points (OCPI 2.2) on `ocpi/<version>/sessions/<country>/<party>/<session>`.
+"""Code concerned with sessions of charging points (OCPI 2.2) on `ocpi/<version>/sessions/<country>/<party>/<session>`. Personal.
 
-OCPI is HTTP: a bridge publishes the Session object on the path of its PUT. `cdr_token` names a person and is dropped
-here with everything else but the place, the energy and the time; the session's number is not kept either. Dead letters
-of these topics hold whole messages and are therefore kept with personal data. The sensor is the charging point,
-`ocpi-<country>:<party>:<evse>`, its register the energy the running session has drawn: it begins with zero at the session's
-start, so that power can be worked out from one register to the next.
+OCPI is HTTP: a bridge publishes the Session object on the path of its PUT. When somebody charges, where and how much tells
+on them: only the location, the energy and two times are read, `cdr_token` and everything else is left at the door, and the
+subject `ocpi-<country>:<party>:<session>` becomes a day's pseudonym before anything is stored. The station is
+`ocpi-<country>:<party>:<location>` in the register; what is published are sums of its district. A session belongs to the day
+it began, however often it is reported.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from ingest.decoders.checks import Window, document, number, text_moment
+from ingest.decoders.checks import Window, document, number, station_code, text_moment
 from ingest.decoders.columns import joined
-from services.domain import Decoded, EnergyReading, Message
+from services.domain import ChargingReading, Decoded, Message
 from services.errors import InputError
 
 _COUNTED: Final = frozenset({"ACTIVE", "COMPLETED", "PENDING"})
 
 
 def decode(message: Message, window: Window) -> Decoded:
-    """The register of the charging point, at the session's start and now. No sentence of a refusal quotes the token.
+    """What the session has drawn so far. No sentence of a refusal quotes the token.
 
     Raises:
         InputError: it is not a session, or is marked as invalid or only reserved.
@@ -34,17 +34,22 @@ def decode(message: Message, window: Window) -> Decoded:
     if session["status"] not in _COUNTED:
         reason = "the status of the session is not ACTIVE, COMPLETED or PENDING: its energy is not counted"
         raise InputError(reason)
-    _, _, _, country, party, _ = message.topic.split("/")
+    _, _, _, country, party, number_of_session = message.topic.split("/")
     for name, level in (("country_code", country), ("party_id", party)):
         if session.get(name) != level:
             reason = f"{name} differs from the topic's"
             raise InputError(reason)
-    sensor = joined("ocpi", country, party, session["evse_uid"])
-    drawn_kwh = number("kwh", session.get("kwh"), low=0, why="energy drawn is not negative")
+    drawn_kwh = number("kwh", session.get("kwh"), low=0, high=10_000, why="energy drawn is not negative and at most 10,000 kWh")
     now_us = text_moment(session["last_updated"], window)
-    found = [EnergyReading(sensor=sensor, observed_us=now_us, energy_kwh=drawn_kwh)]
-    if isinstance(session.get("start_date_time"), str):
-        start_us = text_moment(session["start_date_time"], window)
-        if start_us < now_us:
-            found.insert(0, EnergyReading(sensor=sensor, observed_us=start_us, energy_kwh=0.0))
-    return Decoded(readings=tuple(found))
+    began = session.get("start_date_time")
+    return Decoded(
+        readings=(
+            ChargingReading(
+                subject=joined("ocpi", country, party, number_of_session),
+                observed_us=now_us,
+                began_us=min(text_moment(began, window), now_us) if isinstance(began, str) else now_us,
+                station=joined("ocpi", country, party, station_code("location_id", session.get("location_id"))),
+                energy_kwh=drawn_kwh,
+            ),
+        )
+    )

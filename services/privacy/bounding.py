@@ -45,9 +45,8 @@ def presence(
     slot_us: int,
     slots: int,
     cells_per_subject: int,
-    most_places: int,
-) -> tuple[Integers, int]:
-    """Distinct subjects per cell and slot, each counted in at most `cells_per_subject` of them, and how many there were.
+) -> Integers:
+    """Distinct subjects per cell and slot, each counted in at most `cells_per_subject` of them.
 
     Of a subject with more cell-slots, those with the smallest hash of pseudonym, cell and slot are kept. Pseudonyms are
     random, so every cell-slot of a subject is equally likely to be kept, whether it was its first or its last.
@@ -60,25 +59,28 @@ def presence(
         day_start_us: when the local day begins [µs since 1970].
         slot_us: length of a slot [µs].
         slots: how many slots the day has.
-        cells_per_subject: the bound L0; the L1 sensitivity of the counts, since no cell-slot counts a subject twice.
-        most_places: the bound on one subject's part of the total; the total's sensitivity.
+        cells_per_subject: the bound L0; the L1 sensitivity of the counts, since no cell-slot counts a subject twice, and
+            the square of the L2 sensitivity.
 
     Returns:
-        Counts, shape (cells of the domain, slots); records outside the domain or the day count nowhere. And the number of
-        all subjects' cell-slots before thinning, each subject's cut at `most_places`.
+        Counts, shape (cells of the domain, slots); records outside the domain or the day count nowhere.
 
     """
     if not domain.size:
-        return np.zeros((0, slots), dtype=np.int64), 0
+        return np.zeros((0, slots), dtype=np.int64)
     parent = parent_cells(cell)
     row = np.minimum(np.searchsorted(domain, parent), domain.size - 1)
     slot = (observed_us - day_start_us) // slot_us
     inside = (domain[row] == parent) & (slot >= 0) & (slot < slots)
     place = (row * slots + slot)[inside]
     who, place = distinct(subject[inside], place)
-    rank = rank_in_group(who, mixed(who, place))
-    counts = np.bincount(place[rank < cells_per_subject], minlength=domain.size * slots).astype(np.int64)
-    return counts.reshape(domain.size, slots), int((rank < most_places).sum())
+    starts = group_starts(who)
+    sizes = np.diff(np.append(np.flatnonzero(starts), len(who)))
+    many = np.repeat(sizes > cells_per_subject, sizes)
+    kept = ~many
+    kept[many] = rank_in_group(who[many], mixed(who[many], place[many])) < cells_per_subject
+    counts = np.bincount(place[kept], minlength=domain.size * slots).astype(np.int64)
+    return counts.reshape(domain.size, slots)
 
 
 def household_energy(
@@ -162,6 +164,64 @@ def household_load(
     energy = np.zeros((domain.size, slots), dtype=np.int64)
     np.add.at(energy, where, days)
     return households, energy
+
+
+def station_use(subject: Subjects, origin: Integers, destination: Integers, *, domain: Integers) -> Integers:
+    """Trips that began and that ended at each station; each trip counts once in both.
+
+    A trip that came with several stations counts with the lowest numbers; a station outside the domain counts nowhere.
+
+    Args:
+        subject: pseudonyms as two numbers each, shape (rows, 2).
+        origin: numbers of stations, shape (rows,).
+        destination: the same.
+        domain: the public stations, sorted.
+
+    Returns:
+        Departures and arrivals, shape (stations, 2), of L1 sensitivity 2.
+
+    """
+    if not domain.size:
+        return np.zeros((0, 2), dtype=np.int64)
+    order = np.lexsort((destination, origin, subject[:, 1], subject[:, 0]))
+    first = order[group_starts(subject[order])]
+    found = []
+    for station in (origin[first], destination[first]):
+        place = np.minimum(np.searchsorted(domain, station), domain.size - 1)
+        known = domain[place] == station
+        found.append(np.bincount(place[known], minlength=domain.size).astype(np.int64))
+    return np.column_stack(found)
+
+
+def charging_energy(
+    subject: Subjects, district_id: Integers, energy_wh: Integers, *, domain: Integers, most_wh: int
+) -> tuple[Integers, Integers]:
+    """Sessions and their energy per district; of several reports of a session the highest counts, with at most `most_wh`.
+
+    A session that names several districts of the domain counts in the one with the lowest number.
+
+    Args:
+        subject: pseudonyms as two numbers each, shape (rows, 2).
+        district_id: shape (rows,).
+        energy_wh: drawn since the session began, at least 0 [Wh], shape (rows,).
+        domain: the public district numbers, sorted.
+        most_wh: the bound Linf on one session [Wh].
+
+    Returns:
+        Sessions (L1 sensitivity 1) and energy [Wh] (L1 sensitivity `most_wh`), each of shape (districts,).
+
+    """
+    known = np.isin(district_id, domain)
+    who, district = subject[known], district_id[known]
+    order = np.lexsort((district, who[:, 1], who[:, 0]))
+    who, district = who[order], district[order]
+    drawn = np.clip(energy_wh[known][order], 0, most_wh)
+    first = np.flatnonzero(group_starts(who))
+    most = np.maximum.reduceat(drawn, first) if first.size else drawn
+    where = np.searchsorted(domain, district[first])
+    energy = np.zeros(domain.size, dtype=np.int64)
+    np.add.at(energy, where, most)
+    return np.bincount(where, minlength=domain.size).astype(np.int64), energy
 
 
 def _root_above(squares: Integers) -> Integers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,9 @@ class Product:
     """What every plan of one name has to be; the names of its measures in their order, the deciding count first.
 
     Each product has one partition and one length of slot, and the partitions of a domain are whole cells of one base: two
-    that do not nest could be subtracted. Of a product with `one_quota` all measures count the same cells of a subject.
+    that do not nest could be subtracted. Of a product with `one_quota` all measures count the same cells of a subject. The
+    measures in `gaussian` are bounded by an L2 norm, all others by L1: the other noise would not hide them. Those in
+    `clipped` are scaled down to their norm; the norm of others follows from how many cells of a subject count.
     """
 
     domain: str
@@ -31,7 +34,10 @@ class Product:
     slot_minutes: int
     measures: tuple[str, ...]
     most_cells_per_subject: int
+    least_cells_per_subject: int = 1
     one_quota: bool = False
+    gaussian: tuple[str, ...] = ()
+    clipped: tuple[str, ...] = ()
 
 
 PRODUCTS: Final = {
@@ -39,7 +45,8 @@ PRODUCTS: Final = {
         domain="mobility",
         partition="h3-r8",
         slot_minutes=60,
-        measures=("vehicles", "cell_hours"),
+        measures=("vehicles",),
+        gaussian=("vehicles",),
         most_cells_per_subject=64,
     ),
     "origin_destination": Product(
@@ -56,6 +63,21 @@ PRODUCTS: Final = {
     "trip_lengths": Product(
         domain="mobility", partition="h3-r7", slot_minutes=1440, measures=("trips",), most_cells_per_subject=16
     ),
+    "bike_stations": Product(
+        domain="bike",
+        partition="station",
+        slot_minutes=1440,
+        measures=("trips",),
+        least_cells_per_subject=2,
+        most_cells_per_subject=2,
+    ),
+    "charging": Product(
+        domain="charging",
+        partition="district",
+        slot_minutes=1440,
+        measures=("sessions", "energy_wh"),
+        most_cells_per_subject=1,
+    ),
     "district_energy": Product(
         domain="household",
         partition="district",
@@ -69,6 +91,8 @@ PRODUCTS: Final = {
         slot_minutes=30,
         measures=("households", "energy_wh"),
         most_cells_per_subject=50,
+        gaussian=("energy_wh",),
+        clipped=("energy_wh",),
     ),
 }
 
@@ -156,16 +180,26 @@ def _about_grid(plan: Plan, product: Product) -> Iterator[str]:
 
 
 def _about_measure(measure: Measure, product: Product, cap: int) -> Iterator[str]:
+    wanted = GAUSSIAN if measure.name in product.gaussian else LAPLACE
     if measure.mechanism not in MECHANISMS:
         yield f"unknown mechanism {measure.mechanism!r}, only {', '.join(MECHANISMS)}"
+    elif measure.mechanism != wanted:
+        yield f"mechanism {measure.mechanism} does not hide it: what is bounded here needs {wanted}"
     yield from _about_noise(measure)
+    norm, follows = measure.norm_per_subject, measure.name not in product.clipped
+    if norm is not None and follows and norm**2 < measure.cells_per_subject * measure.per_cell**2:
+        yield (
+            f"norm_per_subject {norm} is too low: {measure.cells_per_subject} cells of at most {measure.per_cell} have a norm "
+            f"of up to {math.sqrt(measure.cells_per_subject) * measure.per_cell:g}"
+        )
     if measure.stated_sensitivity not in {None, measure.sensitivity}:
         yield (
             f"stated_sensitivity {measure.stated_sensitivity} is wrong: by its bounds one subject changes the vector by up to "
             f"{measure.sensitivity}"
         )
-    if not 1 <= measure.cells_per_subject <= product.most_cells_per_subject:
-        yield f"cells_per_subject {measure.cells_per_subject} must lie in 1 to {product.most_cells_per_subject}"
+    least, most = product.least_cells_per_subject, product.most_cells_per_subject
+    if not least <= measure.cells_per_subject <= most:
+        yield f"cells_per_subject {measure.cells_per_subject} must lie in {least} to {most}"
     if measure.per_cell < 1:
         yield f"per_cell {measure.per_cell} must be at least 1: without a bound the sensitivity is not known"
     if measure.name == product.measures[0] and measure.per_cell != 1:
@@ -174,8 +208,6 @@ def _about_measure(measure: Measure, product: Product, cap: int) -> Iterator[str
         yield f"epsilon_share {measure.epsilon_share} must be a number above 0"
     elif measure.epsilon_share * cap < 1:
         yield f"epsilon_share {measure.epsilon_share} is less than a millionth of epsilon"
-    if measure.name == product.measures[0] and measure.mechanism != LAPLACE:
-        yield f"the count that decides what is shown needs {LAPLACE} noise, of which its threshold is derived"
     if measure.rounding < 1:
         yield f"rounding {measure.rounding} must be at least 1"
 

@@ -13,10 +13,10 @@ from datetime import date, datetime
 from typing import Any, Final
 
 import numpy as np
-import psycopg
 from numpy.typing import NDArray
 
 from services.errors import StorageError
+from services.storage import audit
 from services.storage.database import Connection
 from services.storage.queries import query
 
@@ -76,6 +76,15 @@ class TimedLoads:
     observed_us: Integers
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BikeTrips:
+    """Between which stations the bicycle trips of one day went; arrays of equal length, in no promised order."""
+
+    subject: Subjects
+    origin: Integers
+    destination: Integers
+
+
 @contextmanager
 def release_transaction(connection: Connection) -> Iterator[None]:
     """A transaction with the rights of the release role; they end with it.
@@ -84,12 +93,13 @@ def release_transaction(connection: Connection) -> Iterator[None]:
         StorageError: the connection's role may not step into the release role.
 
     """
+    row = connection.execute(query("personal", "may_step_in")).fetchone()
+    if row is None or not row[0]:
+        audit.append_alone(connection, audit.Action.ACCESS_DENIED, "storage", {"refused": "arterial_release"})
+        message = "only role arterial_jobs may step into arterial_release: connect with the jobs role"
+        raise StorageError(message)
     with connection.transaction():
-        try:
-            connection.execute(query("personal", "step_in"))
-        except psycopg.errors.InsufficientPrivilege as error:
-            message = "only role arterial_jobs may step into arterial_release: connect with the jobs role"
-            raise StorageError(message) from error
+        connection.execute(query("personal", "step_in"))
         yield
 
 
@@ -127,6 +137,26 @@ def timed_households(connection: Connection, day: date) -> TimedLoads:
         district_id=rows["second"].astype(np.int64),
         energy_wh=rows["third"].astype(np.int64),
         observed_us=rows["fourth"].astype(np.int64) + _POSTGRES_EPOCH_US,
+    )
+
+
+def bike_trips(connection: Connection, day: date) -> BikeTrips:
+    """All bicycle trips stored under local day `day`."""
+    rows = _read(connection, "bike_trips", day)
+    return BikeTrips(
+        subject=_subjects(rows),
+        origin=rows["second"].astype(np.int64),
+        destination=rows["third"].astype(np.int64),
+    )
+
+
+def charging(connection: Connection, day: date) -> Loads:
+    """What the charging sessions that began on local day `day` have drawn, report by report."""
+    rows = _read(connection, "charging", day)
+    return Loads(
+        subject=_subjects(rows),
+        district_id=rows["second"].astype(np.int64),
+        energy_wh=rows["third"].astype(np.int64),
     )
 
 

@@ -11,8 +11,8 @@ import psycopg
 from services.storage.database import Connection
 from services.storage.queries import query
 
-Purpose = Literal["mobility", "household"]
-What = Literal["position", "household", "claim"]
+Purpose = Literal["mobility", "household", "bike", "charging"]
+What = Literal["position", "household", "bike_trip", "charging", "claim"]
 
 
 def key_of_day(connection: Connection, purpose: Purpose, day: date, oldest: date) -> bytes | None:
@@ -31,6 +31,12 @@ def objections(connection: Connection) -> list[tuple[str, bytes, str]]:
     """Who objected: purpose, fingerprint, name of the key it was made with."""
     rows = connection.execute(query("ingest", "objections")).fetchall()
     return [(purpose, bytes(fingerprint), key) for purpose, fingerprint, key in rows]
+
+
+def stations(connection: Connection, purpose: Literal["bike", "charging"]) -> dict[str, tuple[int, int | None]]:
+    """Number and district of each station of the register, by its code."""
+    rows = connection.execute(query("ingest", "stations"), {"purpose": purpose}).fetchall()
+    return {code: (number, district) for code, number, district in rows}
 
 
 def keep(connection: Connection, what: What, rows: Sequence[Mapping[str, Any]]) -> list[bool]:

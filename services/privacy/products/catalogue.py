@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from services.privacy.products.bike_stations import BikeStations
+from services.privacy.products.charging import Charging
 from services.privacy.products.contract import Product
 from services.privacy.products.district_energy import DistrictEnergyOfDay
 from services.privacy.products.district_load import DistrictLoad
@@ -19,4 +21,6 @@ CATALOGUE: Final[dict[str, Product]] = {
     "trip_lengths": TripLengths(),
     "district_energy": DistrictEnergyOfDay(),
     "district_load": DistrictLoad(),
+    "bike_stations": BikeStations(),
+    "charging": Charging(),
 }

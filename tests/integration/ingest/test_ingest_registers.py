@@ -105,21 +105,8 @@ def test_power_is_known_when_the_next_register_was_received(settings: Settings, 
     assert known == [(from_us(AT_US + QUARTER_US + 1_000_000),)] * 2
 
 
-def test_charging_sessions_begin_with_zero_and_have_power_between(settings: Settings, owner: Connection) -> None:
-    def session(start: int, now: int, kwh: float) -> Message:
-        moments = [from_us(AT_US + minute * 60_000_000).isoformat() for minute in (start, now)]
-        content = {
-            "country_code": "NL",
-            "party_id": "STK",
-            "evse_uid": "1",
-            "status": "ACTIVE",
-            "start_date_time": moments[0],
-            "last_updated": moments[1],
-            "kwh": kwh,
-        }
-        topic = "ocpi/2.2.1/sessions/NL/STK/101"
-        return Message(topic=topic, payload=orjson.dumps(content), received_us=NOW_US)
-
-    counts = store(settings, [session(0, 0, 0.0), session(0, 15, 1.0), session(0, 30, 2.0), session(60, 75, 5.5)])
-    assert (counts.stored, counts.dead_lettered) == (4, 0)
+def test_a_register_that_starts_again_with_every_use_has_power_between(settings: Settings, owner: Connection) -> None:
+    told = [(0, 0.0), (1, 1.0), (2, 2.0), (4, 0.0), (5, 5.5)]  # a charging point, from session to session
+    counts = store(settings, [register(place, kwh) for place, kwh in told])
+    assert (counts.stored, counts.dead_lettered) == (5, 0)
     assert powers(owner) == [4.0, 4.0, 0.0, 22.0, None]

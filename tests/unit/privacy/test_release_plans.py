@@ -28,7 +28,7 @@ def changed(name: str, old: str, new: str) -> Plan:
 
 EVERYTHING = (
     *("presence=0.4", "origin_destination", "speeds", "trip_lengths"),
-    *("district_energy=0.5", "district_load"),
+    *("district_energy=0.5", "district_load", "bike_stations", "charging"),
 )
 
 
@@ -47,8 +47,9 @@ def test_the_plans_that_are_on_pass_alone_and_all_together() -> None:
 
 def test_another_share_is_another_version() -> None:
     (plan,) = enabled_plans(with_plans("presence=0.40"))
-    assert (plan.version, plan.price(1_000_000)) == ("1@0.4", 400_000)
-    assert plan.parts(400_000) == {"vehicles": 380_000, "cell_hours": 20_000}
+    assert (plan.version, plan.price(1_000_000)) == ("2@0.4", 400_000)
+    (load,) = enabled_plans(with_plans("district_load=0.25"))
+    assert load.parts(load.price(1_000_000)) == {"households": 25_000, "energy_wh": 225_000}
     assert plan.hash != load_plan("presence").hash
     (third,) = enabled_plans(with_plans("presence=0.3333333333"))
     assert third.price(1_000_000) <= 333_333  # shares are rounded down
@@ -73,7 +74,7 @@ def test_wrong_entries_are_named(entries: tuple[str, ...], reason: str) -> None:
 
 
 def test_a_plan_that_is_off_is_not_found() -> None:
-    with pytest.raises(NotFoundError, match="speeds is off, on are presence, district_energy"):
+    with pytest.raises(NotFoundError, match="speeds is off, on are presence, district_energy, bike_stations, charging"):
         enabled_plan("speeds", SETTINGS)
 
 
@@ -87,7 +88,7 @@ def test_plans_of_one_domain_may_not_ask_for_more_than_the_day_holds() -> None:
 def test_plans_of_one_domain_have_one_base_partition() -> None:
     other = changed("trip_lengths", '"h3-r7" ', '"postcode" ')
     with pytest.raises(InputError, match="domain mobility: the plans use the base partitions h3 and postcode"):
-        check([changed("presence", "epsilon_share = 0.95", "epsilon_share = 0.5"), other], SETTINGS)
+        check([changed("presence", "epsilon_share = 1.0", "epsilon_share = 0.5"), other], SETTINGS)
 
 
 def test_the_deltas_of_a_domain_add_up() -> None:
@@ -104,32 +105,42 @@ def test_the_deltas_of_a_domain_add_up() -> None:
 @pytest.mark.parametrize(
     ("name", "old", "new", "reason"),
     [
-        ("presence", "epsilon_share = 0.95", "epsilon_share = 1.1", "ask for 1.15 times the day's budget"),
-        ("presence", "epsilon_share = 0.95", "epsilon_share = 0", "epsilon_share 0 must be a number above 0"),
-        ("presence", "epsilon_share = 0.95", "epsilon_share = -0.5", "epsilon_share -0.5 must be"),
-        ("presence", "epsilon_share = 0.95", "epsilon_share = inf", "must be a number above 0"),
-        ("presence", "epsilon_share = 0.95", "epsilon_share = nan", "must be a number above 0"),
-        ("presence", "epsilon_share = 0.95", "epsilon_share = 1e-9", "less than a millionth"),
+        ("presence", "epsilon_share = 1.0", "epsilon_share = 1.1", "ask for 1.1 times the day's budget"),
+        ("presence", "epsilon_share = 1.0", "epsilon_share = 0", "epsilon_share 0 must be a number above 0"),
+        ("presence", "epsilon_share = 1.0", "epsilon_share = -0.5", "epsilon_share -0.5 must be"),
+        ("presence", "epsilon_share = 1.0", "epsilon_share = inf", "must be a number above 0"),
+        ("presence", "epsilon_share = 1.0", "epsilon_share = nan", "must be a number above 0"),
+        ("presence", "epsilon_share = 1.0", "epsilon_share = 1e-9", "less than a millionth"),
         ("presence", "step_minutes = 60", "step_minutes = 15", "overlap"),
         ("presence", "step_minutes = 60", "step_minutes = 90", "slot_minutes and step_minutes of this product are 60"),
         ("presence", "slot_minutes = 60", "slot_minutes = 30", "slot_minutes and step_minutes of this product are 60"),
         ("presence", "h3-r8", "postcodes", "unknown zones 'postcodes'"),
         ("presence", 'name = "presence"', 'name = "trips"', "no product of this name"),
         ("presence", 'domain = "mobility"', 'domain = "bikes"', "unknown domain 'bikes'"),
-        ("presence", '"discrete_laplace"', '"gaussian"', "unknown mechanism 'gaussian'"),
-        ("presence", '"discrete_laplace"', '"discrete_gaussian"', "norm_per_subject None must be at least 1"),
-        ("presence", "epsilon_share = 0.95", "epsilon_share = 0.95\ndelta = 1e-6", "belong to discrete_gaussian"),
+        ("origin_destination", '"discrete_laplace"', '"gaussian"', "unknown mechanism 'gaussian'"),
+        ("origin_destination", '"discrete_laplace"', '"discrete_gaussian"', "norm_per_subject None must be at least 1"),
         (
-            "presence",
-            "epsilon_share = 0.95",
-            "epsilon_share = 0.95\nnorm_per_subject = 3",
+            "origin_destination",
+            '"discrete_laplace"',
+            '"discrete_gaussian"',
+            "does not hide it: what is bounded here needs",
+        ),
+        ("district_load", '"discrete_gaussian"', '"discrete_laplace"', "does not hide it: what is bounded here needs"),
+        ("presence", "norm_per_subject = 7 ", "norm_per_subject = 6 ", "49 cells of at most 1 have a norm of up to 7"),
+        ("bike_stations", "cells_per_subject = 2 ", "cells_per_subject = 1 ", "cells_per_subject 1 must lie in 2 to 2"),
+        ("charging", 'partition = "district"', 'partition = "h3-r8"', "unknown zones 'h3-r8'"),
+        ("trip_lengths", "epsilon_share = 0.1", "epsilon_share = 0.1\ndelta = 1e-6", "belong to discrete_gaussian"),
+        (
+            "trip_lengths",
+            "epsilon_share = 0.1",
+            "epsilon_share = 0.1\nnorm_per_subject = 3",
             "belong to discrete_gaussian",
         ),
         (
             "presence",
-            "epsilon_share = 0.95",
-            "epsilon_share = 0.95\nstated_sensitivity = 4",
-            "changes the vector by up to 8",
+            "epsilon_share = 1.0",
+            "epsilon_share = 1.0\nstated_sensitivity = 4",
+            "changes the vector by up to 7",
         ),
         ("origin_destination", "cells_per_subject = 4 ", "cells_per_subject = 6 ", "changes the vector by up to 6"),
         ("origin_destination", "slot_minutes = 1440", "slot_minutes = 2880", "overlap"),
@@ -139,7 +150,7 @@ def test_the_deltas_of_a_domain_add_up() -> None:
         ("district_load", "delta = 1e-6", "delta = 1e-5", "delta 0.00001 must lie above 0 and up to 0.000001"),
         ("district_load", "delta = 1e-6", "", "delta 0 must lie above 0"),
         ("district_load", "norm_per_subject = 4000 ", "norm_per_subject = 0 ", "norm_per_subject 0 must be at least 1"),
-        ("presence", "cells_per_subject = 8", "cells_per_subject = 0", "cells_per_subject 0 must lie in 1 to 64"),
+        ("presence", "cells_per_subject = 49", "cells_per_subject = 0", "cells_per_subject 0 must lie in 1 to 64"),
         ("presence", "per_cell = 1 ", "per_cell = 2 ", "a subject counts once"),
         ("presence", "minimum = 10", "minimum = 3", "threshold minimum 3"),
         ("presence", "false_presence = 0.001", "false_presence = 0.5", "false_presence 0.5"),
@@ -182,12 +193,15 @@ def test_files_that_are_no_plan_are_refused(old: str, new: str, reason: str) -> 
 
 def test_two_plans_of_one_domain_share_its_budget() -> None:
     plan = load_plan("presence")
-    with pytest.raises(InputError, match=r"2 plans of this name.*ask for 2.00 times"):
+    with pytest.raises(InputError, match=r"2 plans of this name.*ask for 2.0 times"):
         check([plan, plan], SETTINGS)
 
 
 def test_an_unknown_plan_is_not_found() -> None:
-    with pytest.raises(NotFoundError, match="only district_energy, district_load, origin_destination, presence"):
+    with pytest.raises(
+        NotFoundError,
+        match="only bike_stations, charging, district_energy, district_load, origin_destination, presence",
+    ):
         load_plan("precence")
 
 

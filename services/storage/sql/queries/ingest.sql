@@ -196,6 +196,28 @@ COPY personal.position (day, subject, observed_at, cell, speed_kmh) FROM STDIN;
 -- Receive pseudonymous household loads, none of which may be there already.
 COPY personal.household (day, subject, observed_at, district_id, energy_wh) FROM STDIN;
 
+-- name: stations
+-- The register of stations of one purpose.
+SELECT code, id, district_id FROM sensing.station WHERE purpose = %(purpose)s;
+
+-- name: copy_bike_trip
+-- Receive pseudonymous trips between stations, none of which may be there already.
+COPY personal.bike_trip (day, subject, origin, destination) FROM STDIN;
+
+-- name: keep_bike_trip
+-- Store a pseudonymous trip; a repeated one is left out.
+INSERT INTO personal.bike_trip (day, subject, origin, destination)
+VALUES (%(day)s, %(subject)s, %(origin)s, %(destination)s) ON CONFLICT DO NOTHING;
+
+-- name: copy_charging
+-- Receive what pseudonymous charging sessions have drawn, none of which may be there already.
+COPY personal.charging (day, subject, observed_at, district_id, energy_wh) FROM STDIN;
+
+-- name: keep_charging
+-- Store what a pseudonymous charging session has drawn; a repeated report is left out.
+INSERT INTO personal.charging (day, subject, observed_at, district_id, energy_wh)
+VALUES (%(day)s, %(subject)s, %(observed_at)s, %(district_id)s, %(energy_wh)s) ON CONFLICT DO NOTHING;
+
 -- name: keep_position
 -- Store a pseudonymous position; a repeated one is left out.
 INSERT INTO personal.position (day, subject, observed_at, cell, speed_kmh)

@@ -1,3 +1,7 @@
+-- name: may_step_in
+-- Whether this role may have the rights of the release role.
+SELECT pg_has_role('arterial_release', 'MEMBER')
+
 -- name: step_in
 -- The rights of the release role, until the end of the transaction.
 SET LOCAL ROLE arterial_release
