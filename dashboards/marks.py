@@ -115,8 +115,8 @@ def patch_theme(patch: Patch, layers: Collection[str], scheme: Scheme) -> None:
     patch["layout"]["hoverlabel"]["font"]["color"] = palette.text
 
 
-def congestion_legend(scheme: Scheme) -> Component:
-    """The classes of the speed ratio with their limits, as drawn."""
+def congestion_legend(scheme: Scheme, *, ahead: bool = False) -> Component:
+    """The classes of the speed ratio with their limits, as drawn; `ahead` they are the likeliest ones."""
     palette = PALETTES[scheme]
     shares = [f"{100 * limit:.0f}" for limit in LIMITS]
     between = [f"{low}–{high} %" for low, high in pairwise(shares)]
@@ -136,5 +136,7 @@ def congestion_legend(scheme: Scheme) -> Component:
     ]
     quiet = html.Span([html.I(style={"--dot": palette.silent, "--size": "8px"}), "No current reading"])
     return html.Div(
-        [html.Span("Speed ÷ free-flow speed"), *entries, quiet], className="legend", style={"marginTop": "12px"}
+        [html.Span("Likeliest speed ÷ free-flow speed" if ahead else "Speed ÷ free-flow speed"), *entries, quiet],
+        className="legend",
+        style={"marginTop": "12px"},
     )

@@ -265,7 +265,7 @@ def _facts(shown: Shown, city: City) -> list[Content]:
     if shown.jam is not None:
         chance, tone = words.chance(shown.jam.chance), "warning" if shown.jam.chance >= LIKELY else "quiet"
         when = words.clock(from_us(shown.jam.at_us), city.zone, now=shown.now)
-        facts.append(tag(f"Heavy congestion within the next hour {chance}", tone, None, f"Most likely about {when}"))
+        facts.append(tag(f"Heavy congestion within the next hour: {chance}", tone, None, f"Most likely about {when}"))
     facts.append(tag(f"Model {forecast.model.replace('_', ' ')}", "quiet"))
     return facts
 

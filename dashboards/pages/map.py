@@ -16,7 +16,7 @@ from dashboards.context import City, in_browser, threaded
 from dashboards.figures import city_map
 from dashboards.frame import control
 from dashboards.frames import REACH, Frame, read_frame
-from dashboards.jams import summary
+from dashboards.jams import POSSIBLE, summary
 from dashboards.marks import congestion_legend, frame_marks, patch_marks, patch_theme, state_text
 from dashboards.parts import Content, card, icon, map_part, page_title, table, tag
 from dashboards.surfaces import SURFACES, read_surface, surface_legend
@@ -142,7 +142,7 @@ def register(app: Dash, city: City) -> None:
         for name, value in city_map.surface_update(districts, surface, scheme).items():
             patch["data"][city_map.SURFACE][name] = value
         when = _when(frame, city)
-        legend = [congestion_legend(scheme), *surface_legend(_surface(view), surface, scheme)]
+        legend = [congestion_legend(scheme, ahead=frame.forecast), *surface_legend(_surface(view), surface, scheme)]
         legend.append(html.P(summary(frame.jams), className="card-note"))
         legend.append(html.Div(shown, className="tags card-foot"))
         return [patch, _list(frame, view), _chosen(frame, view, city), when, when, legend, scheme]
@@ -261,9 +261,13 @@ def _chosen(frame: Frame, view: View, city: City) -> Content:
     jam = frame.jams.get(sensor.id)
     ahead = None
     if jam is not None:
-        when = words.clock(from_us(jam.at_us), city.zone, now=city.now())
+        when = f", most about {words.clock(from_us(jam.at_us), city.zone, now=city.now())}"
         ahead = html.P(
-            ["Heavy congestion within the next hour: ", html.B(words.chance(jam.chance)), f" about {when}"],
+            [
+                "Heavy congestion within the next hour: ",
+                html.B(words.chance(jam.chance)),
+                when if jam.chance >= POSSIBLE else "",
+            ],
             className="muted",
         )
     return card(
