@@ -108,10 +108,13 @@ def _of_band(
         return always[:, None]
     made = []
     everywhere = _mean(np.abs(relative))
+    seen = np.isfinite(cells)
     for regime in Regime:
         here = (kinds == regime).reshape(-1)
-        inside = np.where((kinds == regime)[None], cells, np.nan)
-        count = np.isfinite(inside).any(axis=2).sum(axis=1)
+        if not here.any():
+            made.append(always)
+            continue
+        count = (seen & (kinds == regime)).any(axis=2).sum(axis=1)
         ratio = _mean(np.abs(relative[:, here])) / everywhere if everywhere > 0 else np.nan
         usual = always * (ratio if np.isfinite(ratio) else 1.0)
         made.append(_towards(quantiles_of(own[:, here], levels), count / (count + _REGIME_PRIOR), usual))
@@ -138,14 +141,12 @@ def quantiles_of(values: Values, levels: tuple[float, ...]) -> Values:
         return np.full((len(levels), rows), np.nan)
     ordered = np.sort(values, axis=1)
     known = np.isfinite(values).sum(axis=1)
-    result = np.empty((len(levels), rows))
-    for k, level in enumerate(levels):
-        rank = np.clip((known + 1) * level - 1, 0, np.maximum(known - 1, 0))
-        low = np.floor(rank).astype(np.int64)
-        high = np.minimum(low + 1, np.maximum(known - 1, 0))
-        at = np.arange(rows)
-        result[k] = ordered[at, low] + (rank - low) * (ordered[at, high] - ordered[at, low])
-    return result
+    most = np.maximum(known - 1, 0)
+    rank = np.clip((known + 1) * np.array(levels)[:, None] - 1, 0, most)
+    low = rank.astype(np.int64)
+    at = np.arange(rows)
+    lower, upper = ordered[at, low], ordered[at, np.minimum(low + 1, most)]
+    return np.asarray(lower + (rank - low) * (upper - lower))
 
 
 def _mean_absolute(errors: Values) -> Values:

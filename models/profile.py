@@ -7,6 +7,7 @@ is the day-type refinement that is worth more than a change of model on hourly c
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -20,6 +21,8 @@ _SATURDAY: Final = 5
 _HOLIDAY_WEEKS: Final = 4  # looked back in addition, as a weekday that is a holiday is missing from its type
 _SAME_TYPE_LAG: Final = 7  # a profile uses no day of the target's own week, so past profiles are what was known then
 _SAME_CLASS_LAG: Final = 3
+_BLOCK: Final = 4_000_000  # numbers of one block of days
+_NETWORK: Final = 16  # numbers up to which a network of comparisons is the quickest sort
 _LEAST: Final = 2  # values that a median of one day type needs
 
 
@@ -80,7 +83,7 @@ def usual_from(panel: Panel, origins: NDArray[np.int64], steps: int, weeks: int 
                 if day - _SAME_CLASS_LAG >= today:
                     break  # days that count had not ended at the origin
                 if (day, oldest) not in made:
-                    made[day, oldest] = days.usual(day, weeks, oldest)
+                    made[day, oldest] = days.usual(np.array([day]), weeks, oldest)[:, 0]
                 mine = columns == day
                 result[k][:, mine] = made[day, oldest][:, slots[mine]]
     for k, origin in enumerate(origins):
@@ -163,12 +166,14 @@ def _usual(days: _Days, panel: Panel, first: int, count: int, weeks: int, *, fil
     """The usual values of `count` columns; with `fill` what no day of its kind tells comes from any day, then from all."""
     columns, slots = panel.local(first, count)
     result = np.empty((panel.sensors, count))
-    for day in np.unique(columns):
-        here = columns == day
-        usual = days.usual(int(day), weeks)
+    distinct = np.unique(columns)
+    width = max(1, _BLOCK // max(1, panel.sensors * weeks * panel.steps_per_day))
+    for some in (distinct[k : k + width] for k in range(0, len(distinct), width)):
+        usual = days.usual(some, weeks)
         if fill and np.isnan(usual).any():
-            usual = np.where(np.isnan(usual), median(days.grid), usual)
-        result[:, here] = usual[:, slots[here]]
+            usual = np.where(np.isnan(usual), median(days.grid)[:, None], usual)
+        here = slice(*np.searchsorted(columns, [some[0], some[-1] + 1]))
+        result[:, here] = usual[:, np.searchsorted(some, columns[here]), slots[here]]
     if fill and np.isnan(result).any():
         result = np.where(np.isnan(result), median(panel.values)[:, None], result)
     return result
@@ -198,32 +203,72 @@ class _Days:
         grid[:, columns - first, slots] = panel.values[:, oldest:]
         return cls(grid=grid, first=first, types=panel.calendar.day_types(known), calendar=panel.calendar)
 
-    def usual(self, day: int, weeks: int, oldest: int | None = None) -> Values:
-        """What is usual on a local day at each slot, from days well before it (sensors x slots); NaN where too few.
+    def usual(self, wanted: NDArray[np.int64], weeks: int, oldest: int | None = None) -> Values:
+        """What is usual on local days at each slot, from days well before each (sensors x days x slots); NaN where too few.
 
         Only days from `oldest` on count.
         """
-        kind = int(self.calendar.day_types(np.array([day]))[0])
+        kinds = self.calendar.day_types(wanted)
         days = self.first + np.arange(len(self.types))
-        days = days if oldest is None else np.where(days >= oldest, days, day)
-        same = np.flatnonzero((self.types == kind) & (days <= day - _SAME_TYPE_LAG))[-weeks:]
-        result = median(self.grid[:, same], least=_LEAST)
-        if np.isnan(result).any():
-            alike = (self.types >= _SATURDAY) == (kind >= _SATURDAY)
-            same = np.flatnonzero(alike & (days <= day - _SAME_CLASS_LAG))[-weeks:]
-            result = np.where(np.isnan(result), median(self.grid[:, same]), result)
+        there = days >= (self.first if oldest is None else oldest)
+        same = (self.types == kinds[:, None]) & (days <= wanted[:, None] - _SAME_TYPE_LAG) & there
+        result = self._medians(same, weeks, _LEAST)
+        lacking = np.isnan(result).any(axis=(0, 2))
+        if lacking.any():
+            alike = (self.types >= _SATURDAY) == (kinds[lacking, None] >= _SATURDAY)
+            alike &= (days <= wanted[lacking, None] - _SAME_CLASS_LAG) & there
+            some = result[:, lacking]
+            result[:, lacking] = np.where(np.isnan(some), self._medians(alike, weeks, 1), some)
         return result
+
+    def _medians(self, counts: NDArray[np.bool_], weeks: int, least: int) -> Values:
+        """Medians of the newest `weeks` days that count (wanted x days) for each wanted day (sensors x wanted x slots)."""
+        age = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1]
+        width = min(weeks, int(counts.sum(axis=1).max(initial=0)))
+        lanes = []
+        for place in range(1, width + 1):
+            found = counts & (age == place)
+            values = self.grid[:, np.argmax(found, axis=1)]
+            lanes.append(np.where(found.any(axis=1)[:, None], values, np.nan))
+        if not lanes:
+            return np.full((len(self.grid), len(counts), self.grid.shape[2]), np.nan)
+        return median(np.stack(lanes, axis=1), least)
 
 
 def median(values: Values, least: int = 1) -> Values:
     """The median over axis 1 of what is not missing, NaN where fewer than `least` are left.
 
-    Much faster than `numpy.nanmedian` on short axes: one sort puts NaN last.
+    Much faster than `numpy.nanmedian` on short axes: one sort puts what is missing last.
     """
-    if values.shape[1] == 0:
+    count = values.shape[1]
+    if count == 0:
         return np.full((values.shape[0], *values.shape[2:]), np.nan)
-    ordered = np.sort(values, axis=1)
     known = np.isfinite(values).sum(axis=1)
-    upper = np.take_along_axis(ordered, np.minimum(known // 2, values.shape[1] - 1)[:, None], axis=1)[:, 0]
+    ordered = _network_sorted(values) if count <= _NETWORK else np.sort(values, axis=1)
+    upper = np.take_along_axis(ordered, np.minimum(known // 2, count - 1)[:, None], axis=1)[:, 0]
     lower = np.take_along_axis(ordered, np.maximum((known - 1) // 2, 0)[:, None], axis=1)[:, 0]
-    return np.where(known >= least, (lower + upper) / 2, np.nan)
+    with np.errstate(invalid="ignore"):
+        return np.where(known >= least, (lower + upper) / 2, np.nan)
+
+
+def _network_sorted(values: Values) -> Values:
+    """Ordered along axis 1, what is missing as infinite: a few passes over all, by Batcher's odd-even merge sort."""
+    lanes = [np.where(np.isfinite(values[:, k]), values[:, k], np.inf) for k in range(values.shape[1])]
+    for low, high in _comparators(len(lanes)):
+        lanes[low], lanes[high] = np.minimum(lanes[low], lanes[high]), np.maximum(lanes[low], lanes[high])
+    return np.stack(lanes, axis=1)
+
+
+@cache
+def _comparators(count: int) -> tuple[tuple[int, int], ...]:
+    """Pairs that sort `count` numbers when each is put in order in turn (Knuth, TAOCP 3, 5.2.2, algorithm M)."""
+    made = []
+    top = 1 << (count - 1).bit_length() >> 1
+    p = top
+    while p > 0:
+        q, r, d = top, 0, p
+        while d > 0:
+            made += [(k, k + d) for k in range(count - d) if k & p == r]
+            d, q, r = q - p, q // 2, p
+        p //= 2
+    return tuple(made)

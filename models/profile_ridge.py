@@ -5,8 +5,9 @@ The default of the platform for hourly and quarter-hourly counts, speeds and loa
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil
 from typing import Final
 
@@ -24,6 +25,7 @@ _MEAN_HOURS: Final = (3, 6, 24, 72, 168)
 _DAYS_BACK: Final = (1, 2, 3, 4, 5, 6, 7)
 _DAYS_EXACT: Final = (1, 7)
 _REACH_DAYS: Final = 8  # no feature looks further back
+_FIRST: Final = 7  # features by which it is first judged which rows to believe
 _GROUP_HOURS: Final = 4
 _WEEKEND: Final = 5
 _HOLD_STEPS: Final = 3
@@ -74,23 +76,23 @@ class ProfileRidge:
     def fit_at(self, panel: Panel, ends: Sequence[int], steps: int) -> list[FittedProfileRidge]:
         """Fits that share profile, features and Gram matrices.
 
-        Rows are weighted, and features brought to one size, by what the first of the ends had left over.
+        Later fits weight rows as the first does.
         """
         whole = panel.cut(ends[-1])
         past = usual_before(whole, 0, self.weeks)
         usuals = [Usual.continued(past, panel.cut(end), self.weeks) for end in ends]
         raw = whole.values - past
-        scale = _scale(raw[:, : ends[0]])
+        scale = _scale(raw)  # a unit and nothing more: what is learnt does not depend on it
         differences = _Differences.of(raw, scale, whole)
         rows = _training_rows(whole)
         bands_of_leads = bands(steps, max(1, _BAND_S // panel.step_seconds))
         features = max((len(_columns(panel, band)) + 1 for band in bands_of_leads), default=1)
         width = max(1, _BLOCK // max(1, len(rows) * features))
-        blocks = [slice(k, k + width) for k in range(0, panel.sensors, width)]
+        blocks = [differences.some(slice(k, k + width)) for k in range(0, panel.sensors, width)]
         coefficients: list[list[Features]] = [[] for _ in ends]
         for band in bands_of_leads:
-            stages = _Stages.of(whole, rows, band, ends)
-            solved = [_solve(differences.some(block), whole, stages, band, self.penalty) for block in blocks]
+            runs = _Runs.of(whole, rows, band, ends)
+            solved = [_solve(block, whole, runs, band, self.penalty) for block in blocks]
             for made, parts in zip(coefficients, zip(*solved, strict=True), strict=False):
                 made.append(np.concatenate(parts, axis=1))
         return [
@@ -148,24 +150,23 @@ class FittedProfileRidge:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Stages:
-    """Rows of one band in runs by stage (which of the ends first knows all their targets), then group.
+class _Runs:
+    """Rows of one band in runs: by which of the ends first knows all their targets, then by group.
 
-    `edges` are where the runs begin and the last ends; `count` is that of the stages.
+    `edges` are where the runs begin and the last ends.
     """
 
     rows: NDArray[np.int64]
     edges: NDArray[np.int64]
-    count: int
 
     @classmethod
-    def of(cls, panel: Panel, rows: NDArray[np.int64], band: range, ends: Sequence[int]) -> _Stages:
+    def of(cls, panel: Panel, rows: NDArray[np.int64], band: range, ends: Sequence[int]) -> _Runs:
         usable = rows[rows + band.stop < ends[-1]]
         stage = np.searchsorted(np.array(ends) - band.stop, usable, side="right")
         key = stage * _GROUPS + _groups(panel, usable, band)
         order = np.argsort(key, kind="stable")
         edges = np.searchsorted(key[order], np.arange(len(ends) * _GROUPS + 1))
-        return cls(rows=usable[order], edges=edges, count=len(ends))
+        return cls(rows=usable[order], edges=edges)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -176,11 +177,12 @@ class _Differences:
     wipe out what is known about now; after that it is zero.
     """
 
-    values: Values
+    values: Features
     known: NDArray[np.bool_]
     sums: Values
     counts: Values
     pad: int
+    means: dict[int, Features] = field(default_factory=dict)
 
     @classmethod
     def of(cls, raw: Values, scale: Values, panel: Panel) -> _Differences:
@@ -197,7 +199,7 @@ class _Differences:
             held[:, 1:] |= hole
         counts = np.zeros_like(sums)
         np.cumsum(known, axis=1, out=counts[:, pad + 1 :])
-        return cls(values=values, known=known, sums=sums, counts=counts, pad=pad)
+        return cls(values=values.astype(np.float32), known=known, sums=sums, counts=counts, pad=pad)
 
     def some(self, sensors: slice) -> _Differences:
         """Those of some sensors."""
@@ -212,19 +214,23 @@ class _Differences:
     def features(self, panel: Panel, newest: NDArray[np.int64], band: range) -> Features:
         """What could be known when column `newest` was the latest: sensors x (features and a one) x rows."""
         columns = _columns(panel, band)
-        made = np.empty((self.values.shape[0], len(columns) + 1, len(newest)), dtype=np.float32)
+        made = np.empty((len(columns) + 1, self.values.shape[0], len(newest)), dtype=np.float32)
         last = newest + self.pad
         for k, (near, far) in enumerate(columns):
             if far == near:
-                made[:, k] = self.values[:, last - far]
+                np.take(self.values, last - far, axis=1, out=made[k], mode="clip")
             elif 2 * len(last) < self.values.shape[1]:
                 first, end = last - far, last - near + 1
                 count = np.maximum(self.counts[:, end] - self.counts[:, first], 1.0)
-                made[:, k] = (self.sums[:, end] - self.sums[:, first]) / count
+                made[k] = (self.sums[:, end] - self.sums[:, first]) / count
+            elif near == 0:  # all bands look at it
+                if far not in self.means:
+                    self.means[far] = self._mean(near, far)
+                np.take(self.means[far], last, axis=1, out=made[k], mode="clip")
             else:
-                made[:, k] = self._mean(near, far)[:, last]
-        made[:, -1] = 1.0
-        return made
+                np.take(self._mean(near, far), last, axis=1, out=made[k], mode="clip")
+        made[-1] = 1.0
+        return made.transpose(1, 0, 2)
 
     def _mean(self, near: int, far: int) -> Features:
         """The mean of what is known `near` to `far` steps before each column; right from the padding's end on."""
@@ -237,20 +243,23 @@ class _Differences:
 
 
 def _columns(panel: Panel, band: range) -> list[tuple[int, int]]:
-    """The features of a band as windows (nearest, farthest) of steps back from the newest; equal ends are one step."""
+    """The features of a band as windows (nearest, farthest) of steps back from the newest; equal ends are one step.
+
+    Those that say most come first: the newest step, the means of six hours to a week, the target's time the day before.
+    """
     hour = 3600 / panel.step_seconds
     single = sorted({*_LAG_STEPS, *(ceil(hours * hour) for hours in _LAG_HOURS)})
-    windows = [(lag, lag) for lag in single]
-    windows += [(0, max(1, round(hours * hour)) - 1) for hours in _MEAN_HOURS]
+    windows = [(0, 0), *((0, max(1, round(hours * hour)) - 1) for hours in reversed(_MEAN_HOURS))]
     centre = (band.start + band.stop - 1) // 2
     around = max(1, round(hour))
     for days in _DAYS_BACK:
         back = days * panel.steps_per_day - 1 - centre
         if back >= 0:
             windows.append((max(0, back - around), back + around))
-        if days in _DAYS_EXACT:
-            exact = (days * panel.steps_per_day - 1 - lead for lead in range(band.start, band.stop, around))
-            windows += [(lag, lag) for lag in exact if lag >= 0]
+    windows += [(lag, lag) for lag in single]
+    for days in _DAYS_EXACT:
+        exact = (days * panel.steps_per_day - 1 - lead for lead in range(band.start, band.stop, around))
+        windows += [(lag, lag) for lag in exact if lag >= 0]
     return list(dict.fromkeys(windows))
 
 
@@ -278,32 +287,57 @@ def _training_rows(panel: Panel) -> NDArray[np.int64]:
     return wanted
 
 
-def _solve(differences: _Differences, panel: Panel, stages: _Stages, band: range, penalty: float) -> list[Features]:
-    """Coefficients of one band for some sensors after each stage: groups x sensors x features x leads."""
+def _solve(differences: _Differences, panel: Panel, runs: _Runs, band: range, penalty: float) -> list[Features]:
+    """Coefficients of one band for some sensors at each end: groups x sensors x features x leads."""
     hourly = min(panel.steps_per_day, _ROWS_PER_DAY) / 24
-    features = differences.features(panel, stages.rows, band)
-    targets, known = _targets(differences, stages.rows, band)
+    features = differences.features(panel, runs.rows, band)
+    targets, known = _targets(differences, runs.rows, band)
     share = None if known.all() else known.mean(axis=1, dtype=np.float32)
     prior = _PRIOR_HOURS * min(1.0, band.stop / (panel.steps_per_day / 2)) * hourly
-    first = stages.edges[[0, _GROUPS]]
-    once = _Sums.over(features, targets, known, share, None, first).together()
-    size = np.diagonal(once.gram, axis1=1, axis2=2) / np.maximum(once.weight, 1.0)[:, None]
-    size = np.where(size > 0, size, 1.0)
-    common = once.solved(penalty, prior, size)
-    left = np.abs(targets - np.matmul(common.transpose(0, 2, 1).astype(np.float32), features))
-    if share is None:
-        missed = left.sum(axis=1) / np.float32(len(band))
-    else:
-        missed = (left * known).sum(axis=1) / np.maximum(known.sum(axis=1), 1).astype(np.float32)
-    robust = _robust_weights(missed, share, int(first[1]))
-    runs = _Sums.over(features, targets, known, share, robust, stages.edges)
+    first = int(runs.edges[_GROUPS])
+    missed = _missed(features, targets, known, share, first, (penalty, prior))
+    stages = itertools.pairwise(runs.edges[::_GROUPS])
+    robust = np.concatenate(
+        [_robust_weights(missed[:, a:b], None if share is None else share[:, a:b]) for a, b in stages], axis=1
+    )
+    sums = _Sums.over(features, targets, known, share, robust, runs.edges)
+    size = _mean_squares(features[:, :, :first], None if share is None else share[:, :first])
     made = []
-    for stage in range(stages.count):
-        groups = runs.through(stage)
+    for end in range(_GROUPS, len(runs.edges), _GROUPS):
+        groups = sums.through(end)
         common = groups.together().solved(penalty, prior, size)
         special = groups.without(common).solved(_GROUP_SHARE, _GROUP_PRIOR_HOURS * hourly, size, constant=True)
         made.append((common + special).astype(np.float32))
     return made
+
+
+def _missed(
+    features: Features,
+    targets: Features,
+    known: NDArray[np.bool_],
+    share: Features | None,
+    first: int,
+    ridge: tuple[float, float],
+) -> Features:
+    """How far the targets of each row are from what a few features say of them, learnt from the `first` rows."""
+    few = np.concatenate([features[:, :_FIRST], features[:, -1:]], axis=1)
+    begin = np.array([0, first])
+    sums = _Sums.over(few, targets, known, share, None, begin).together()
+    common = sums.solved(*ridge, _mean_squares(few[:, :, :first], None if share is None else share[:, :first]))
+    left = targets - np.matmul(common.transpose(0, 2, 1).astype(np.float32), few)
+    np.abs(left, out=left)
+    if share is None:
+        return np.asarray(left.sum(axis=1) / np.float32(targets.shape[1]))
+    return np.asarray((left * known).sum(axis=1) / np.maximum(known.sum(axis=1), 1).astype(np.float32))
+
+
+def _mean_squares(features: Features, share: Features | None) -> Values:
+    """Of each feature over the rows that count (sensors x features), 1 where it is always zero."""
+    if share is None:
+        size = np.einsum("spr,spr->sp", features, features) / np.float32(max(1, features.shape[2]))
+    else:
+        size = np.matmul(features**2, share[:, :, None])[:, :, 0] / np.maximum(share.sum(axis=1), 1)[:, None]
+    return np.where(size > 0, size, 1.0).astype(np.float64)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -343,14 +377,14 @@ class _Sums:
             if share is not None:
                 mine = known[:, :, here]
                 heard = mine.sum(axis=2) if robust is None else np.matmul(mine, robust[:, here, None])[:, :, 0]
-                told_of = np.where(heard > 0, total[run][:, None] / np.maximum(heard, 1e-6), 0.0)
-                right[run] *= np.where(mine.all(axis=2), 1.0, told_of)[:, None]
+                scaled = np.where(heard > 0, total[run][:, None] / np.maximum(heard, 1e-6), 0.0)
+                right[run] *= np.where(mine.all(axis=2), 1.0, scaled)[:, None]
         return cls(gram=gram, right=right, weight=total)
 
-    def through(self, stage: int) -> _Sums:
-        """Of each group, over this and all earlier stages (groups x sensors x …)."""
-        parts = [one[: (stage + 1) * _GROUPS] for one in (self.gram, self.right, self.weight)]
-        gram, right, weight = (one.reshape(stage + 1, _GROUPS, *one.shape[1:]).sum(axis=0) for one in parts)
+    def through(self, end: int) -> _Sums:
+        """Of each group, over the runs before this one (groups x sensors x …)."""
+        parts = (one[:end] for one in (self.gram, self.right, self.weight))
+        gram, right, weight = (one.reshape(-1, _GROUPS, *one.shape[1:]).sum(axis=0) for one in parts)
         return _Sums(gram=gram, right=right, weight=weight)
 
     def together(self) -> _Sums:
@@ -391,26 +425,21 @@ def _targets(differences: _Differences, rows: NDArray[np.int64], band: range) ->
     return targets, known
 
 
-def _robust_weights(missed: Features, share: Features | None, first: int) -> Features:
-    """Weights that turn squares into absolute values: one over the size of the miss, bounded, of mean one.
-
-    The bound and the mean are those of the `first` rows.
-    """
-    if not first:
-        return np.ones_like(missed)
-    own = missed[:, :first]
+def _robust_weights(missed: Features, share: Features | None) -> Features:
+    """Weights that turn squares into absolute values: one over the size of the miss, bounded, of mean one."""
+    count = missed.shape[1]
+    if not count:
+        return missed
     if share is None:
-        typical = np.partition(own, (first - 1) // 2, axis=1)[:, (first - 1) // 2]
+        typical = np.partition(missed, (count - 1) // 2, axis=1)[:, (count - 1) // 2]
     else:
-        counts = share[:, :first] > 0
-        ordered = np.sort(np.where(counts, own, np.nan), axis=1)
+        counts = share > 0
+        ordered = np.sort(np.where(counts, missed, np.nan), axis=1)
         middle = np.maximum(counts.sum(axis=1) - 1, 0) // 2
         typical = np.nan_to_num(ordered[np.arange(len(ordered)), middle])
     made = 1.0 / np.maximum(missed, np.maximum(0.3 * typical, 1e-6)[:, None])
-    if share is None:
-        mean = made[:, :first].mean(axis=1)
-    else:
-        mean = (made * share)[:, :first].sum(axis=1) / np.maximum(share[:, :first].sum(axis=1), 1e-9)
+    counted = made if share is None else made * share
+    mean = counted.sum(axis=1) / (count if share is None else np.maximum(share.sum(axis=1), 1e-9))
     return np.asarray(made / np.where(mean > 0, mean, 1.0)[:, None], dtype=np.float32)
 
 
