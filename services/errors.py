@@ -58,6 +58,11 @@ class BudgetExhaustedError(ArterialError):
 
     http_status = 429
 
+    @property
+    def slug(self) -> str:
+        """Named for people who know other budgets too."""
+        return "privacy-budget-exhausted"
+
 
 class StorageError(ArterialError):
     """The database is not in the state this version of Arterial needs."""

@@ -25,10 +25,12 @@ from services.api.routes import (
     maps,
     mobility,
     observations,
+    one_release,
     released,
     sensors,
 )
 from services.api.schemas import ProblemDocument
+from services.api.trail import Trail
 from services.settings import Settings
 from services.storage.database import Pool
 
@@ -76,7 +78,8 @@ def create_app(settings: Settings, pool: Pool) -> FastAPI:
     app.state.public_url = settings.public_url and settings.public_url.rstrip("/")
     problems.install(app)
     app.state.requests = Requests(pool)
-    app.add_middleware(Gate, requests=app.state.requests)
+    app.state.trail = Trail(pool)
+    app.add_middleware(Gate, requests=app.state.requests, trail=app.state.trail)
     versioned = APIRouter(prefix=PREFIX, dependencies=[Depends(only_known_parameters)])
     for module in (
         sensors,
@@ -85,6 +88,7 @@ def create_app(settings: Settings, pool: Pool) -> FastAPI:
         congestion,
         mobility,
         released,
+        one_release,
         governance,
         energy,
         energy_ahead,

@@ -8,11 +8,13 @@ import time
 from typing import Final
 
 import structlog
+from anyio.to_thread import run_sync
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.api.metrics import Requests
 from services.api.problems import problem_response
+from services.api.trail import Trail
 
 MOST_QUERY_BYTES: Final = 16_384
 MOST_BODY_BYTES: Final = 65_536
@@ -28,9 +30,10 @@ _log = structlog.get_logger("arterial.access")
 class Gate:
     """Middleware around the whole application."""
 
-    def __init__(self, app: ASGIApp, requests: Requests) -> None:
+    def __init__(self, app: ASGIApp, requests: Requests, trail: Trail) -> None:
         self._app = app
         self._requests = requests
+        self._trail = trail
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse what is too large, let the rest through, and log one line without query values.
@@ -50,6 +53,7 @@ class Gate:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                await self._note_export(scope, Headers(raw=message["headers"]), request_id)
                 _secure(MutableHeaders(scope=message), scope["path"], request_id)
             await send(message)
 
@@ -74,6 +78,12 @@ class Gate:
                 milliseconds=milliseconds,
                 request_id=request_id,
             )
+
+    async def _note_export(self, scope: Scope, headers: Headers, request_id: str) -> None:
+        """Write a file into the audit log before its first byte goes out; where that fails, so does the request."""
+        if headers.get("content-disposition", "").startswith("attachment") and scope["method"] != "HEAD":
+            query, media_type = scope["query_string"].decode("ascii", "replace"), headers.get("content-type", "")
+            await run_sync(self._trail.exported, scope["path"], query, media_type, request_id)
 
 
 def _without_empty_fields(scope: Scope) -> Scope:

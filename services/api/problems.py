@@ -68,10 +68,11 @@ PROBLEMS: Final[dict[str, Meaning]] = {
     "too-many-requests": Meaning(
         status=429, title="Too many exports at once", help="Wait as long as Retry-After says, then ask again."
     ),
-    "budget-exhausted": Meaning(
+    "privacy-budget-exhausted": Meaning(
         status=429,
         title="The privacy budget of that day is spent",
-        help="What has been published of that day stays available; nothing more can be published about it.",
+        help="What has been published of that day stays available; nothing more can be published about it. Asking again does not "
+        "help; /api/v1/privacy/ledger shows what the day's budget was spent on.",
     ),
     "internal": Meaning(
         status=500,
@@ -132,7 +133,7 @@ def problem_response(
         document["errors"] = list(errors)
     if request_id is not None:
         document["request_id"] = request_id
-    retry = _RETRY_AFTER_S.get(meaning.status)
+    retry = None if slug == "privacy-budget-exhausted" else _RETRY_AFTER_S.get(meaning.status)
     extra = dict(headers or {}) | ({} if retry is None else {"Retry-After": retry})
     extra["Cache-Control"] = "no-store"
     return Response(orjson.dumps(document), meaning.status, extra, media_type=MEDIA_TYPE)
@@ -150,6 +151,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _from_http)
     app.add_exception_handler(psycopg.errors.QueryCanceled, _from_slow_query)
     app.add_exception_handler(psycopg.DataError, _from_data)
+    app.add_exception_handler(psycopg.errors.InsufficientPrivilege, _from_refusal)
     app.add_exception_handler(psycopg.OperationalError, _from_database)
     app.add_exception_handler(PoolTimeout, _from_database)
     app.add_exception_handler(Exception, _from_anything)
@@ -203,6 +205,13 @@ def _from_slow_query(request: Request, error: Exception) -> Response:
 
 def _from_data(request: Request, error: Exception) -> Response:
     return _respond(request, "input", f"a value cannot be used: {first_line(error)[:200]}")
+
+
+def _from_refusal(request: Request, error: Exception) -> Response:
+    request_id = getattr(request.state, "request_id", None)
+    _log.error("role_refused", path=request.url.path, request_id=request_id, cause=first_line(error))
+    request.app.state.trail.denied(request.url.path, first_line(error), request_id)
+    return _respond(request, "internal", "the database refuses this; nothing about it is shown here")
 
 
 def _from_database(request: Request, error: Exception) -> Response:

@@ -118,6 +118,12 @@ def presence(connection: Connection, *, start: datetime, end: datetime) -> list[
         return cursor.execute(query("releases", "presence"), {"start": start, "end": end}).fetchall()
 
 
+def refusal(connection: Connection, plan: str, day: date) -> str | None:
+    """Why the ledger refused to pay for a plan's release of a local day, None where it did not."""
+    row = connection.execute(query("releases", "refusal"), {"plan": plan, "day": day}).fetchone()
+    return None if row is None else str(row[0])
+
+
 def presence_hours(connection: Connection) -> tuple[datetime, datetime] | None:
     """Start and end of the time that presence releases cover, or None before the first."""
     row = connection.execute(query("releases", "presence_hours")).fetchone()

@@ -35,7 +35,7 @@ from services.storage.releases import Figure, Release
 
 router = APIRouter(tags=["Released aggregates"])
 
-_HEAD: Final = (
+HEAD: Final = (
     *("day", "plan", "plan_version", "plan_hash", "release_key", "released_at", "epsilon", "delta", "mechanism"),
     *("noise_scale", "threshold", "rounding", "ci95", "factor", "cells", "withheld"),
 )
@@ -52,6 +52,11 @@ _FirstDay = Annotated[date | None, Query(description="First local day. Default: 
 _LastDay = Annotated[date | None, Query(description="Last local day, included. Default: today.")]
 
 
+def head_row(one: Release) -> tuple[Any, ...]:
+    """A release in the order of `HEAD`."""
+    return (*(getattr(one, name) for name in HEAD[:-1]), one.suppressed)
+
+
 @router.get("/releases", responses=documented(ReleasePage, *_FLAT_FORMATS), summary="List what was released")
 def list_releases(
     connection: ConnectionDep,
@@ -65,12 +70,9 @@ def list_releases(
     """Every release of each plan on each local day: what it cost, what noise it has, and how much was withheld."""
     chosen = negotiate(accept, format_, _FLAT_FORMATS)
     first, last = _days(first_day, last_day, settings, now)
-    rows = [
-        (*(getattr(one, name) for name in _HEAD[:-1]), one.suppressed)
-        for one in releases.releases(connection, first_day=first, last_day=last)
-    ]
+    rows = [head_row(one) for one in releases.releases(connection, first_day=first, last_day=last)]
     meta = {"first_day": first, "last_day": last}
-    return list_response(chosen, _HEAD, rows, name=f"arterial-releases-{first}-{last}", meta=meta)
+    return list_response(chosen, HEAD, rows, name=f"arterial-releases-{first}-{last}", meta=meta)
 
 
 @router.get("/releases/figures", responses=documented(FigurePage), summary="List or export released numbers")

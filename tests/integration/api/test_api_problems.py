@@ -29,6 +29,15 @@ INJECTIONS = (
     "9" * 500,
 )
 
+PLACES = {
+    "sensor": "tr-001a",
+    "layer": "districts",
+    "document": "record",
+    "plan": "presence",
+    "day": "2026-11-20",
+}
+"""What stands in the paths."""
+
 
 def problem(client: TestClient, status: int, url: str, **request: object) -> str:
     """The detail of the problem that a request leads to, after looking at its form."""
@@ -119,7 +128,7 @@ def test_too_many_exports_at_once(client: TestClient, city: Connection) -> None:
 
 def test_injections_are_values_or_problems_never_errors(client: TestClient, city: Connection) -> None:
     parameters = [
-        (path.format(sensor="tr-001a", layer="districts"), parameter["name"])
+        (path.format_map(PLACES), parameter["name"])
         for path, methods in client.get("/api/v1/openapi.json").json()["paths"].items()
         for parameter in methods["get"].get("parameters", [])
         if parameter["in"] == "query"

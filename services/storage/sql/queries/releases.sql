@@ -97,3 +97,13 @@ WHERE %(slot)s::timestamptz IS NULL
     > (%(slot)s::timestamptz, %(after_plan)s, %(after_place)s, %(after_part)s, %(after_measure)s)
 ORDER BY figure.slot, shown.plan COLLATE "C", figure.place COLLATE "C", figure.part COLLATE "C", figure.measure COLLATE "C"
 LIMIT %(limit)s
+
+-- name: refusal
+-- Why a release of a plan and day was refused, as the audit log has it.
+SELECT body::jsonb ->> 'reason'
+FROM governance.audit
+WHERE action = 'release.denied'
+  AND split_part(body::jsonb ->> 'release_key', '/', 1) = %(plan)s
+  AND split_part(body::jsonb ->> 'release_key', '/', 3) = %(day)s::date::text
+ORDER BY seq DESC
+LIMIT 1
