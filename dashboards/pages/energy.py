@@ -242,7 +242,7 @@ def _peak_note(outlook: LoadOutlook | None, shown: Shown, city: City) -> Content
     top = int(outlook.median_kw.argmax())
     value, unit = words.power(float(outlook.median_kw[top]))
     return (
-        f"Forecast peak {value} {unit}, {words.clock(from_us(int(outlook.target_us[top])), city.zone, now=shown.now)}"
+        f"Median highest {words.clock(from_us(int(outlook.target_us[top])), city.zone, now=shown.now)}: {value} {unit}"
     )
 
 

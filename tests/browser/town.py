@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,14 @@ import h3
 import numpy as np
 import orjson
 
+from models.congestion import Roads, chances
+from services.domain import to_us
+from services.forecasting.days import Ahead, peaks_of, today_so_far
+from services.forecasting.ensemble import Ensemble
+from services.forecasting.totals import forecast_totals
 from services.settings import Settings
+from services.storage import congestion, totals
+from services.storage.congestion import NewCongestion
 from services.storage.database import Connection
 from simulators.city import build_city, districts_geojson, roads_geojson, water_geojson
 
@@ -45,6 +53,7 @@ def build_town(owner: Connection, settings: Settings, now: datetime | None = Non
         _forecasts(owner, city, detectors, feeders, now, rng)
         _releases(owner, city, now, rng)
         _ingest(owner, now)
+    _outlook(owner, settings, feeders, now, rng)
     owner.execute("ANALYZE")
     return {
         "traffic": city.detectors.code[0],
@@ -202,12 +211,86 @@ def _forecasts(
             ) as copy:
                 for row in series:
                     copy.write_row(row)
+            if kind == "traffic":
+                _congestion(owner, city, int(run[0]), issued, series)
     for sensor, quantity in ((detectors[0], "flow_vph"), (feeders[0], "power_kw")):
         for lead, factor in ((15, 0.5), (60, 0.7), (180, 0.85), (360, 0.95), (720, 1.02), (1440, 1.06)):
             owner.execute(
                 "INSERT INTO forecast.score VALUES (%s, %s, %s, %s, 96, %s, %s, 96, 48000, 78, 87)",
                 [sensor, quantity, lead, (now - timedelta(days=1)).date(), 96 * 52 * factor, 96 * 52],
             )
+
+
+def _outlook(
+    owner: Connection, settings: Settings, feeders: list[int], now: datetime, rng: np.random.Generator
+) -> None:
+    """Totals and peaks, calculated from errors that last for hours and are partly those of the whole town."""
+    issued = datetime.fromtimestamp(int(now.timestamp()) // 900 * 900, UTC)
+    limits = np.array([totals.limits(owner, feeders)[one] for one in feeders])
+    shocks = rng.standard_normal((40, len(feeders) + 1, 192))
+    for k in range(1, 192):
+        shocks[:, :, k] = 0.97 * shocks[:, :, k - 1] + 0.24 * shocks[:, :, k]
+    errors = (0.03 * limits[:, None] * (shocks[:, 1:] + shocks[:, :1])).astype(np.float32)
+    read = owner.execute("SELECT power_kw FROM sensing.energy_15min ORDER BY sensor_id, bucket").fetchall()
+    values = np.array(read).reshape(len(feeders), -1)
+    known = Ensemble(
+        ids=np.array(feeders),
+        step_seconds=900,
+        start_us=to_us(issued) - values.shape[1] * 900_000_000,
+        values=values,
+        origins_us=to_us(issued) - np.arange(20, 60)[::-1] * 17 * 900_000_000,
+        errors=errors,
+    )
+    parts = totals.parts(owner, quantity="power_kw", issued_by=issued)
+    found = peaks_of(
+        Ahead(
+            first_us=to_us(issued),
+            step_seconds=900,
+            quantiles=np.stack([one.quantiles for one in parts], axis=1),
+            errors=errors,
+            observed=today_so_far(values, to_us(issued), 900, settings.zone),
+            limits=limits,
+            limit_is="allowed",
+        ),
+        settings.zone,
+    )
+    run = owner.execute("SELECT max(id) FROM forecast.run WHERE kind = 'energy'").fetchone() or (0,)
+    made = [replace(peak, sensor_id=one.sensor_id) for one, mine in zip(parts, found, strict=True) for peak in mine]
+    totals.store_peaks(owner, run[0], issued, made)
+    owner.commit()
+    forecast_totals(settings, issued_by=issued, ensembles=[known])
+
+
+def _congestion(owner: Connection, city: Any, run: int, issued: datetime, series: list[tuple[Any, ...]]) -> None:
+    """The chances of each detector, from its speed and flow as the service would say them."""
+    told = {(row[1], row[2]): np.array(row[9:]) for row in series}
+    ids = sorted({sensor for sensor, _ in told})
+    speed, flow = (np.stack([told[one, name] for one in ids], axis=1) for name in ("speed_kmh", "flow_vph"))
+    free, capacity = city.detectors.free_flow_kmh, city.detectors.capacity_vph
+    known = Roads(
+        free_flow_kmh=free,
+        is_estimated=np.zeros(len(ids), dtype=bool),
+        capacity_vph=capacity,
+        alike=np.zeros(len(ids)),
+    )
+    found = chances(speed, flow, flow[3], known)
+    congestion.store(
+        owner,
+        run,
+        issued,
+        [
+            NewCongestion(
+                sensor_id=one,
+                first_target_us=to_us(issued),
+                step_seconds=900,
+                free_flow_kmh=float(free[k]),
+                free_flow_estimated=False,
+                capacity_vph=float(capacity[k]),
+                chances=found[:, k],
+            )
+            for k, one in enumerate(ids)
+        ],
+    )
 
 
 def _centre(
