@@ -1,12 +1,11 @@
 """Code concerned with drawing a release: bounded exact numbers become noisy ones, and only those go on.
 
-Pure calculation under a charge that was paid before: noise, correction, threshold, rounding, in that order. The release job
+Pure calculation under a charge that was paid before: noise, smoothing, threshold, rounding, in that order. The release job
 runs it inside its transaction; the red-team suite runs the same lines on generated people.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,7 +16,6 @@ from numpy.typing import NDArray
 
 from services.privacy.mechanisms.catalogue import mechanism_of
 from services.privacy.mechanisms.contract import Mechanism
-from services.privacy.mechanisms.thinning import scaled
 from services.privacy.mechanisms.threshold import noisy_threshold, rounded, shown
 from services.privacy.plan import Plan
 from services.privacy.products.contract import Integers, Product
@@ -35,10 +33,10 @@ class Drawn:
     Attributes:
         values: of each measure, rounded.
         shown: where they are published.
-        ci95: half-width of each measure's values: what noise and rounding change stays within it with 95 %.
-        noise_scale: b of the deciding count, after correction.
-        threshold: the least deciding count that is shown, after correction.
-        factor: the correction, at least 1.
+        ci95: half-width of each measure's values: what noise and rounding change stays within it with 95 %; products that
+            smooth bring values nearer than that.
+        noise_scale: how wide the noise of the deciding count is: b of Laplace noise, σ of Gaussian.
+        threshold: the least deciding count that is shown.
 
     """
 
@@ -47,7 +45,6 @@ class Drawn:
     ci95: dict[str, float]
     noise_scale: float
     threshold: int
-    factor: float
 
 
 def draw(plan: Plan, product: Product, micro_epsilon: int, exact: dict[str, Integers]) -> Drawn:
@@ -67,20 +64,18 @@ def draw(plan: Plan, product: Product, micro_epsilon: int, exact: dict[str, Inte
     noise = {m.name: mechanism_of(m, parts[m.name]) for m in plan.measure}
     _require_loss_as_charged(noise, micro_epsilon)
     noisy = {name: mechanism.release(exact[name]) for name, mechanism in noise.items()}
-    decides, scale = plan.measure_named(plan.threshold.measure), noise[plan.threshold.measure].scale
-    factor = product.factor(plan, noisy, noise)
-    threshold = noisy_threshold(scale, minimum=plan.threshold.minimum, false_presence=plan.threshold.false_presence)
-    visible = shown(noisy[decides.name], threshold)
-    noisy[decides.name] = scaled(noisy[decides.name], factor)
+    refined = product.refined(plan, noisy, noise)
+    decides = plan.threshold.measure
+    threshold = noisy_threshold(
+        noise[decides], minimum=plan.threshold.minimum, false_presence=plan.threshold.false_presence
+    )
     ci95 = {m.name: noise[m.name].half_width(_CONFIDENCE) + m.rounding / 2 for m in plan.measure}
-    ci95[decides.name] += noise[decides.name].half_width(_CONFIDENCE) * float(factor - 1)
     return Drawn(
-        values={m.name: rounded(noisy[m.name], m.rounding, signed=m.signed) for m in plan.measure},
-        shown=visible,
+        values={m.name: rounded(refined[m.name], m.rounding, signed=m.signed) for m in plan.measure},
+        shown=shown(refined[decides], threshold),
         ci95=ci95,
-        noise_scale=scale * float(factor),
-        threshold=math.ceil(threshold * factor),
-        factor=float(factor),
+        noise_scale=noise[decides].scale,
+        threshold=threshold,
     )
 
 

@@ -146,7 +146,10 @@ def _public_domain(connection: Connection, plan: Plan) -> Integers:
     with personal.release_transaction(connection):
         domain = CATALOGUE[plan.name].domain(connection)
     if not domain.size:
-        message = "the city has no districts, so there is no public grid to release on: load them first"
+        message = (
+            f"there is no public grid to release {plan.name} on: the city has no districts, or nothing in the register that "
+            "the plan needs"
+        )
         raise NotFoundError(message)
     return domain
 
@@ -246,7 +249,6 @@ def _head(plan: Plan, paid: ledger.Charge, drawn: Drawn) -> releases.ReleaseHead
         threshold=drawn.threshold,
         rounding=decides.rounding,
         ci95=drawn.ci95[decides.name],
-        factor=drawn.factor,
         cells=drawn.shown.size,
         suppressed=int((~drawn.shown).sum()),
     )

@@ -14,12 +14,20 @@ Subjects = NDArray[np.uint64]
 
 
 def distinct(subject: Subjects, place: Integers) -> tuple[Subjects, Integers]:
-    """Each pair of subject and place once, subjects together."""
-    order = np.lexsort((place, subject[:, 1], subject[:, 0]))
+    """Each pair of subject and place once, subjects together; places are at least 0."""
+    if not len(place):
+        return subject, place
+    order = np.argsort(subject[:, 0])
     subject, place = subject[order], place[order]
-    new = group_starts(subject)
-    new[1:] |= place[1:] != place[:-1]
-    return subject[new], place[new]
+    starts = group_starts(subject)
+    if (starts[1:] & (subject[1:, 0] == subject[:-1, 0])).any():  # two subjects share their first half: all but never
+        order = np.lexsort((subject[:, 1], subject[:, 0]))
+        subject, place = subject[order], place[order]
+        starts = group_starts(subject)
+    group, span = np.cumsum(starts) - 1, int(place.max()) + 1
+    both = np.sort(group * span + place)  # one number for both sorts several times as fast as three keys
+    both = both[np.append(True, both[1:] != both[:-1])]
+    return subject[starts][both // span], both % span
 
 
 def group_starts(subject: Subjects) -> NDArray[np.bool_]:

@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from fractions import Fraction
 from typing import Final
 from urllib.parse import urlencode
 
@@ -36,7 +35,7 @@ class Averaging:
         """Average answers that are noisy anew each time, then the API's."""
         store = ground.platform
         questions = _FEW_QUESTIONS if ground.short else _QUESTIONS
-        fresh, _, _ = ground.published(np.full((_CONTROL_QUESTIONS, 20), _COUNT), Fraction(1))
+        fresh, _, _ = ground.published(np.full((_CONTROL_QUESTIONS, 20), _COUNT))
         control = float((np.abs(fresh.mean(axis=0) - _COUNT) < 0.5).mean())
         ledger = store.ask("/api/v1/privacy/ledger?first_day=2000-01-01").body
         answers: set[tuple[tuple[str, int | None], ...]] = set()

@@ -96,8 +96,8 @@ def _released(
     inside[:, :, -1] += target.parts[rng.integers(0, len(target.parts), trials)]
     scores = []
     for counts in (inside, history):
-        values, visible, _ = ground.published(counts.reshape(trials, -1), ground.city.factor)
-        known = np.where(visible, values / float(ground.city.factor), np.nan)
+        values, visible, _ = ground.published(counts.reshape(trials, -1))
+        known = np.where(visible, values, np.nan)
         scores.append(_score(target, model, known.reshape(counts.shape), target.others))
     return scores[0], scores[1]
 

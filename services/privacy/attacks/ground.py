@@ -2,14 +2,14 @@
 
 The attacked lines are the product's: bounding as `products.presence` does it, noise, correction, threshold and rounding as
 `drawing.draw` does. Attacks that need thousands of releases draw only the cells they look at, thousands of times over: noise is
-independent from cell to cell, so the rest of the city would tell them nothing, but for the correction, which they are given.
+independent from cell to cell, so the rest of the city would tell them nothing; they see the counts before smoothing, which is
+made of these and can tell no more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -41,7 +41,6 @@ class City:
         sent: what the vehicles reported.
         true: distinct vehicles per cell and hour, (cells, 24).
         exact: the product's bounded vectors.
-        factor: the product's correction, from one release of the whole city.
 
     """
 
@@ -50,7 +49,6 @@ class City:
     sent: Reports
     true: Integers
     exact: dict[str, Integers]
-    factor: Fraction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,14 +115,12 @@ class Ground:
         inhabitants = people.settle(town, rng, many, couriers=_COURIERS)
         sent = people.reports(inhabitants, people.drive(inhabitants, rng))
         exact = self.bound(town, sent, rng, many)
-        drawn = drawing.draw(self.presence, PRESENCE, self.paid, exact)
         return City(
             town=town,
             people=inhabitants,
             sent=sent,
             true=people.true_counts(town, sent),
             exact=exact,
-            factor=Fraction(drawn.factor),
         )
 
     def bound(self, town: Town, sent: Reports, rng: np.random.Generator, many: int) -> dict[str, Integers]:
@@ -132,22 +128,22 @@ class Ground:
         rows = people.as_rows(town, sent, people.pseudonyms(rng, many))
         return PRESENCE.bound(rows, self.presence, people.the_day(), town.domain)
 
-    def published(self, counts: Integers, factor: Fraction) -> tuple[Integers, NDArray[np.bool_], int]:
+    def published(self, counts: Integers) -> tuple[Integers, NDArray[np.bool_], int]:
         """Releases of bounded counts of presence, each row one release: values, where they are shown, and the threshold."""
         exact = {measure.name: np.zeros(1, dtype=np.int64) for measure in self.presence.measure}
         decides = self.presence.threshold.measure
         exact[decides] = np.ascontiguousarray(counts, dtype=np.int64)
-        drawn = drawing.draw(self.presence, _Corrected(factor), self.paid, exact)
+        drawn = drawing.draw(self.presence, _UNSMOOTHED, self.paid, exact)
         return drawn.values[decides], drawn.shown, drawn.threshold
 
 
-class _Corrected(Presence):
-    """The product with the correction of a whole city, for releases of a few of its cells."""
+class _Unsmoothed(Presence):
+    """The product without its smoothing, for releases of a few cells."""
 
-    def __init__(self, factor: Fraction) -> None:
-        self._factor = factor
+    def refined(self, plan: Plan, noisy: dict[str, Integers], noise: dict[str, Mechanism]) -> dict[str, Integers]:
+        """As they are."""
+        del plan, noise
+        return noisy
 
-    def factor(self, plan: Plan, noisy: dict[str, Integers], noise: dict[str, Mechanism]) -> Fraction:
-        """What it was given."""
-        del plan, noisy, noise
-        return self._factor
+
+_UNSMOOTHED: Final = _Unsmoothed()

@@ -88,7 +88,7 @@ def _histograms(day: people.Reports, picked: Integers, places: int) -> people.Fl
 
 def _rows_to_release(ground: Ground, targets: list[Target], member: int, trials: int) -> int:
     """How often the candidate who drove again is picked, from releases of all candidates' cells."""
-    rng, factor = ground.rng(f"linkage-{member}"), float(ground.city.factor)
+    rng = ground.rng(f"linkage-{member}")
     cells = np.unique(np.concatenate([target.cells for target in targets]))
     where = [np.searchsorted(cells, target.cells) for target in targets]
     others = np.zeros(len(cells), dtype=np.int64)
@@ -97,7 +97,7 @@ def _rows_to_release(ground: Ground, targets: list[Target], member: int, trials:
     counts = np.repeat(others[None, :], trials, axis=0)
     parts = targets[member].parts
     counts[:, where[member]] += parts[rng.integers(0, len(parts), trials)]
-    published, visible, threshold = ground.published(counts, ground.city.factor)
-    excess = np.clip(excess_of(published / factor, visible, others, threshold / factor), -1, 2) - 0.5
+    published, visible, threshold = ground.published(counts)
+    excess = np.clip(excess_of(published, visible, others, threshold), -1, 2) - 0.5
     scores = np.stack([excess[:, at].sum(axis=1) / np.sqrt(len(at)) for at in where], axis=1)
     return int((scores.argmax(axis=1) == member).sum())

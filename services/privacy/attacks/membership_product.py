@@ -133,15 +133,14 @@ def attack(ground: Ground, target: Target, trials: int, rng: np.random.Generator
     """Scores of releases with the target and without, (trials,) each; the better of two ways to add up."""
     with_ = target.others + target.parts[rng.integers(0, len(target.parts), trials)]
     without = np.repeat(target.others[None, :], trials, axis=0)
-    counts, visible, threshold = ground.published(np.vstack([with_, without]), ground.city.factor)
-    factor = float(ground.city.factor)
-    excess = excess_of(counts / factor, visible, target.others, threshold / factor)
+    counts, visible, threshold = ground.published(np.vstack([with_, without]))
+    excess = excess_of(counts, visible, target.others, threshold)
     ways = (excess.sum(axis=1), np.clip(excess, -1, 2).sum(axis=1))
     pairs = [(way[:trials], way[trials:]) for way in ways]
     return max(pairs, key=lambda pair: auc(*pair))
 
 
-def excess_of(counts: Floats, visible: NDArray[np.bool_], others: Integers, threshold: float) -> Floats:
+def excess_of(counts: Integers, visible: NDArray[np.bool_], others: Integers, threshold: int) -> Integers:
     """How much more was published than there would be without the target; of what is withheld, that it was."""
     return np.where(visible, counts, np.minimum(others, threshold) - 1) - others
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Final
 
 import numpy as np
@@ -33,7 +32,7 @@ class SybilIsolation:
         """Attack the rule of ten, then the release."""
         runs = _FEW_RUNS if ground.short else _RUNS
         cells = ground.presence.measure_named(ground.presence.threshold.measure).cells_per_subject
-        _, _, threshold = ground.published(np.zeros((1, 1), dtype=np.int64), Fraction(1))
+        _, _, threshold = ground.published(np.zeros((1, 1), dtype=np.int64))
         control = auc(*(np.full(runs, float(_K - 1 + present >= _K)) for present in (1, 0)))
         epsilon = ground.paid / MICRO
         bound = math.exp(epsilon) / (1 + math.exp(epsilon))
@@ -69,7 +68,7 @@ class SybilIsolation:
 
 
 def _scores(ground: Ground, runs: int, cells: int, level: int, without: int) -> Floats:
-    counts, visible, threshold = ground.published(np.full((runs, cells), level), Fraction(1))
+    counts, visible, threshold = ground.published(np.full((runs, cells), level))
     excess = np.where(visible, np.clip(counts - without, 0, 2), np.minimum(0, threshold - 1 - without - 1))
     score: Floats = excess.sum(axis=1).astype(np.float64)
     return score

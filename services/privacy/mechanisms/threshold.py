@@ -6,12 +6,12 @@ before them and its ε and δ stay as they are.
 Assumptions. Threshold and rounding are fixed by the plan, without a look at the data. A threshold on exact counts would
 break the guarantee of the noise; this module is never given any.
 
-Derivation. An empty cell is shown when its noise Z is at least t. For discrete Laplace noise of scale b that has
-P(Z >= t) = a^t / (1 + a) with a = e^(-1/b), which is below 1/2 * e^(-(t - 1/2)/b) and about 1/2 * e^(-t/b). So
-t = b * ln(1 / (2p)) shows an empty cell with probability about p; p = 0.001 gives b * ln 500.
+Derivation. An empty cell is shown when its noise Z is at least t. Noise is symmetric, so with P(|Z| <= w) >= 1 - 2p the
+threshold t = w + 1 shows an empty cell with probability at most p. For discrete Laplace noise of scale b and p = 0.001 that
+is about b * ln 500, for Gaussian noise about 3.1 σ.
 
-Utility. At b = 8 the threshold is 50 vehicles. What lies well above it is shown, what lies near it by chance; shown values
-near the threshold are therefore high on average.
+Utility. At b = 8 the threshold is 51, at σ = 32 it is 99. What lies well above it is shown, what lies near it by chance;
+shown values near the threshold are therefore high on average.
 
 Citation. Post-processing: Dwork, Roth: The Algorithmic Foundations of Differential Privacy, 2014, proposition 2.1,
 https://doi.org/10.1561/0400000042. Zeros and small counts alike: Mobility Data Specification 2, `k_value`.
@@ -19,22 +19,22 @@ https://doi.org/10.1561/0400000042. Zeros and small counts alike: Mobility Data 
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
+from services.privacy.mechanisms.contract import Mechanism
 
-def noisy_threshold(scale: float, *, minimum: int, false_presence: float) -> int:
+
+def noisy_threshold(noise: Mechanism, *, minimum: int, false_presence: float) -> int:
     """The least noisy count that is shown.
 
     Args:
-        scale: the noise's b.
+        noise: of the counts.
         minimum: never lower than this.
         false_presence: about how likely an empty cell may be shown, above 0 and below 1/2.
 
     """
-    return max(minimum, math.ceil(scale * math.log(1 / (2 * false_presence))))
+    return max(minimum, noise.half_width(1 - 2 * false_presence) + 1)
 
 
 def shown(noisy: NDArray[np.int64], threshold: int) -> NDArray[np.bool_]:

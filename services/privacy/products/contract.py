@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Protocol
 
 import numpy as np
@@ -28,8 +27,8 @@ class Product(Protocol):
         Vectors that are shown are of one shape: cells of the domain first.
         """
 
-    def factor(self, plan: Plan, noisy: dict[str, Integers], noise: dict[str, Mechanism]) -> Fraction:
-        """By what the deciding noisy count is multiplied before it is shown, from noisy numbers alone."""
+    def refined(self, plan: Plan, noisy: dict[str, Integers], noise: dict[str, Mechanism]) -> dict[str, Integers]:
+        """The noisy vectors as they decide what is shown and are published; made from noisy numbers alone."""
 
     def publish(
         self,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from fractions import Fraction
 from typing import Final
 
 import numpy as np
@@ -52,10 +51,10 @@ class DistrictLoad:
         )
         return {"households": households, "energy_wh": energy_wh}
 
-    def factor(self, plan: Plan, noisy: dict[str, Integers], noise: dict[str, Mechanism]) -> Fraction:
-        """No correction: every household counts."""
-        del plan, noisy, noise
-        return Fraction(1)
+    def refined(self, plan: Plan, noisy: dict[str, Integers], noise: dict[str, Mechanism]) -> dict[str, Integers]:
+        """As they are."""
+        del plan, noise
+        return noisy
 
     def publish(
         self,

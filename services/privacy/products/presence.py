@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,14 +11,16 @@ from services.domain import to_us
 from services.privacy import bounding
 from services.privacy.days import LocalDay
 from services.privacy.mechanisms.contract import Mechanism
-from services.privacy.mechanisms.thinning import thinning_factor
+from services.privacy.mechanisms.smoothing import smoothed
 from services.privacy.plan import Plan
 from services.privacy.products.contract import Integers
 from services.privacy.products.geography import city_cells
 from services.storage import personal, releases
 from services.storage.database import Connection
 
-_MINUTE_US = 60_000_000
+_MINUTE_US: Final = 60_000_000
+_Z95: Final = 1.96
+_REACH: Final = 0.99
 
 
 class Presence:
@@ -29,12 +31,12 @@ class Presence:
         return city_cells(connection)
 
     def exact(self, connection: Connection, plan: Plan, day: LocalDay, domain: Integers) -> dict[str, Integers]:
-        """Bounded counts, shape (cells, hours of the day), and the bounded number of cell-hours, shape (1,)."""
+        """Bounded counts, shape (cells, hours of the day)."""
         return self.bound(personal.positions(connection, day.day), plan, day, domain)
 
     def bound(self, rows: personal.Positions, plan: Plan, day: LocalDay, domain: Integers) -> dict[str, Integers]:
         """The same of positions at hand, in any order."""
-        counts, cell_hours = bounding.presence(
+        counts = bounding.presence(
             rows.subject,
             rows.cell,
             rows.observed_us,
@@ -43,19 +45,18 @@ class Presence:
             slot_us=plan.grid.slot_minutes * _MINUTE_US,
             slots=len(day.slots(plan.grid.slot_minutes)),
             cells_per_subject=plan.measure_named("vehicles").cells_per_subject,
-            most_places=plan.measure_named("cell_hours").per_cell,
         )
-        return {"vehicles": counts, "cell_hours": np.array([cell_hours], dtype=np.int64)}
+        return {"vehicles": counts}
 
-    def factor(self, plan: Plan, noisy: dict[str, Integers], noise: dict[str, Mechanism]) -> Fraction:
-        """How many cell-hours there were for each that was counted."""
-        vehicles, cell_hours = plan.measure_named("vehicles"), plan.measure_named("cell_hours")
-        return thinning_factor(
-            total=int(noisy["cell_hours"][0]),
-            kept=int(noisy["vehicles"].sum()),
-            half_width=noise["cell_hours"].half_width(0.95),
-            most=max(Fraction(cell_hours.per_cell, vehicles.cells_per_subject), Fraction(1)),
-        )
+    def refined(self, plan: Plan, noisy: dict[str, Integers], noise: dict[str, Mechanism]) -> dict[str, Integers]:
+        """Counts with less noise, after the pattern that all cells and hours have in common."""
+        del plan
+        vehicles = noise["vehicles"]
+        return {
+            "vehicles": smoothed(
+                noisy["vehicles"], deviation=vehicles.half_width(0.95) / _Z95, reach=vehicles.half_width(_REACH)
+            )
+        }
 
     def publish(
         self,

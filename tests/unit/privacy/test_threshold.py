@@ -5,16 +5,25 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from services.privacy.mechanisms.contract import Mechanism
+from services.privacy.mechanisms.discrete_gaussian import DiscreteGaussian
 from services.privacy.mechanisms.discrete_laplace import DiscreteLaplace
 from services.privacy.mechanisms.threshold import noisy_threshold, rounded, shown
 
 
 @pytest.mark.parametrize(
-    ("scale", "expected"),
-    [(8.0, 50), (1.0, 10), (1.6, 10), (20.0, 125), (1 / 0.3, 21)],  # ceil(b ln 500), at least 10; 8 * 6.2146 = 49.7
+    ("noise", "expected"),
+    [
+        (DiscreteLaplace(sensitivity=8, micro_epsilon=1_000_000), 51),  # about b ln 500 = 49.7; P(Z >= 51) = 0.0009
+        (DiscreteLaplace(sensitivity=1, micro_epsilon=1_000_000), 10),
+        (DiscreteLaplace(sensitivity=20, micro_epsilon=1_000_000), 125),
+        (DiscreteGaussian(sensitivity=7, micro_epsilon=1_000_000, delta=1e-6), 99),  # 3.09 σ
+    ],
 )
-def test_threshold_is_b_ln_500_and_at_least_the_minimum(scale: float, expected: int) -> None:
-    assert noisy_threshold(scale, minimum=10, false_presence=0.001) == expected
+def test_threshold_is_where_an_empty_cell_is_shown_once_in_a_thousand_and_at_least_the_minimum(
+    noise: Mechanism, expected: int
+) -> None:
+    assert noisy_threshold(noise, minimum=10, false_presence=0.001) == expected
 
 
 def test_empty_cells_are_shown_about_once_in_a_thousand() -> None:
