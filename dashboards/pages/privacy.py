@@ -11,7 +11,7 @@ from dash.development.base_component import Component
 from dashboards import emptiness, words
 from dashboards.address import View
 from dashboards.context import City, threaded
-from dashboards.parts import Content, bars, card, page_title, strip, table, table_view, tag
+from dashboards.parts import Content, bars, card, marked, page_title, strip, table, table_view, tag
 from dashboards.theme import Scheme
 from services.errors import UnavailableError
 from services.governance.documents.facts import gather
@@ -156,6 +156,7 @@ def _published(rows: Sequence[Facts]) -> Content:
             ]
             for row in rows
         ],
+        numeric=[4, 5],
     )
 
 
@@ -176,20 +177,19 @@ def _budgets(rows: Sequence[Facts]) -> Content:
         [[row["day"].isoformat(), row["domain"], f"{row['spent']:g}", f"{row['cap']:g}"] for row in rows],
         numeric=[2, 3],
     )
-    return [bars(shown), table_view(listing)]
+    return html.Div([bars(shown), table_view(listing)])
 
 
 def _composition(rows: Sequence[Facts]) -> Component:
-    listing = table(
-        ["Domain", "Days", "Spent [ε]", "At most, with today's cap [ε]"],
-        [[row["domain"], str(row["days"]), f"{row['epsilon']:g}", f"{row['at_most']:g}"] for row in rows],
-        numeric=[1, 2, 3],
+    windows = sorted({row["days"] for row in rows})
+    spent = {(row["domain"], row["days"]): f"{row['epsilon']:g} of {row['at_most']:g}" for row in rows}
+    listing = _table(
+        ["Domain", *(f"{days} {'day' if days == 1 else 'days'} [ε]" for days in windows)],
+        [[domain, *(spent[domain, days] for days in windows)] for domain in sorted({row["domain"] for row in rows})],
+        numeric=range(1, len(windows) + 1),
     )
-    note = html.P(
-        "For somebody who was there on every one of these days. Tighter bounds hold; none is higher.",
-        className="card-note",
-    )
-    return html.Div([html.Div(listing, className="scroll", tabIndex=0), note])
+    text = "Spent, and at most with today's cap, for somebody who was there on every one of these days. Tighter bounds hold."
+    return html.Div([listing, html.P(text, className="card-note spaced")])
 
 
 def _withheld(rows: Sequence[Facts]) -> Content:
@@ -200,7 +200,7 @@ def _withheld(rows: Sequence[Facts]) -> Content:
         [
             [
                 f"{row['plan']} v{row['version']}",
-                row["day"].isoformat(),
+                html.Span(row["day"].isoformat(), className="nowrap"),
                 words.number(row["values"]),
                 words.percent(row["withheld"] / row["values"] if row["values"] else None),
                 words.number(row["threshold"]),
@@ -216,15 +216,16 @@ def _withheld(rows: Sequence[Facts]) -> Content:
 def _red_team(found: Facts | None, city: City) -> Content:
     if found is None:
         return emptiness.not_yet(
-            "Not run on this database", "`arterial privacy attack` runs them and keeps the result."
+            "Not run on this database", "The command arterial privacy attack runs them and keeps the result."
         )
     when = html.P(["Run ", words.clock(found["finished_at"], city.zone), " ", _verdict(found, "")], className="below")
+    note = html.P("A control is the same attack on unprotected data, where it must work.", className="card-note spaced")
     listing = _table(
-        ["Attack", "Works on unprotected data", "Advantage", "Limit", "Result"],
+        ["Attack", "Control", "Advantage", "Limit", "Result"],
         [
             [
                 one["name"].replace("_", " "),
-                "yes" if one["control_passed"] else "no: void",
+                "works" if one["control_passed"] else "fails: void",
                 _figure(one["advantage"]),
                 _figure(one["limit"]),
                 tag("Under", "good", "good") if one["passed"] else tag("Over", "critical", "critical"),
@@ -233,13 +234,13 @@ def _red_team(found: Facts | None, city: City) -> Content:
         ],
         numeric=[2, 3],
     )
-    return [when, listing]
+    return html.Div([when, listing, note])
 
 
 def _fairness(found: Facts | None, city: City) -> Content:
     if found is None:
         return emptiness.not_yet(
-            "Not audited yet", "`arterial governance fairness` compares districts and keeps the result."
+            "Not audited yet", "The command arterial governance fairness compares districts and keeps the result."
         )
     when = f"{found['since']} to {found['until']}, audited {words.clock(found['audited_at'], city.zone)} "
     listing = _table(
@@ -259,7 +260,7 @@ def _fairness(found: Facts | None, city: City) -> Content:
     )
     small = len(found["not_judged"])
     note = html.P(f"{small} groups were too small to be judged.", className="card-note") if small else None
-    return [html.P([when, _verdict(found, "")], className="below"), listing, note]
+    return html.Div([html.P([when, _verdict(found, "")], className="below"), listing, note])
 
 
 def _destructions(rows: Sequence[Facts], city: City) -> Content:
@@ -290,7 +291,7 @@ def _audit(found: Facts, city: City) -> Content:
     how = html.P(
         ["Anybody who kept a checkpoint can check the log: ", html.Code("arterial audit verify")], className="card-note"
     )
-    return [strip(facts), head, how]
+    return html.Div([strip(facts), head, how])
 
 
 def _algorithms(rows: Sequence[Facts]) -> Component:
@@ -323,9 +324,19 @@ def _documents(rows: Sequence[Facts]) -> Component:
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[Content]], *, numeric: Sequence[int] = ()) -> Component:
-    """A table that scrolls sideways where the page is narrow."""
-    listing = table(headings, rows, numeric=numeric)
-    return html.Div(listing, className="scroll words", tabIndex=0)
+    """A table whose rows become blocks with names and values where the page is narrow."""
+    styles = ["num" if column in numeric else "name" for column in range(len(headings))]
+    head = html.Tr([html.Th(text, className=style, scope="col") for text, style in zip(headings, styles, strict=True)])
+    body = [
+        html.Tr(
+            [
+                marked(html.Td(html.Div(cell), className=style), data_label=heading)
+                for heading, cell, style in zip(headings, row, styles, strict=True)
+            ]
+        )
+        for row in rows
+    ]
+    return html.Div(html.Table([html.Thead(head), html.Tbody(body)], className="data"), className="words")
 
 
 def _figure(value: float | None) -> str:

@@ -41,7 +41,8 @@ def transparency(facts: Facts) -> dict[str, Any]:
         "personal_hours": settings.personal_retention_hours,
         "collected": collected(facts),
         "dialects": [
-            {"name": one.name, "description": one.description, "personal": one.personal} for one in DIALECTS.values()
+            {"name": one.name, "description": one.description, "always_personal": one.personal}
+            for one in DIALECTS.values()
         ],
         "published": [
             {
