@@ -104,7 +104,7 @@ def backtest(
 ) -> None:
     """Measure every model on the last part of a recording, fitted and selected on what came before."""
     from services.commands.progress import progress_bar
-    from services.forecasting import evaluation
+    from services.forecasting import congestion_evaluation, evaluation
     from services.forecasting.datasets.catalogue import load
     from services.forecasting.datasets.recording import Options
 
@@ -123,5 +123,10 @@ def backtest(
         ),
     )
     with progress_bar(f"Measuring on {recording.name}") as progress:
+        if recording.flow is not None:
+            scores = congestion_evaluation.evaluate(recording, recording.flow, progress)
+            told = congestion_evaluation.document(recording, scores)
+            report(told, congestion_evaluation.table(recording, scores), as_json=as_json)
+            return
         done = evaluation.evaluate(recording, progress)
     report(evaluation.document(recording, done), evaluation.table(recording, done), as_json=as_json)

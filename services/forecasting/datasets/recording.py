@@ -34,6 +34,7 @@ class Recording:
         models: what is measured; selection chooses among `candidates`.
         candidates: the models selection may choose from.
         rows: the sensors that are scored; None is all, others only inform.
+        flow: beside a panel of speeds, of the same sensors: what is measured are then the chances of congestion.
         without_holidays: measure everything once more on a calendar that knows no public holidays, as rows of their own.
 
     """
@@ -46,6 +47,7 @@ class Recording:
     candidates: tuple[str, ...] = tuple(one.name for one in catalogue.FORECASTERS)
     rows: tuple[int, ...] | None = None
     without_holidays: bool = False
+    flow: Panel | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
