@@ -9,7 +9,8 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from ingest.counts import Settled
+from ingest.counts import Personal, Settled
+from ingest.decoders.catalogue import is_personal
 from ingest.rows import Arrivals, Rows, energy_rows, quantity_rows, traffic_rows
 from services.domain import (
     BikeTripReading,
@@ -153,7 +154,33 @@ class Batch:
             duplicate=len(self.messages) - count - dead_lettered,
             dead_lettered=dead_lettered,
             rows=int(self.fresh_rows.sum()),
+            personal=self._personal(stored),
         )
+
+    def _personal(self, stored: npt.NDArray[np.bool_]) -> Personal:
+        """How the personal messages among them ended."""
+        places = self.personal_places()
+        if not places:
+            return Personal()
+        dead_lettered = len(places & self.reasons.keys())
+        among = np.fromiter(places, dtype=np.int64)
+        count = int(stored[among].sum())
+        return Personal(
+            stored=count,
+            duplicate=len(places) - count - dead_lettered,
+            dead_lettered=dead_lettered,
+            rows=int(self.fresh_rows[among].sum()),
+        )
+
+    def personal_places(self) -> set[int]:
+        """The places of personal messages."""
+        lanes = (self.positions, self.households, self.bike_trips, self.charging, self.claims)
+        places = {place for lane in lanes for place in lane.message}
+        return places | {place for place in self.reasons if self.is_personal(place)}
+
+    def is_personal(self, place: int) -> bool:
+        """Whether the message at this place is personal, by its topic or by what it said."""
+        return is_personal(self.messages[place].topic) or self.decoded[place].personal
 
     def _add_rest(self, place: int, said: Decoded) -> None:
         """Take in what a message said besides readings."""

@@ -15,6 +15,25 @@ class Fate(IntEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Personal:
+    """How personal messages ended, and how many rows they made."""
+
+    stored: int = 0
+    duplicate: int = 0
+    dead_lettered: int = 0
+    rows: int = 0
+
+    def and_(self, more: Personal) -> Personal:
+        """Both together."""
+        return Personal(
+            stored=self.stored + more.stored,
+            duplicate=self.duplicate + more.duplicate,
+            dead_lettered=self.dead_lettered + more.dead_lettered,
+            rows=self.rows + more.rows,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Counts:
     """What one ingest session did so far; each change returns a new value in which the equation still holds."""
 
@@ -27,6 +46,8 @@ class Counts:
     rows: int = 0
     drained: int = 0
     """Of those at their end, how many got there by way of the spool."""
+    personal: Personal = Personal()
+    """Of those at their end, the personal ones."""
 
     def taking_in(self, received: int, spooled: int) -> Counts:
         """When so many have arrived in all, and so many of them were put into the spool."""
@@ -50,6 +71,22 @@ class Counts:
             in_flight=self.in_flight - (settled.messages - from_spool),
             rows=self.rows + settled.rows,
             drained=self.drained + from_spool,
+            personal=self.personal.and_(settled.personal),
+        )
+
+    def shown(self) -> Counts:
+        """What others may see: as though personal messages had never come, but for those that are on their way just now.
+
+        How many there were at which moment would say whether somebody was there, exactly and for every moment.
+        """
+        hidden = self.personal
+        return replace(
+            self,
+            received=self.received - (hidden.stored + hidden.duplicate + hidden.dead_lettered),
+            stored=self.stored - hidden.stored,
+            duplicate=self.duplicate - hidden.duplicate,
+            dead_lettered=self.dead_lettered - hidden.dead_lettered,
+            rows=self.rows - hidden.rows,
         )
 
     @property
@@ -64,12 +101,13 @@ class Counts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Settled:
-    """How the messages of one transaction ended, and how many rows they made."""
+    """How the messages of one transaction ended, and how many rows they made; and of them the personal ones."""
 
     stored: int = 0
     duplicate: int = 0
     dead_lettered: int = 0
     rows: int = 0
+    personal: Personal = Personal()
 
     @property
     def messages(self) -> int:

@@ -12,7 +12,6 @@ from ingest import binary_copy, registers
 from ingest.batch import Batch
 from ingest.committed import Committed, Follower
 from ingest.counts import Counts, Settled
-from ingest.decoders.catalogue import is_personal
 from ingest.directory import Directory
 from ingest.merging import Merged, Stored, merge
 from ingest.personal_rows import bike_trip_rows, charging_rows, claim_rows, household_rows, position_rows
@@ -128,13 +127,14 @@ class Writer:
         """Write the counters, and the heartbeat that goes with them; its number, to be told when it is committed."""
         beat = None if self._watch is None else self._watch.beat_for(counts)
         if self._client_id is not None:
+            shown = counts.shown()
             columns = {
-                "received": counts.received,
-                "stored": counts.stored,
-                "duplicate": counts.duplicate,
-                "dead_lettered": counts.dead_lettered,
-                "spooled": counts.spooled,
-                "in_flight": counts.in_flight,
+                "received": shown.received,
+                "stored": shown.stored,
+                "duplicate": shown.duplicate,
+                "dead_lettered": shown.dead_lettered,
+                "spooled": shown.spooled,
+                "in_flight": shown.in_flight,
             }
             readings.count_session(self._connection, self._client_id, columns, beats=beat is not None)
         return beat
@@ -279,7 +279,7 @@ class Writer:
         letters: dict[bool, list[dict[str, object]]] = {True: [], False: []}
         for place, reasons in sorted(batch.reasons.items()):
             message = batch.messages[place]
-            letters[is_personal(message.topic) or batch.decoded[place].personal].append(
+            letters[batch.is_personal(place)].append(
                 {
                     "received_at": from_us(message.received_us),
                     "topic": _storable(message.topic),

@@ -39,7 +39,9 @@ def claim(kind: Kind, sensor: str, payload: bytes, window: Window) -> ClaimReadi
 
     """
     if kind not in _CLAIMABLE:
-        message = f"a {kind} device has nothing to claim: it observes no person, or each of its trips is a subject of its own"
+        message = (
+            f"a {kind} device has nothing to claim: it observes no person, or each of its trips is a subject of its own"
+        )
         raise InputError(message)
     fields = json_object(parse_json(payload))
     digits = fields.get("token_sha256")

@@ -39,7 +39,9 @@ def decode(message: Message, window: Window) -> Decoded:
         if session.get(name) != level:
             reason = f"{name} differs from the topic's"
             raise InputError(reason)
-    drawn_kwh = number("kwh", session.get("kwh"), low=0, high=10_000, why="energy drawn is not negative and at most 10,000 kWh")
+    drawn_kwh = number(
+        "kwh", session.get("kwh"), low=0, high=10_000, why="energy drawn is not negative and at most 10,000 kWh"
+    )
     now_us = text_moment(session["last_updated"], window)
     began = session.get("start_date_time")
     return Decoded(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,37 +19,50 @@ PlanName = Annotated[str | None, typer.Option("--plan", metavar="NAME", help="On
 
 
 @app.command()
-def plan(*, as_json: AsJson = False) -> None:
-    """Show the release plans: what they publish, what they guarantee, and their hashes."""
+def plan(
+    *,
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", metavar="FILE", help="Check this plan beside those that are on, and show it alone."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the release plans: what they publish, what they guarantee, whether they are on, and their hashes."""
     import msgspec
 
-    from services.privacy.plan import day_cap, load_plans
+    from services.errors import InputError
+    from services.privacy.plan import day_cap, enabled_plans, load_plans, parse
     from services.privacy.policy import check
+    from services.privacy.rendering import sentences
     from services.settings import load_settings
     from services.storage.ledger import MICRO
 
     settings = load_settings()
-    plans = load_plans()
-    check(plans, settings)
-    cap = day_cap(settings)
-    lines = []
+    on = {each.name: each for each in enabled_plans(settings)}
+    plans = [*on.values(), *(each for each in load_plans() if each.name not in on)]
+    if file is not None:
+        try:
+            candidate = parse(file.read_text(encoding="utf-8"), str(file))
+        except (OSError, UnicodeDecodeError) as error:
+            message = f"{file} cannot be read: {error}"
+            raise InputError(message) from error
+        on[candidate.name], plans = candidate, [candidate]
+    check(list(on.values()), settings)
     for each in plans:
-        bounds = "; ".join(
-            f"{measure.name} in at most {measure.cells_per_subject} cells with at most {measure.per_cell}, "
-            f"{measure.mechanism} at epsilon {each.parts(each.price(cap))[measure.name] / MICRO:g}, "
-            f"rounded to {measure.rounding}"
-            for measure in each.measure
-        )
-        lines += [
-            f"{each.name} version {each.version} ({each.domain}), hash {each.hash}",
-            f"  {each.purpose}",
-            f"  guarantee  {each.subject} changes the odds of anything published by at most e^{each.price(cap) / MICRO:g}",
-            f"  grid       {each.grid.partition}, {each.grid.slot_minutes} minutes",
-            f"  bounds     {bounds}",
-            f"  shown      where noisy {each.threshold.measure} reach the threshold, at least {each.threshold.minimum}",
-            f"  raw rows   destroyed within {each.raw_hours} hours",
-        ]
-    documents = [msgspec.to_builtins(each) | {"hash": each.hash, "epsilon": each.price(cap) / MICRO} for each in plans]
+        if each.name not in on:
+            check([each], settings)
+    cap = day_cap(settings)
+    documents = [
+        msgspec.to_builtins(each)
+        | {
+            "on": each.name in on,
+            "hash": each.hash,
+            "epsilon": each.price(cap) / MICRO,
+            "total_delta": float(each.delta),
+        }
+        for each in plans
+    ]
+    lines = [line for each in plans for line in sentences(each, cap, on=each.name in on)]
     report({"epsilon_day": cap / MICRO, "plans": documents}, lines, as_json=as_json)
 
 
@@ -58,7 +72,7 @@ def release(*, day: Day = None, plan: PlanName = None, as_json: AsJson = False) 
     from dataclasses import asdict
     from datetime import UTC, date, datetime
 
-    from services.errors import InputError
+    from services.errors import InputError, NotFoundError
     from services.privacy.days import open_for_release
     from services.privacy.plan import enabled_plan, enabled_plans
     from services.privacy.release import release_day
@@ -72,7 +86,15 @@ def release(*, day: Day = None, plan: PlanName = None, as_json: AsJson = False) 
     except ValueError:
         message = f"--day {day!r} is not a date such as 2026-11-21"
         raise InputError(message) from None
-    done = [release_day(settings, each, when, now=now) for when in days for each in plans]
+    done, waiting = [], []
+    for when in days:
+        for each in plans:
+            try:
+                done.append(release_day(settings, each, when, now=now))
+            except NotFoundError as error:
+                if plan is not None:
+                    raise
+                waiting.append(str(error))
     lines = [
         f"{summary.release.release_key}: {summary.release.cells - summary.release.suppressed} of "
         f"{summary.release.cells} values shown, epsilon {summary.release.epsilon:g}"
@@ -80,7 +102,10 @@ def release(*, day: Day = None, plan: PlanName = None, as_json: AsJson = False) 
         for summary in done
     ]
     report(
-        {"releases": [asdict(summary.release) | {"replayed": summary.replayed} for summary in done]},
-        lines or ["No day may be released now: the last one can be from one hour after its end."],
+        {
+            "releases": [asdict(summary.release) | {"replayed": summary.replayed} for summary in done],
+            "not_released": waiting,
+        },
+        [*lines, *waiting] or ["No day may be released now: the last one can be from one hour after its end."],
         as_json=as_json,
     )

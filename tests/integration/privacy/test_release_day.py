@@ -95,8 +95,9 @@ def test_closed_days_are_released_once_even_without_any_rows(
     second = release_closed_days(settings, NOW + timedelta(hours=1))
 
     assert sorted(release.release_key for release in first) == [
+        "charging/1/2026-11-20",
         "district_energy/1/2026-11-20",
-        "presence/1/2026-11-20",
+        "presence/2/2026-11-20",
     ]
     assert second == []
 
@@ -136,7 +137,7 @@ def test_a_second_version_does_not_fit_into_a_spent_day(
     release_day(settings, plan, DAY, now=NOW)
 
     with pytest.raises(BudgetExhaustedError, match="mobility for 2026-11-20 does not hold another 1"):
-        release_day(settings, msgspec.structs.replace(plan, version="2"), DAY, now=NOW)
+        release_day(settings, msgspec.structs.replace(plan, version="99"), DAY, now=NOW)
     with pytest.raises(InputError, match="another plan of that version"):
         release_day(settings, msgspec.structs.replace(plan, purpose="Something else."), DAY, now=NOW)
     assert [budget.spent for budget in ledger.budgets(owner, first_day=DAY, last_day=DAY)] == [1.0]
