@@ -234,7 +234,7 @@ def _places(cells: Integers, domain: Integers) -> tuple[Integers, NDArray[np.boo
 def _metres(one: Integers, other: Integers) -> Integers:
     """The distance between the centres of cells on a sphere, to the metre; cells that are none are nowhere: 0 m."""
     known, back = np.unique(np.concatenate((one, other)), return_inverse=True)
-    centre = np.radians([h3.cell_to_latlng(c) if h3.is_valid_cell(c) else (0.0, 0.0) for c in known.tolist()])
+    centre = np.radians([h3.cell_to_latlng(c) if c > 0 and h3.is_valid_cell(c) else (0.0, 0.0) for c in known.tolist()])
     lat, lon = centre.reshape(-1, 2).T
     a, b = back[: len(one)], back[len(one) :]
     haversine = (
