@@ -76,7 +76,7 @@ class SensorNow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CityTraffic:
-    """Mean flow per detector [veh/h] and flow-weighted speed ratio by time bucket; gaps are NaN."""
+    """Mean flow per detector [veh/h] and speed ratio of all vehicles together by time bucket; gaps are NaN."""
 
     bucket_us: Moments
     flow_vph: Numbers
@@ -105,6 +105,15 @@ class Quantiles:
     def median(self) -> Numbers:
         """The 0.5 quantile."""
         return self.values[:, QUANTILE_LEVELS.index(0.5)]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chances:
+    """Chances of the classes of congestion, worst first in the columns of `values`; a row per sensor and target time."""
+
+    sensor_id: Moments
+    target_us: Moments
+    values: Numbers
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -188,6 +197,12 @@ def city_forecast(
     """The newest forecast issued by `now` of every sensor of a kind, for targets in [start, end)."""
     table = _numbers(connection, "city_forecast", 9, kind=kind, quantity=quantity, now=now, start=start, end=end)
     return _quantiles(table[:, 0].astype(np.int64), table[:, 1:])
+
+
+def city_chances(connection: Connection, *, now: datetime, start: datetime, end: datetime) -> Chances:
+    """The newest chances of congestion issued by `now` of every detector, for targets in [start, end)."""
+    table = _numbers(connection, "city_chances", 6, now=now, start=start, end=end)
+    return Chances(sensor_id=table[:, 0].astype(np.int64), target_us=table[:, 1].astype(np.int64), values=table[:, 2:])
 
 
 def ingest_totals(connection: Connection) -> IngestTotals:

@@ -53,7 +53,7 @@ LEFT JOIN LATERAL (
 ORDER BY s.code;
 
 -- name: city_traffic
--- Mean flow per detector and flow-weighted speed ratio of the city by time bucket.
+-- Mean flow per detector and speed ratio of all vehicles together by time bucket: sums divided, no ratio averaged.
 WITH readings AS (
     SELECT sensor_id, observed_at AS at, flow_vph, speed_kmh FROM sensing.traffic
     WHERE %(source)s = 'raw' AND observed_at >= %(start)s AND observed_at < %(end)s AND quality <= 3
@@ -67,9 +67,9 @@ WITH readings AS (
 SELECT
     (extract(epoch FROM date_bin(%(width)s, r.at, timestamptz '2000-01-01Z')) * 1000000)::bigint AS bucket_us,
     avg(r.flow_vph)::float8 AS flow_vph,
-    (sum(r.flow_vph * r.speed_kmh / s.free_flow_kmh)
-        / nullif(sum(r.flow_vph) FILTER (WHERE r.speed_kmh IS NOT NULL AND s.free_flow_kmh IS NOT NULL), 0))::float8
-        AS speed_ratio,
+    (sum(r.flow_vph / s.free_flow_kmh) FILTER (WHERE r.speed_kmh IS NOT NULL)
+        / nullif(sum(r.flow_vph / greatest(r.speed_kmh, 0.01 * s.free_flow_kmh)) FILTER (WHERE s.free_flow_kmh IS NOT NULL
+            AND r.speed_kmh IS NOT NULL), 0))::float8 AS speed_ratio, -- travel time at free flow over that as driven
     count(DISTINCT r.sensor_id)::float8 AS sensors
 FROM readings r JOIN sensing.sensor s ON s.id = r.sensor_id
 GROUP BY 1 ORDER BY 1;
@@ -123,6 +123,24 @@ SELECT
 FROM newest n JOIN forecast.value v ON v.run_id = n.id
 WHERE v.quantity = %(quantity)s AND v.target_at >= %(start)s AND v.target_at < %(end)s
 ORDER BY v.sensor_id, v.target_at;
+
+-- name: city_chances
+-- The newest chances of each class of congestion that had been issued by `now`, for targets in a window, as `city_forecast`.
+WITH newest AS MATERIALIZED (
+    SELECT DISTINCT ON (shard, step_seconds) id FROM forecast.run
+    WHERE kind = 'traffic' AND issued_at <= %(now)s AND issued_at > %(now)s - interval '1 day'
+    ORDER BY shard, step_seconds, issued_at DESC, id DESC
+)
+SELECT c.sensor_id,
+    (extract(epoch FROM c.first_target_at) * 1000000)::bigint + (k - 1) * c.step_seconds * 1000000::bigint AS target_us,
+    c.congested[k], c.slow[k], c.dense[k], c.free[k]
+FROM newest n
+JOIN forecast.congestion c ON c.run_id = n.id
+CROSS JOIN LATERAL generate_series(
+    greatest(1, ceil(extract(epoch FROM %(start)s - c.first_target_at) / c.step_seconds)::integer + 1),
+    least(cardinality(c.free), ceil(extract(epoch FROM %(end)s - c.first_target_at) / c.step_seconds)::integer)
+) AS k
+ORDER BY c.sensor_id, k;
 
 -- name: ingest_totals
 -- What ingest has done since its sessions began.
