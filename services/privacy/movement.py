@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from services.privacy.bounding import parent_cells
 from services.privacy.subjects import Integers, Subjects, group_starts, mixed, rank_in_group
 
-OD_RESOLUTION: Final = 7
+RESOLUTION: Final = 7
 LENGTH_BANDS_KM: Final = (0, 1, 2, 3, 5, 8, 12, 20, 30)
 """Where the bands of trip lengths begin; the last has no end."""
 MIDDLE_KMH: Final = 65
@@ -100,8 +100,8 @@ def origin_destination(found: Trips, *, domain: Integers, trips_per_subject: int
     places = domain.size
     if not places:
         return np.zeros((0, 0), dtype=np.int64)
-    row, known_row = _places(parent_cells(found.origin, OD_RESOLUTION), domain)
-    column, known_column = _places(parent_cells(found.destination, OD_RESOLUTION), domain)
+    row, known_row = _places(parent_cells(found.origin, RESOLUTION), domain)
+    column, known_column = _places(parent_cells(found.destination, RESOLUTION), domain)
     kept = _quota(found, known_row & known_column, trips_per_subject)
     pair = row[kept] * places + column[kept]
     return np.bincount(pair, minlength=places * places).astype(np.int64).reshape(places, places)
@@ -122,7 +122,7 @@ def trip_lengths(found: Trips, *, domain: Integers, trips_per_subject: int) -> I
     bands = len(LENGTH_BANDS_KM)
     if not domain.size:
         return np.zeros(bands, dtype=np.int64)
-    _, known = _places(parent_cells(found.origin, OD_RESOLUTION), domain)
+    _, known = _places(parent_cells(found.origin, RESOLUTION), domain)
     kept = _quota(found, known, trips_per_subject)
     edges = np.array(LENGTH_BANDS_KM, dtype=np.int64) * 1_000
     band = np.searchsorted(edges, found.metres[kept], side="right") - 1
@@ -151,7 +151,7 @@ def speeds(
         cell: H3 cells of resolution 9, shape (rows,).
         observed_us: when [µs since 1970], shape (rows,).
         speed_kmh: whole km/h, shape (rows,); below zero where none was reported.
-        domain: the public cells of resolution 8, sorted.
+        domain: the public cells of resolution 7, sorted.
         day_start_us: when the local day begins [µs since 1970].
         slot_us: length of a slot [µs].
         slots: how many slots the day has.
@@ -166,7 +166,7 @@ def speeds(
     if not domain.size:
         return np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
     moving = _under_way(subject, cell, observed_us)
-    row, known = _places(parent_cells(cell), domain)
+    row, known = _places(parent_cells(cell, RESOLUTION), domain)
     slot = (observed_us - day_start_us) // slot_us
     used = moving & known & (slot >= 0) & (slot < slots) & (speed_kmh >= 0)
     who, place = subject[used], (row * slots + slot)[used]

@@ -54,7 +54,7 @@ PRODUCTS: Final = {
     ),
     "speeds": Product(
         domain="mobility",
-        partition="h3-r8",
+        partition="h3-r7",
         slot_minutes=60,
         measures=("vehicles", "speed_sum_kmh"),
         most_cells_per_subject=64,

@@ -20,7 +20,7 @@ class OriginDestination:
 
     def domain(self, connection: Connection) -> Integers:
         """The parents of the city's cells."""
-        return city_cells(connection, movement.OD_RESOLUTION)
+        return city_cells(connection, movement.RESOLUTION)
 
     def exact(self, connection: Connection, plan: Plan, day: LocalDay, domain: Integers) -> dict[str, Integers]:
         """Bounded trips, shape (cells from, cells to)."""

@@ -1,4 +1,4 @@
-"""Code concerned with speeds: how fast vehicles moved in each H3 cell of resolution 8 and local hour."""
+"""Code concerned with speeds: how fast vehicles moved in each H3 cell of resolution 7 and local hour."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Speeds:
     """The product `speeds`."""
 
     def domain(self, connection: Connection) -> Integers:
-        """The city's cells."""
-        return city_cells(connection)
+        """The parents of the city's cells."""
+        return city_cells(connection, movement.RESOLUTION)
 
     def exact(self, connection: Connection, plan: Plan, day: LocalDay, domain: Integers) -> dict[str, Integers]:
         """Bounded counts and sums of differences from 65 km/h, each of shape (cells, hours of the day)."""

@@ -90,7 +90,7 @@ def trip_lengths(rows: Rows, plan: Plan, day: LocalDay) -> dict[str, Integers]:
 
 def speeds(rows: Rows, plan: Plan, day: LocalDay) -> dict[str, Integers]:
     moved = personal.Movements(**positions(rows), speed_kmh=column(rows, 3))
-    return CATALOGUE["speeds"].bound(moved, plan, day, CITY)
+    return CATALOGUE["speeds"].bound(moved, plan, day, LARGE)
 
 
 def district_energy(rows: Rows, plan: Plan, day: LocalDay) -> dict[str, Integers]:
@@ -223,7 +223,7 @@ def test_a_gap_ends_a_trip_and_trembling_at_home_is_none() -> None:
 def test_speeds_leave_out_where_trips_begin_and_end() -> None:
     way = h3.grid_path_cells(CENTRE, h3.grid_ring(CENTRE, 12)[0])
     rows = [(cell, n) for n, cell in enumerate(way)]
-    city = np.unique(bounding.parent_cells(np.array(way, dtype=np.int64)))
+    city = np.unique(bounding.parent_cells(np.array(way, dtype=np.int64), 7))
     counts, sums = movement.speeds(
         np.tile(np.array([[1, 2]], dtype=np.uint64), (len(rows), 1)),
         np.array([cell for cell, _ in rows], dtype=np.int64),
@@ -236,7 +236,7 @@ def test_speeds_leave_out_where_trips_begin_and_end() -> None:
         cells_per_subject=8,
         clip_kmh=65,
     )
-    used = {h3.cell_to_parent(cell, 8) for cell, minute in rows if 3 <= minute <= len(way) - 4}
+    used = {h3.cell_to_parent(cell, 7) for cell, minute in rows if 3 <= minute <= len(way) - 4}
     assert {int(cell) for cell in city[counts[:, 0] > 0]} == used
     assert sums.sum() == (50 - 65) * counts.sum()
 

@@ -146,7 +146,7 @@ def test_the_deltas_of_a_domain_add_up() -> None:
         ("origin_destination", "slot_minutes = 1440", "slot_minutes = 2880", "overlap"),
         ("origin_destination", '"h3-r7"', '"h3-r6"', "unknown zones 'h3-r6'"),
         ("trip_lengths", "epsilon_share = 0.1", "epsilon_share = -0.1", "epsilon_share -0.1 must be"),
-        ("speeds", "cells_per_subject = 8          # the", "cells_per_subject = 4          # the", "the same for all"),
+        ("speeds", "cells_per_subject = 4          # the", "cells_per_subject = 3          # the", "the same for all"),
         ("district_load", "delta = 1e-6", "delta = 1e-5", "delta 0.00001 must lie above 0 and up to 0.000001"),
         ("district_load", "delta = 1e-6", "", "delta 0 must lie above 0"),
         ("district_load", "norm_per_subject = 4000 ", "norm_per_subject = 0 ", "norm_per_subject 0 must be at least 1"),
