@@ -1,18 +1,21 @@
 """Code concerned with the one way out: a closed local day becomes published numbers, once, at a price paid before.
 
-Theorem. Take one domain D (mobility: one vehicle; household: one household) and one local day d. Let R be everything
-Arterial ever publishes that depends on the personal rows of D on d. For any two collections of rows that differ by all
-rows of one subject on d, and for every set S of results, P(R in S) <= e^ε P(R' in S), where ε is what the ledger shows
-as spent for (D, d), never more than its cap; δ = 0. Over w days at most w times that.
+Theorem. Take one domain D with its subject (mobility: one vehicle; household: one household; bike: one trip; charging: one
+session) and one local day d. Let R be everything Arterial ever publishes that depends on the personal rows of D on d. For
+any two collections of rows that differ by all rows of one subject on d, and for every set S of results,
+P(R in S) <= e^ε P(R' in S) + δ. ε is what the ledger shows as spent for (D, d), never more than its cap; δ is the sum of the
+deltas of those charges, at most 10^-6 for plans that are on together, and 0 where all their noise is Laplace. Over w days it
+is at most w times both.
 
 Assumptions. One pseudonym per subject and local day (ingest makes it from a key that never changes within the day and
-is never made again once destroyed). Plans, districts, cap and release times were fixed without a look at the data.
+is never made again once destroyed). Plans, districts, register, cap and release times were fixed without a look at the data.
 The random source and the ledger are intact. Personal rows are read nowhere else: the database lets only role
 arterial_release read them, and only this package steps into it.
 
-Why it holds. Bounding makes each exact vector change by at most the plan's sensitivity; each vector gets noise whose own
-price does not exceed its part of the charge; the parts add up to the charge; the charges of a day add up to at most the
-cap. Domain and number of published rows are public. Withholding, correcting, rounding and everything downstream see noisy
+Why it holds. Bounding makes each exact vector change by at most the plan's sensitivity, in L1 where the noise is Laplace and
+in L2 where it is Gaussian. Before noise is drawn, its price is derived from the very measurement that draws it and held
+against the charge, of which the prices of all measures are parts; the charges of a day add up to at most the cap. Plans of a
+domain may use several grids: all of them spend the same budget, so the sum holds whatever they have in common. Domain and number of published rows are public. Withholding, correcting, rounding and everything downstream see noisy
 numbers only. A release key is drawn once and stored: asking again returns what is stored.
 
 After a crash. The charge is committed before noise is drawn and is never given back. A later run of the same key finds
@@ -22,7 +25,8 @@ result anybody ever sees is a single draw. It is assumed that whether a run fail
 and that nobody reads the memory of the failed process.
 
 What it does not cover: operators who can read the personal rows, fixed sensors, conclusions about whole groups, and
-people with several subjects (a household's two cars pay twice).
+people with several subjects (a household's two cars pay twice; so does who rides or charges twice, because who did is never
+known).
 """
 
 from __future__ import annotations
