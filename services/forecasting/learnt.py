@@ -16,16 +16,17 @@ from typing import Any, Final
 import numpy as np
 
 from models.calendar import Calendar
-from models.panel import Panel
+from models.panel import Panel, Values
 from models.recalibration import Recalibration
 from models.selection import Selected
+from models.steering import over_leads, steer
 from services.domain import Kind, from_us, to_us
 from services.forecasting.freezing import code_hash, freeze
 from services.forecasting.grid import by_step, extended, to_panel
 from services.forecasting.keeping import fetch
 from services.forecasting.roads import FLOW, SPEED, better_chances
 from services.forecasting.series import learn, never_negative
-from services.storage import fitted, panels
+from services.storage import fitted, forecasts, panels
 from services.storage.database import Connection
 from services.storage.fitted import Learnt
 from services.storage.panels import PanelSensor
@@ -37,6 +38,8 @@ HORIZON: Final = {
 }
 OLDEST_LEARNT: Final = timedelta(hours=48)
 """What was learnt longer ago is learnt anew before the next forecast, should the nights have failed."""
+STEERED_BY: Final = timedelta(days=90)
+"""Days of the scorecard that steer the width of intervals."""
 
 _HOUR_US: Final = 3_600_000_000
 _DAY_US: Final = 24 * _HOUR_US
@@ -48,7 +51,8 @@ _YOUNG_US: Final = 28 * _DAY_US
 class Group:
     """One quantity of sensors that share a step: what is known, and what was learnt from it just now or earlier.
 
-    `better` makes chances of congestion come true as often as they say; speeds have it.
+    `better` makes chances of congestion come true as often as they say; speeds have it. `log_width` is how far intervals
+    are steered by what those of the last months held.
     """
 
     quantity: str
@@ -57,6 +61,7 @@ class Group:
     trained_to_us: int
     is_new: bool
     better: Recalibration | None = None
+    log_width: Values | None = None
 
     @property
     def step_seconds(self) -> int:
@@ -119,7 +124,18 @@ def learn_kind(
                         quantity=one.quantity, panel=panel, selected=selected, trained_to_us=panel.end_us, is_new=True
                     )
                 )
+    if wanted.received_by is None:  # the scorecard does not tell what it held at an earlier time
+        groups = [replace(one, log_width=_steered(connection, one, steps_of(kind, one.step_seconds))) for one in groups]
     return groups if plainly else [_with_better_chances(one, groups, sensors) for one in groups]
+
+
+def _steered(connection: Connection, group: Group, steps: int) -> Values | None:
+    since = (from_us(group.panel.end_us) - STEERED_BY).date()
+    ids = [int(name) for name in group.panel.names]
+    minutes, scored, inside = forecasts.held(connection, ids, group.quantity, since=since)
+    leads = minutes * 60 // group.step_seconds
+    mine = leads > 0
+    return over_leads(steer(scored[:, mine], inside[:, :, mine]), leads[mine], steps) if mine.any() else None
 
 
 def _with_better_chances(group: Group, groups: Sequence[Group], sensors: Sequence[PanelSensor]) -> Group:
@@ -150,6 +166,7 @@ def keepable(
                 "start_us": panel.start_us,
                 "nonnegative": panel.nonnegative,
                 "better": group.better,
+                "log_width": group.log_width,
             }
         )
         learnt = Learnt(
@@ -219,6 +236,7 @@ def take_up(
                 trained_to_us=to_us(one.trained_to),
                 is_new=False,
                 better=content["better"],
+                log_width=content["log_width"],
             )
         )
     outdated = [

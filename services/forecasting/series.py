@@ -13,6 +13,7 @@ from models.panel import Panel, Values
 from models.profile import Profile
 from models.seasonal_naive import SeasonalNaive
 from models.selection import Selected, select
+from models.steering import input_factor, widened
 from services.domain import ForecastState
 from services.forecasting.states import Standing, standings
 from services.storage.forecasts import NewSeries
@@ -40,7 +41,9 @@ def learn(panel: Panel, steps: int, *, plainly: bool = False, on_roads: bool = F
     return select(panel, steps, catalogue.ON_ROADS if near else catalogue.CANDIDATES)
 
 
-def forecast_series(quantity: str, panel: Panel, selected: Selected, steps: int) -> tuple[list[NewSeries], list[str]]:
+def forecast_series(
+    quantity: str, panel: Panel, selected: Selected, steps: int, log_width: Values | None = None
+) -> tuple[list[NewSeries], list[str]]:
     """The series of one panel from its end, and the names of rows for which no finite forecast came out.
 
     Args:
@@ -48,14 +51,16 @@ def forecast_series(quantity: str, panel: Panel, selected: Selected, steps: int)
         panel: named by sensor number, the sensors of `selected` in the same order, up to now.
         selected: what was learnt, now or in the night.
         steps: how far ahead, at most as far as was learnt.
+        log_width: how intervals are steered, see `models.steering`.
 
     """
     forecast = selected.intervals(panel, steps)
+    issued = widened(forecast.quantiles, log_width, input_factor(panel, selected.conformal.offsets, steps))
     fallbacks: dict[str, Values] = {}
     scales = weekly_scales(panel)
     series, skipped = [], []
     for k, standing in enumerate(standings(panel)):
-        quantiles = forecast.quantiles[:, k]
+        quantiles = issued[:, k]
         model = forecast.models[k]
         if standing.model is not None and standing.model != model:
             quantiles = quantiles + (_fallback(fallbacks, standing, panel, steps)[k] - forecast.points[k])

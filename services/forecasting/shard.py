@@ -227,7 +227,8 @@ def _series(groups: Sequence[Group], kind: Kind) -> tuple[list[NewSeries], list[
     series: dict[tuple[int, str], NewSeries] = {}
     bad: list[tuple[str, str]] = []
     for group in groups:
-        good, failed = forecast_series(group.quantity, group.panel, group.selected, steps_of(kind, group.step_seconds))
+        steps = steps_of(kind, group.step_seconds)
+        good, failed = forecast_series(group.quantity, group.panel, group.selected, steps, group.log_width)
         series |= {(one.sensor_id, one.quantity): one for one in good}
         bad += [(name, group.quantity) for name in failed]
     return list(series.values()), [one for one in bad if (int(one[0]), one[1]) not in series]

@@ -279,6 +279,28 @@ def scorecard(
         ).fetchall()
 
 
+def held(
+    connection: Connection, ids: Sequence[int], quantity: str, *, since: date
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """What intervals of some sensors have held, from the scorecard.
+
+    Returns:
+        Lead times in minutes, ascending; targets scored (days x lead times), days ascending; and how many of them lay
+        inside the 80 % and the 90 % interval (2 x days x lead times).
+
+    """
+    rows = connection.execute(
+        query("forecasts", "held"), {"ids": list(ids), "quantity": quantity, "since": since}
+    ).fetchall()
+    days = sorted({row[0] for row in rows})
+    leads = sorted({int(row[1]) for row in rows})
+    scored, inside = np.zeros((len(days), len(leads))), np.zeros((2, len(days), len(leads)))
+    for day, lead, count, inside_80, inside_90 in rows:
+        at = days.index(day), leads.index(int(lead))
+        scored[at], inside[(0, *at)], inside[(1, *at)] = count, inside_80, inside_90
+    return np.array(leads, dtype=np.int64), scored, inside
+
+
 def score_day(connection: Connection, day: date, *, closed: datetime) -> int:
     """Add to the scores of one UTC day what has ended by `closed`, a full hour, in the caller's transaction.
 

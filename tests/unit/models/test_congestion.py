@@ -32,7 +32,7 @@ WEEK = 168
 
 def normal(mean: float, sd: float) -> Values:
     """Quantiles of one sensor and step."""
-    return (mean + sd * ndtri(LEVELS))[:, None, None]
+    return np.asarray(mean + sd * ndtri(LEVELS))[:, None, None]
 
 
 def road(*, free: float = 50.0, capacity: float = 1000.0, alike: float = 0.0) -> Roads:

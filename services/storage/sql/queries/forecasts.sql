@@ -121,6 +121,15 @@ WHERE (%(kind)s::text IS NULL OR sensor.kind = %(kind)s)
 GROUP BY 1, 2, 3, 4, 5, 6, 7
 ORDER BY 1, 2, 3, 4 NULLS FIRST, 5, 6, 7
 
+-- name: held
+-- How many targets of some sensors each interval held, by UTC day and lead time; only of forecasts on current data and of
+-- readings that were not bad.
+SELECT day, lead_minutes, sum(n)::float8 AS n, sum(inside_80)::float8 AS inside_80, sum(inside_90)::float8 AS inside_90
+FROM forecast.score
+WHERE sensor_id = ANY (%(ids)s) AND quantity = %(quantity)s AND day >= %(since)s AND state = 'normal' AND quality = 'good'
+GROUP BY day, lead_minutes
+ORDER BY day, lead_minutes
+
 -- name: scored
 -- How far a day has been scored, locked until the transaction ends, so that no hour is added twice.
 INSERT INTO forecast.scored AS scored (day, until) VALUES (%(day)s, %(start)s)
