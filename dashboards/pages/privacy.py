@@ -58,7 +58,7 @@ def body(facts: Facts, city: City) -> list[Component]:
     """Everything, from what comes in to what proves it."""
     return [
         _summary(facts, city),
-        card("What is collected", _collected(facts["collected"]), _dialects(facts["dialects"])),
+        card("What is collected", _collected(facts["collected"]), _kept(facts["kept"]), _dialects(facts["dialects"])),
         card("What is published", _published(facts["published"]), note="Release plans that are on"),
         _grid(
             card(
@@ -122,6 +122,11 @@ def _collected(rows: Sequence[Facts]) -> Component:
             for row in rows
         ],
     )
+
+
+def _kept(rows: Sequence[Facts]) -> Component:
+    listing = table(["Class of data", "How long"], [[row["class"], row["rule"]] for row in rows])
+    return html.Details([html.Summary("How long each class of data is kept"), listing], className="table-view")
 
 
 def _dialects(rows: Sequence[Facts]) -> Component:
@@ -219,7 +224,10 @@ def _red_team(found: Facts | None, city: City) -> Content:
             "Not run on this database", "The command arterial privacy attack runs them and keeps the result."
         )
     when = html.P(["Run ", words.clock(found["finished_at"], city.zone), " ", _verdict(found, "")], className="below")
-    note = html.P("A control is the same attack on unprotected data, where it must work.", className="card-note spaced")
+    note = html.P(
+        "On generated people. A control is the same attack on unprotected data, where it must work.",
+        className="card-note spaced",
+    )
     listing = _table(
         ["Attack", "Control", "Advantage", "Limit", "Result"],
         [

@@ -382,6 +382,7 @@ class Transparency(_Answer):
     epsilon_day: float = Field(description="Privacy budget of one subject's local day, per domain.")
     personal_hours: int = Field(description="Personal rows are destroyed after this long [h].")
     collected: list[dict[str, Any]] = Field(description="Each kind of reading: what, why, for how long.")
+    kept: list[dict[str, str]] = Field(description="How long each class of data is kept.")
     dialects: list[dict[str, Any]] = Field(description="The payload formats that are read.")
     published: list[dict[str, Any]] = Field(description="The release plans that are on.")
     budgets: list[dict[str, Any]] = Field(description="Spent of the cap, by local day and domain, for 30 days.")

@@ -40,6 +40,7 @@ def transparency(facts: Facts) -> dict[str, Any]:
         "epsilon_day": facts.epsilon_day,
         "personal_hours": settings.personal_retention_hours,
         "collected": collected(facts),
+        "kept": kept(facts),
         "dialects": [
             {"name": one.name, "description": one.description, "always_personal": one.personal}
             for one in DIALECTS.values()
@@ -125,6 +126,23 @@ def collected(facts: Facts) -> list[dict[str, Any]]:
         for domain in facts.domains
     ]
     return [*fixed, *personal]
+
+
+def kept(facts: Facts) -> list[dict[str, str]]:
+    """How long each class of data is kept, as the settings say."""
+    settings = facts.settings
+    return [
+        {"class": "Personal rows, their keys and claims", "rule": f"at most {settings.personal_retention_hours} hours"},
+        {"class": "Personal messages that could not be read", "rule": "48 hours after receipt"},
+        {"class": "Other messages that could not be read", "rule": f"{settings.dead_letter_days} days"},
+        {"class": "Readings of fixed sensors", "rule": "kept: they observe no person"},
+        {"class": "Forecasts", "rule": f"the first of each hour {settings.forecast_keep_days} days, others 2 days"},
+        {
+            "class": "Published aggregates",
+            "rule": "kept: private by their noise, and erasing them would free no budget",
+        },
+        {"class": "Ledger and audit log", "rule": "kept: they can only grow"},
+    ]
 
 
 def _newest_of_each_plan(facts: Facts) -> list[Release]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from services.governance.documents.document import Document, Shape, Text
 from services.governance.documents.domains import PersonalDomain
 from services.governance.documents.facts import Facts
 from services.governance.documents.opening import setting
-from services.privacy.days import DESTROYED_EVERY, LONGEST_RETENTION
-
-_HOUR = DESTROYED_EVERY
+from services.privacy.days import LONGEST_RETENTION
 
 
 class Controller(Shape):
@@ -42,15 +41,6 @@ class Release(Shape):
     delta: float
 
 
-class TimeLimits(Shape):
-    """Art. 30(1)(f)."""
-
-    personal_rows_hours: int
-    pseudonym_keys: Text
-    unread_messages_hours: int
-    newest_proof: Text
-
-
 class Activity(Shape):
     """One processing activity, Art. 30(1)(b) to (g)."""
 
@@ -64,7 +54,7 @@ class Activity(Shape):
     recipients: list[Text]
     processors: list[Text] | Text
     third_country_transfers: Text
-    time_limits: TimeLimits
+    time_limits: dict[str, Text]
     security_measures: list[Measure]
     releases: list[Release]
 
@@ -89,7 +79,7 @@ def record_of_processing(facts: Facts) -> Document:
         content={
             "city": facts.settings.city_name,
             "controller": controller(facts),
-            "activities": [_activity(facts, domain) for domain in facts.domains],
+            "activities": [*(_activity(facts, domain) for domain in facts.domains), _requests(facts)],
             "not_personal": facts.sensors,
         },
     )
@@ -124,7 +114,8 @@ def _activity(facts: Facts, domain: PersonalDomain) -> dict[str, Any]:
         or ["None: no release plan of this domain is on, nothing is published"],
         "lawful_basis": setting(settings, "lawful_basis"),
         "data_subjects": domain.data_subjects,
-        "personal_data": domain.stored,
+        "personal_data": domain.stored
+        | {"claim": "where a device laid one down: the SHA-256 of a secret that it keeps"},
         "sources": _sources(facts, domain),
         "minimisation": domain.dropped,
         "recipients": [
@@ -134,9 +125,10 @@ def _activity(facts: Facts, domain: PersonalDomain) -> dict[str, Any]:
         "processors": setting(settings, "processors"),
         "third_country_transfers": setting(settings, "transfers"),
         "time_limits": {
-            "personal_rows_hours": settings.personal_retention_hours,
+            "personal_rows": f"At most {settings.personal_retention_hours} hours, never 48",
             "pseudonym_keys": "Destroyed with the rows of their day; a day whose key was destroyed never gets one again",
-            "unread_messages_hours": settings.personal_retention_hours,
+            "claims": "With the rows of their day",
+            "unread_messages": "48 hours after receipt",
             "newest_proof": _proof(facts, domain),
         },
         "security_measures": security_measures(facts),
@@ -155,6 +147,33 @@ def _activity(facts: Facts, domain: PersonalDomain) -> dict[str, Any]:
     }
 
 
+def _requests(facts: Facts) -> dict[str, Any]:
+    """What people ask for, as a processing of its own."""
+    settings = facts.settings
+    return {
+        "name": "Requests and objections",
+        "purposes": ["Answer who asks for access or erasure, and leave out who objects (GDPR Art. 15, 17, 21)"],
+        "lawful_basis": "GDPR Art. 6(1)(c), with Art. 12 to 21",
+        "data_subjects": "People who object",
+        "personal_data": {
+            "purpose": "the domain that is objected to",
+            "fingerprint": "HMAC-SHA256 of the device's name under a key outside of the database",
+            "objected_on": "the day",
+        },
+        "sources": ["The people themselves (`arterial privacy object`)"],
+        "minimisation": "No name, no account, no address: without the key nobody can be found in it.",
+        "recipients": ["Nobody: ingest asks it about each reading, and drops what was objected to"],
+        "processors": setting(settings, "processors"),
+        "third_country_transfers": setting(settings, "transfers"),
+        "time_limits": {
+            "objections": "Until they are withdrawn",
+            "requests": "Only in the audit log, without who asked",
+        },
+        "security_measures": security_measures(facts),
+        "releases": [],
+    }
+
+
 def _sources(facts: Facts, domain: PersonalDomain) -> list[str]:
     native = f"MQTT topic city/v1/{domain.kind}/…, in Arterial's own form"
     others = [f"Dialect {dialect.name}: {dialect.description}" for dialect in facts.personal_dialects]
@@ -164,6 +183,6 @@ def _sources(facts: Facts, domain: PersonalDomain) -> list[str]:
 def _proof(facts: Facts, domain: PersonalDomain) -> str:
     mine = [proof for proof in facts.destructions if proof.purpose == domain.name]
     if not mine:
-        hours = LONGEST_RETENTION // _HOUR
+        hours = LONGEST_RETENTION // timedelta(hours=1)
         return f"Nothing destroyed yet: the first day is destroyed within {hours} hours of its beginning"
     return f"{mine[0].day} and all days before it, destroyed at {mine[0].destroyed_at:%Y-%m-%d %H:%M} UTC"

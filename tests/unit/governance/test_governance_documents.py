@@ -14,10 +14,12 @@ from services.errors import ConfigurationError
 from services.governance.documents import algoritmeregister, atrs
 from services.governance.documents.catalogue import DOCUMENTS, PUBLIC
 from services.governance.documents.document import Document
+from services.governance.documents.dpia import RISKS
 from services.governance.documents.facts import Facts
 from services.governance.documents.opening import BY_A_PERSON, STATEMENTS, leaves, require_known_statements
 from services.governance.documents.render import markdown, page
 from services.governance.transparency import transparency
+from services.privacy.attacks.catalogue import ATTACKS
 from services.privacy.plan import enabled_plans
 from services.settings import Settings, load_settings
 from services.storage.governance import ModelScore, Served
@@ -130,7 +132,7 @@ def test_the_british_records_have_the_attributes_of_both_tiers(spoken: Facts) ->
 
 def test_the_assessment_has_the_fields_of_the_model_and_signs_nothing(spoken: Facts) -> None:
     attacks = [
-        {"name": "trajectory_recovery", "control_passed": True, "advantage": 0.3, "limit": 0.02, "passed": False},
+        {"name": "trajectory-recovery", "control_passed": True, "advantage": 0.3, "limit": 0.02, "passed": False},
         {"name": "averaging", "control_passed": True, "advantage": 0.0, "limit": 0.0, "passed": True},
     ]
     failed = RedTeamResult(finished_at=NOW, passed=False, result={"attacks": attacks})
@@ -139,9 +141,13 @@ def test_the_assessment_has_the_fields_of_the_model_and_signs_nothing(spoken: Fa
     assert document.problems == []
     assert all(value.startswith(BY_A_PERSON) for value in document.content["sign_off"].values())
     measured = {risk["measured"] for risk in document.content["residual_risks"]}
-    assert "2026-11-22: trajectory_recovery NOT under its limit" in measured
+    assert "2026-11-22: trajectory-recovery NOT under its limit" in measured
     assert "NOT every attack stayed under its limit" in document.content["assessment"]["risks"]
     assert len(document.to_sign) == 6 + 3 * len(document.content["residual_risks"])
+
+
+def test_every_attack_that_there_is_belongs_to_a_risk() -> None:
+    assert sorted(name for _, _, names in RISKS for name in names) == sorted(attack.name for attack in ATTACKS)
 
 
 def test_a_safety_component_is_high_risk_and_needs_the_articles(spoken: Facts, tmp_path: Path) -> None:
