@@ -75,9 +75,10 @@ class Counts:
         )
 
     def shown(self) -> Counts:
-        """What others may see: as though personal messages had never come, but for those that are on their way just now.
+        """What the API may show: as though personal messages had never come, but for those that are on their way just now.
 
-        How many there were at which moment would say whether somebody was there, exactly and for every moment.
+        How many there were at which moment would say, exactly, whether somebody was there. The figures of the process itself
+        hold all messages: they are for who runs it, who could read the rows too.
         """
         hidden = self.personal
         return replace(

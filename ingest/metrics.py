@@ -66,7 +66,7 @@ class Figures(Collector):
         yield from self._broker()
 
     def _equation(self) -> Iterator[Metric]:
-        counts = self.counts().shown()
+        counts = self.counts()
         for name, value, meaning in (
             ("received", counts.received, "Messages received by this process."),
             ("stored", counts.stored, "Messages stored."),

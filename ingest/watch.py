@@ -76,17 +76,11 @@ class Watch:
         if beat is not None:
             self.heartbeat.committed(beat)
         if batch is not None and batch.messages:
-            self._tell_of(batch, seconds)
-
-    def _tell_of(self, batch: Batch, seconds: float) -> None:
-        """Take a batch into the figures, as though its personal messages had never come."""
-        hidden = batch.personal_places()
-        if len(hidden) == len(batch.messages):
-            return
-        self._commit_s.observe(seconds)
-        self._messages.observe(len(batch.messages) - len(hidden))
-        self._latency_s.observe(max(0.0, time.time() - batch.messages[0].received_us / 1_000_000))
-        self.letters.update(class_of(reasons[0]) for place, reasons in batch.reasons.items() if place not in hidden)
+            self._commit_s.observe(seconds)
+            self._messages.observe(len(batch.messages))
+            self._latency_s.observe(max(0.0, time.time() - batch.messages[0].received_us / 1_000_000))
+            if batch.reasons:
+                self.letters.update(class_of(reasons[0]) for reasons in batch.reasons.values())
 
     def committed_age_s(self) -> float:
         """Time since the last commit, idle ones included [s]."""

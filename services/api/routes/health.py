@@ -131,7 +131,10 @@ def _seconds(age: timedelta) -> int:
 
 @router.get("/health/ingest", responses=documented(IngestHealth, Format.JSON), summary="The fate of every message")
 def read_ingest(connection: ConnectionDep) -> Response:
-    """Counters of each ingest session: received = stored + duplicate + dead_lettered + spooled + in_flight."""
+    """Counters of each ingest session: received = stored + duplicate + dead_lettered + spooled + in_flight.
+
+    As though personal messages had never come: how many there were at a moment would say whether somebody was there.
+    """
     sessions = [asdict(one) | {"accounted": one.accounted} for one in health.ingest_sessions(connection)]
     equation = "received = stored + duplicate + dead_lettered + spooled + in_flight"
     document = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from ingest.counts import Counts, Fate, Settled
+from ingest.counts import Counts, Fate, Personal, Settled
 
 
 class Ingest(RuleBasedStateMachine):
@@ -64,3 +64,19 @@ TestIngest = Ingest.TestCase
 def test_a_lost_message_would_be_noticed() -> None:
     assert not Counts(received=2, stored=1).holds()
     assert not Counts(received=1, stored=2, in_flight=-1).holds()
+
+
+def test_others_see_the_counts_as_though_personal_messages_had_never_come() -> None:
+    settled = Settled(
+        stored=7,
+        duplicate=2,
+        dead_lettered=1,
+        rows=9,
+        personal=Personal(stored=3, duplicate=1, dead_lettered=1, rows=5),
+    )
+    counts = Counts().taking_in(12, 0).settling(settled).settling(Settled())
+    shown = counts.shown()
+    assert (counts.received, counts.stored, counts.duplicate, counts.dead_lettered) == (12, 7, 2, 1)
+    assert (shown.received, shown.stored, shown.duplicate, shown.dead_lettered, shown.rows) == (7, 4, 1, 0, 4)
+    assert counts.holds()
+    assert shown.holds()
