@@ -20,7 +20,7 @@ from services.privacy.attacks.ground import Ground
 from services.privacy.attacks.store import Store
 
 _QUESTIONS, _FEW_QUESTIONS = 10_000, 150
-_CONTROL_QUESTIONS: Final = 10_000
+_CONTROL_QUESTIONS: Final = 40_000
 _COUNT: Final = 137
 _CONTROL: Final = 0.9
 
@@ -35,7 +35,7 @@ class Averaging:
         """Average answers that are noisy anew each time, then the API's."""
         store = ground.platform
         questions = _FEW_QUESTIONS if ground.short else _QUESTIONS
-        fresh, _, _ = ground.published(np.full((_CONTROL_QUESTIONS, 20), _COUNT))
+        fresh, _, _ = ground.published(np.full((_CONTROL_QUESTIONS, 3), _COUNT))
         control = float((np.abs(fresh.mean(axis=0) - _COUNT) < 0.5).mean())
         ledger = store.ask("/api/v1/privacy/ledger?first_day=2000-01-01").body
         answers: set[tuple[tuple[str, int | None], ...]] = set()

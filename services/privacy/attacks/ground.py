@@ -133,12 +133,12 @@ class Ground:
         exact = {measure.name: np.zeros(1, dtype=np.int64) for measure in self.presence.measure}
         decides = self.presence.threshold.measure
         exact[decides] = np.ascontiguousarray(counts, dtype=np.int64)
-        drawn = drawing.draw(self.presence, _UNSMOOTHED, self.paid, exact)
+        drawn = drawing.draw(self.presence, UNSMOOTHED, self.paid, exact)
         return drawn.values[decides], drawn.shown, drawn.threshold
 
 
 class _Unsmoothed(Presence):
-    """The product without its smoothing, for releases of a few cells."""
+    """Any product without its smoothing: for releases of a few cells or numbers, thousands at a time."""
 
     def refined(self, plan: Plan, noisy: dict[str, Integers], noise: dict[str, Mechanism]) -> dict[str, Integers]:
         """As they are."""
@@ -146,4 +146,4 @@ class _Unsmoothed(Presence):
         return noisy
 
 
-_UNSMOOTHED: Final = _Unsmoothed()
+UNSMOOTHED: Final = _Unsmoothed()

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.privacy.attacks import people
-from services.privacy.attacks.contract import Finding, Line
+from services.privacy.attacks.contract import Finding, Line, exactly
 from services.privacy.attacks.estimates import Floats, auc, auc_error, epsilon_lower, mean_interval, tpr_at
 from services.privacy.attacks.ground import City, Ground
 from services.privacy.attacks.people import HOURS, Integers
@@ -24,6 +24,8 @@ from services.storage.ledger import MICRO
 _TARGETS, _COURIERS, _TRIALS = 16, 4, 1_000
 _FEW_TARGETS, _FEW_COURIERS, _FEW_TRIALS = 4, 2, 250
 _VARIANTS: Final = 8
+_EVERYWHERE_CELLS: Final = 91
+_EVERYWHERE_TRIALS, _FEW_EVERYWHERE_TRIALS = 400, 20
 _CONTROL: Final = 0.95
 _MEAN_LIMIT: Final = 0.60
 _Z95: Final = 1.96
@@ -49,7 +51,7 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MembershipInPresence:
-    """Attacks the presence of the generated city, for ordinary people and for couriers that drive all day."""
+    """Attacks the presence of the generated city: ordinary people, couriers that drive all day, a device that is everywhere."""
 
     name: str = "membership-reference-group"
 
@@ -59,20 +61,26 @@ class MembershipInPresence:
         trials = _FEW_TRIALS if short else _TRIALS
         targets = choose(ground, *((_FEW_TARGETS, _FEW_COURIERS) if short else (_TARGETS, _COURIERS)))
         rng = ground.rng(self.name)
-        raw, suppressed, areas, rates, scores = [], [], [], [], []
+        raw, suppressed, areas, errors, rates, scores = [], [], [], [], [], []
         for done, target in enumerate(targets):
             ground.tell(done, len(targets))
             inside, outside = attack(ground, target, trials, rng)
             scores.append((inside, outside))
             areas.append(auc(inside, outside))
+            errors.append(auc_error(areas[-1], trials, trials))
             rates.append(tpr_at(inside, outside, 0.01))
             raw.append(_on_exact(target, least=0))
             suppressed.append(_on_exact(target, least=10))
+        few = _FEW_EVERYWHERE_TRIALS if short else _EVERYWHERE_TRIALS
+        device = everywhere(ground)
+        scores.append(attack(ground, device, few, rng))
+        areas.append(auc(*scores[-1]))
+        errors.append(auc_error(areas[-1], few, few))
         epsilon = ground.paid / MICRO
         bound = math.exp(epsilon) / (1 + math.exp(epsilon))
         mean, low, high = mean_interval(np.array(areas))
-        worst = max(areas)
-        error = _Z95 * auc_error(worst, trials, trials)
+        worst, deviation = max(zip(areas, errors, strict=True))
+        error = _Z95 * deviation
         rate, rate_low, rate_high = mean_interval(np.array(rates))
         inside, outside = max(scores, key=lambda pair: auc(*pair))
         epsilon_hat, _ = epsilon_lower(
@@ -104,6 +112,11 @@ class MembershipInPresence:
                 limit=math.exp(epsilon) / 100,
                 judged=rate_low if short else rate,
             ),
+            exactly(
+                "cell-hours that a device from everywhere changes",
+                float(np.abs(device.parts).sum(axis=1).max()),
+                float(ground.presence.measure_named(ground.presence.threshold.measure).cells_per_subject),
+            ),
         )
         return Finding(
             control=max(raw),
@@ -112,7 +125,8 @@ class MembershipInPresence:
             epsilon_hat=epsilon_hat,
             epsilon_claimed=epsilon,
             explanation=(
-                f"{len(targets)} known people, {2 * trials:,} releases each, half of them with the person. Exact counts give "
+                f"{len(targets)} known people and a device that reports from everywhere, {2 * trials:,} releases each (the device "
+                f"{2 * few:,}), half of them with the person. Exact counts give "
                 f"the worst-off away with {max(raw):.2f} (0.5 is guessing, 1 is certainty), counts of at least ten with "
                 f"{max(suppressed):.2f}, the release with {worst:.3f} and on average {mean:.3f}; no test can exceed {bound:.3f}."
             ),
@@ -127,6 +141,19 @@ def choose(ground: Ground, ordinary: int, couriers: int) -> list[Target]:
     usual, unusual = drove[drove < first_courier], drove[drove >= first_courier]
     picked = [*rng.choice(usual, ordinary, replace=False), *rng.choice(unusual, couriers, replace=False)]
     return [_target(ground, city, int(person), rng) for person in picked]
+
+
+def everywhere(ground: Ground) -> Target:
+    """A device that claims to be in many cells in every hour, as if many vehicles shared one name; nobody else is there."""
+    city, rng = ground.city, ground.rng("everywhere")
+    cells = rng.choice(len(city.town.domain), min(_EVERYWHERE_CELLS, len(city.town.domain)), replace=False)
+    place = np.repeat(np.sort(cells), HOURS)
+    hour = np.tile(np.arange(HOURS), len(cells))
+    sent = people.Reports(person=np.zeros(len(place), dtype=np.int64), place=place * 7, second=hour * 3_600 + 60)
+    seen = place * HOURS + hour
+    _, _, threshold = ground.published(np.zeros((1, 1), dtype=np.int64))
+    crowd = np.full(len(seen), 2 * threshold)  # where all is shown, which helps the attacker
+    return Target(cells=seen, others=crowd, parts=_parts(ground, city, sent, seen, rng), true_others=crowd)
 
 
 def attack(ground: Ground, target: Target, trials: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
@@ -152,13 +179,19 @@ def _target(ground: Ground, city: City, person: int, rng: np.random.Generator) -
     )
     seen = np.unique(city.town.parent[sent.place] * HOURS + sent.second // 3_600)
     decides = ground.presence.threshold.measure
-    parts = np.array(
-        [ground.bound(city.town, sent, rng, 1)[decides].ravel()[seen] for _ in range(_VARIANTS)], dtype=np.int64
-    )
+    parts = _parts(ground, city, sent, seen, rng)
     # What this person adds in the city under its pseudonym there is unknown to the attacker; leaving out one of the
     # variants instead changes the counts of others by at most one.
     others = np.maximum(city.exact[decides].ravel()[seen] - parts[0], 0)
     return Target(cells=seen, others=others, parts=parts, true_others=city.true.ravel()[seen] - 1)
+
+
+def _parts(ground: Ground, city: City, sent: people.Reports, seen: Integers, rng: np.random.Generator) -> Integers:
+    """What one subject's reports add to the bounded counts of those cell-hours, under several pseudonyms."""
+    decides = ground.presence.threshold.measure
+    return np.array(
+        [ground.bound(city.town, sent, rng, 1)[decides].ravel()[seen] for _ in range(_VARIANTS)], dtype=np.int64
+    )
 
 
 def _on_exact(target: Target, *, least: int) -> float:

@@ -17,7 +17,7 @@ from services.privacy.attacks.estimates import Floats, auc, auc_error, epsilon_l
 from services.privacy.attacks.ground import Ground
 from services.storage.ledger import MICRO
 
-_RUNS, _FEW_RUNS = 20_000, 4_000
+_RUNS, _FEW_RUNS = 5_000, 600
 _K: Final = 10
 _CONTROL: Final = 0.95
 

@@ -47,10 +47,9 @@ def test_presence_covers_the_whole_public_domain_and_finds_the_crowd(
     (crowd,) = [cell for cell in cells if cell.cell == h3.cell_to_parent(busy, 8) and cell.hour == at(11)]
     assert crowd.vehicles is not None
     assert crowd.vehicles % 5 == 0
-    assert abs(crowd.vehicles - CROWD) <= 150  # 18 scales of the noise: once in 10^8 runs beyond
-    assert (summary.release.epsilon, summary.release.threshold) == (1.0, 53)  # 8 / 0.95 * ln 500 = 52.3
-    assert summary.release.noise_scale == pytest.approx(8 / 0.95)
-    assert summary.release.factor == 1.0  # too small a crowd to correct anything
+    assert abs(crowd.vehicles - CROWD) <= 275  # 6 σ of the noise and the reach of smoothing, 2.6 σ
+    assert (summary.release.epsilon, summary.release.delta, summary.release.threshold) == (1.0, 1e-6, 99)  # 3.1 σ
+    assert summary.release.noise_scale == pytest.approx(31.72, abs=0.01)  # 4.53 times the root of 49
 
 
 def test_district_energy_is_published_with_its_interval(

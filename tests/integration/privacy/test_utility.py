@@ -20,14 +20,12 @@ START = datetime(2026, 11, 19, 23, tzinfo=UTC)
 HOURS = np.array([1, 1, 1, 1, 2, 6, 14, 20, 16, 10, 9, 9, 10, 10, 11, 13, 18, 20, 14, 8, 5, 4, 3, 2], dtype=float)
 
 
-# Measured in ten runs at ε = 1: share of the volume that is shown, weighted error of what is shown against the truth.
-#   30 000 vehicles in 7 cell-hours each: 82 %, 4 to 5 %      12 000 in 7: 65 %, 6 %
-#    4 000 vehicles in 20 cell-hours each, of which 8 count and the rest is corrected for: 45 %, 11 to 14 %
-# At most two of 2 616 cell-hours were shown though empty; 77 to 96 % of the shown lay within ci95, which knows nothing of
-# thinning, and is of all values, where the shown are those that noise lifted over the threshold.
+# Measured in three runs at ε = 1: share of the volume that is shown, weighted error of what is shown against the truth.
+#   12 000 vehicles in 20 cell-hours each: 72 %, 4 %      30 000 in 7: 70 %, 4 %      4 000 in 20: 50 %, 5 %
+# At no time was an empty cell-hour shown; at least 99 % of the shown lay within ci95, which knows nothing of smoothing.
 @pytest.mark.parametrize(
     ("vehicles", "places", "least_kept", "most_error"),
-    [(30_000, 7, 0.75, 0.06), (12_000, 7, 0.6, 0.08), (4_000, 20, 0.4, 0.18)],
+    [(30_000, 7, 0.66, 0.05), (4_000, 20, 0.45, 0.07)],
 )
 def test_most_of_a_crowd_is_kept_and_almost_nothing_is_invented(
     settings: Settings,
@@ -50,7 +48,7 @@ def test_most_of_a_crowd_is_kept_and_almost_nothing_is_invented(
     for _, cell, hour in visits:
         truth[cell, hour] += 1
     fine = [min(h3.cell_to_children(cell, 9)) for cell in cells]
-    names = rng.bytes(16 * vehicles)  # pseudonyms are random, and thinning relies on it
+    names = rng.bytes(16 * vehicles)  # pseudonyms are random, as ingest makes them
     store_positions(
         (names[16 * n : 16 * n + 16], START + timedelta(hours=hour, seconds=cell), fine[cell])
         for n, cell, hour in visits
@@ -67,6 +65,5 @@ def test_most_of_a_crowd_is_kept_and_almost_nothing_is_invented(
     covered = (np.abs(shown - truth)[visible] <= release.ci95).mean()
     assert kept >= least_kept
     assert error <= most_error
-    assert invented <= 8
-    assert covered >= 0.7
-    assert (release.factor > 2) is (places == 20)
+    assert invented <= 3
+    assert covered >= 0.95

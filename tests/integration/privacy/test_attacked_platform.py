@@ -1,0 +1,82 @@
+"""The attacks that ask a running platform: two released days of generated people, the real roles, the real API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from services.benchmarks.attacked import Platform, fill
+from services.cli import app
+from services.privacy.attacks import smart_meter, suite
+from services.privacy.attacks.ground import Ground
+from services.settings import Settings
+from services.storage.database import Connection, connect
+from services.storage.red_team import last_result, store_result
+
+
+@pytest.fixture
+def platform(settings: Settings) -> Iterator[Platform]:
+    with fill(settings, seed=1, many=800) as filled:
+        yield filled
+
+
+def run(platform: Platform, *names: str) -> dict[str, Any]:
+    return suite.run(Ground(short=True, store=platform), suite.named(names), lambda _: None)
+
+
+def test_nothing_is_gained_by_asking_often_searching_tables_or_looking_at_sizes_and_times(platform: Platform) -> None:
+    document = run(platform, "averaging", "unicity", "side-channels")
+    for attack in document["attacks"]:
+        assert attack["control_passed"], attack["explanation"]
+        assert attack["passed"], attack
+    assert document["passed"]
+
+
+def test_a_pseudonym_outside_schema_personal_is_found(platform: Platform, owner: Connection) -> None:
+    owner.execute(
+        "INSERT INTO sensing.layer (name, features) SELECT 'roads', to_jsonb(string_agg(encode(subject, 'hex'), ' ')) FROM personal.position"
+    )
+    assert not run(platform, "unicity")["passed"]
+
+
+def test_unions_of_spans_are_the_sums_of_their_parts(platform: Platform) -> None:
+    def rows(first: int, last: int) -> list[dict[str, Any]]:
+        start, end = (f"{platform.start + timedelta(hours=hour):%Y-%m-%dT%H:%M:%SZ}" for hour in (first, last))
+        return list(json.loads(platform.ask(f"/api/v1/mobility?from={start}&to={end}&limit=10000").body)["data"])
+
+    whole = rows(0, 24)
+    for cut in (1, 7, 12, 23):
+        assert rows(0, cut) + rows(cut, 24) == whole
+
+
+def test_the_newest_result_is_kept_and_read_by_the_api_role(settings: Settings, owner: Connection) -> None:
+    assert last_result(owner) is None
+    with connect(settings.role_dsn("jobs"), application="test", autocommit=True) as jobs:
+        store_result(jobs, {"passed": True, "attacks": []})
+        store_result(jobs, {"passed": False, "attacks": [{"name": "averaging"}]})
+    with connect(settings.role_dsn("api"), application="test", autocommit=True) as api:
+        found = last_result(api)
+    assert found is not None
+    assert not found.passed
+    assert found.result["attacks"] == [{"name": "averaging"}]
+
+
+def test_the_command_prints_one_document_and_fails_with_the_attacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = ["privacy", "attack", "--short", "--json", "--only", "smart-meter-membership"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0
+    (attack,) = json.loads(done.stdout)["attacks"]
+    assert {"name", "control", "control_passed", "advantage", "limit", "epsilon_hat", "passed"} <= set(attack)
+
+    monkeypatch.setattr(smart_meter, "_CONTROL", 2.0)
+    assert CliRunner().invoke(app, arguments).exit_code == 1
+
+
+def test_an_unknown_attack_is_refused_with_those_there_are() -> None:
+    done = CliRunner().invoke(app, ["privacy", "attack", "--only", "guessing"])
+    assert done.exit_code != 0
