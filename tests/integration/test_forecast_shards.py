@@ -22,7 +22,7 @@ from services.forecasting.shard import forecast_shard, train_shard
 from services.jobs import schedule, tasks
 from services.jobs.schedule import FORECAST, TRAIN, make_app, run_soon
 from services.settings import Settings
-from services.storage import forecasts, panels
+from services.storage import congestion, forecasts, panels
 from services.storage.database import Connection, connect
 
 STEP = timedelta(minutes=15)
@@ -154,6 +154,55 @@ def test_what_was_kept_is_used_only_while_it_is_whole_and_of_this_version(
     owner.execute("UPDATE forecast.fitted SET trained_to = trained_to - interval '3 days'")
     assert forecast_shard(settings, 0).learnt == 2
     assert forecast_shard(settings, 0).learnt == 0
+
+
+def test_detectors_get_chances_of_congestion_as_they_were_issued(
+    settings: Settings, owner: Connection, steady: None
+) -> None:
+    for k in range(2):
+        add_street(owner, f"det-{k}", 20, seed=k)
+    owner.execute("UPDATE sensing.sensor SET free_flow_kmh = 120, capacity_vph = 900 WHERE code = 'det-0'")
+    train_shard(settings, 0)
+    first = forecast_shard(settings, 0)
+    owner.execute("UPDATE sensing.sensor SET free_flow_kmh = 60 WHERE code = 'det-0'")
+    second = forecast_shard(settings, 0)
+
+    with connect(settings.role_dsn("api"), application="test") as connection:
+        early = congestion.latest(connection, issued_before=first.issued_at)
+        late = congestion.latest(connection)
+        hour = congestion.latest(connection, sensors=["det-0"], target_to=second.issued_at + timedelta(minutes=30))
+    assert (early[0].sensor, early[0].free_flow_kmh, early[0].free_flow_estimated) == ("det-0", 120.0, False)
+    assert late[0].free_flow_kmh == 60.0
+    assert late[1].free_flow_estimated
+    assert late[1].free_flow_kmh == pytest.approx(48, abs=2)
+    for one in (*early, *late):
+        chances = np.array(one.chances)
+        assert chances.shape == (96, 4)
+        assert chances.sum(axis=1) == pytest.approx(1, abs=1e-6)
+    assert np.array(early[0].chances)[:, 0].mean() > 0.9, "50 km/h is congested where 120 are free"
+    assert np.array(late[0].chances)[:, 2].mean() > 0.8
+    assert late[0].flows[0] is not None
+    assert 2 <= len(hour[0].target_at) <= 3
+
+
+def test_what_intervals_held_steers_their_width_from_the_next_night_on(
+    settings: Settings, owner: Connection, steady: None
+) -> None:
+    sensor = add_street(owner, "det", 20)
+    train_shard(settings, 0)
+    forecast_shard(settings, 0)
+    before = told(settings)["det", "flow_vph"][1]
+    owner.execute(
+        "INSERT INTO forecast.score (sensor_id, quantity, lead_minutes, day, n, absolute_error, naive_n, observed_sum,"
+        " inside_80, inside_90) SELECT %s, 'flow_vph', lead, current_date - day, 5000, 1, 0, 1, 2500, 3000"
+        " FROM generate_series(1, 20) day, unnest(ARRAY[15, 60, 180, 360, 720, 1440]) lead",
+        [sensor],
+    )
+    train_shard(settings, 0)
+    forecast_shard(settings, 0)
+    after = told(settings)["det", "flow_vph"][1]
+    assert after[:, 3] == pytest.approx(before[:, 3], rel=1e-6)
+    assert np.ptp(after, axis=1) == pytest.approx(2 * np.ptp(before, axis=1), rel=0.1)
 
 
 def test_a_shard_is_stored_once_per_round_whoever_is_asked(settings: Settings, owner: Connection) -> None:
