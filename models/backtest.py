@@ -111,6 +111,22 @@ def backtest(
     )
 
 
+def select_errors(panel: Panel, models: Sequence[Forecaster], protocol: Protocol) -> tuple[Errors, Errors]:
+    """Errors of the models that validation chooses, on its origins and on those of the test (origins x sensors x leads)."""
+    every = np.arange(panel.sensors)
+    trials = [
+        _Trial(
+            before=_errors(model, panel, protocol, protocol.validation, int(protocol.test[0]), every),
+            test=_errors(model, panel, protocol, protocol.test, panel.length, every, fitted_to=protocol.fitted_to),
+        )
+        for model in models
+    ]
+    parts = choice_bands(protocol.leads, panel.steps_per_day)
+    winners, _ = choose([trial.before for trial in trials], parts)
+    mixed = _mixed(trials, winners, parts)
+    return mixed.before, mixed.test
+
+
 def _errors(
     model: Forecaster,
     panel: Panel,

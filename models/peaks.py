@@ -5,6 +5,10 @@ chance of a peak is therefore read from whole courses of a day, drawn with a Gau
 follow the quantiles that were issued, and how they go together is learnt from the courses of earlier errors out of
 sample, half from a sensor's own and half from all sensors'.
 
+A forecast that follows the noise of the past is itself too high where it is highest, and its errors are low there: drawn
+errors, which do not know that, would add to it. How much the highest value of earlier forecasts with their own errors
+differed from that with errors of other days moves and stretches what is drawn (`correction`).
+
 References: Pinson, Madsen, Nielsen, Papaefthymiou, Klöckl, From probabilistic forecasts to statistical scenarios, Wind
 Energy 12 (2009), doi:10.1002/we.284, for the copula; Clark et al., J. Hydrometeorology 5 (2004), the Schaake shuffle, for
 learning how values go together from courses of the past.
@@ -28,6 +32,12 @@ _OWN: Final = 0.5  # share of a sensor's own courses of errors in how its values
 _FADES_STEPS: Final = 0.25  # of a day; how long errors last where none have been seen
 _BLOCK: Final = 16  # sensors drawn at once
 _AROUND: Final = 1  # steps on each side of a time that count for its being the likeliest
+_DAY_US: Final = 86_400_000_000
+_SAME_TIME_US: Final = 7_200_000_000  # times of day this near count as the same
+_PARTNERS: Final = 6  # origins with whose errors each is paired
+_FEWEST: Final = 10  # origins, from which a correction is learnt
+_PRIOR: Final = 10.0  # as many origins as it takes for it to count half
+_STRETCH: Final = (0.5, 1.5)
 _NORMAL: Final = NormalDist()
 _GRID: Final = (np.arange(4096) + 0.5) / 4096
 _GRID_SCORES: Final = np.array([_NORMAL.inv_cdf(float(level)) for level in _GRID])
@@ -97,12 +107,54 @@ class Courses:
         return np.asarray(np.sqrt(1 - share) * common[:, None] + np.sqrt(share) * own)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Correction:
+    """By how much drawn peaks are moved, and how much they are stretched about their median (both sensors x days)."""
+
+    shift: Values
+    stretch: Values
+
+
+def correction(errors: Errors, truth: Values, origins_us: NDArray[np.int64], days: list[range]) -> Correction:
+    """Learn from earlier forecasts how their peaks err with their own errors, beside errors of other days.
+
+    Args:
+        errors: observed minus forecast (origins x sensors x steps), NaN where nothing was observed.
+        truth: what was observed, of the same shape.
+        origins_us: when each was issued; errors are exchanged between origins at about the same time of day.
+        days: the steps of each day.
+
+    """
+    sensors = errors.shape[1]
+    shift, stretch = np.zeros((sensors, len(days))), np.ones((sensors, len(days)))
+    apart = np.subtract.outer(origins_us, origins_us) % _DAY_US
+    near = np.minimum(apart, _DAY_US - apart) <= _SAME_TIME_US
+    np.fill_diagonal(near, val=False)
+    first, second = _some_pairs(near)
+    for number, day in enumerate(days):
+        here = slice(day.start, day.stop)
+        points = truth[:, :, here] - errors[:, :, here]
+        top = points.max(axis=2)
+        own = truth[:, :, here].max(axis=2) - top
+        other = (points[first] + errors[second][:, :, here]).max(axis=2) - top[first]
+        count = np.isfinite(own).sum(axis=0)
+        mean, spread = _moments(own)
+        other_mean, other_spread = _moments(other)
+        usable = (count >= _FEWEST) & (np.isfinite(other).sum(axis=0) >= _FEWEST) & (other_spread > 0)
+        weight = np.where(usable, count / (count + _PRIOR), 0.0)
+        ratio = np.where(usable, spread / np.where(usable, other_spread, 1.0), 1.0)
+        shift[:, number] = weight * np.where(usable, mean - other_mean, 0.0)
+        stretch[:, number] = np.clip(1 + weight * (ratio - 1), *_STRETCH)
+    return Correction(shift=shift, stretch=stretch)
+
+
 def peaks(
     quantiles: Values,
     courses: Courses,
     days: list[range],
     *,
     so_far: Values | None = None,
+    corrected: Correction | None = None,
     levels: tuple[float, ...] = QUANTILE_LEVELS,
     draws: int = _DRAWS,
 ) -> Peaks:
@@ -113,6 +165,7 @@ def peaks(
         courses: learnt from errors of the same sensors and steps.
         days: the steps of each day; what is left of it today.
         so_far: the highest value observed on each day (sensors x days), NaN where none was.
+        corrected: as learnt from earlier forecasts; None leaves what is drawn as it is.
         levels: of the quantiles.
         draws: how many courses; a chance is a multiple of one over that.
 
@@ -127,6 +180,10 @@ def peaks(
         for number, day in enumerate(days):
             here = paths[:, :, day.start : day.stop]
             highest = here.max(axis=2)
+            if corrected is not None:
+                middle = np.median(highest, axis=0)
+                moved = corrected.stretch[some, number] * (highest - middle) + middle + corrected.shift[some, number]
+                highest = np.where((quantiles[0, some].min(axis=1) >= 0) & (moved < 0), 0.0, moved)
             past = known[some, number]
             drawn[:, some, number] = np.maximum(highest, past)
             likeliest[some, number] = _likeliest(here, past, day)
@@ -160,6 +217,23 @@ def _likeliest(paths: Values, past: Values, day: range) -> NDArray[np.int64]:
         around = np.convolve(counts, np.ones(2 * _AROUND + 1), mode="same")
         result[k] = -1 if 2 * stays[:, k].sum() > len(at) else day.start + int(around.argmax())
     return result
+
+
+def _some_pairs(near: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """At most a few partners for each origin, those that lie nearest in order."""
+    first, second = np.nonzero(near)
+    order = np.lexsort((np.abs(first - second), first))
+    first, second = first[order], second[order]
+    place = np.arange(len(first)) - np.searchsorted(first, first)
+    return first[place < _PARTNERS], second[place < _PARTNERS]
+
+
+def _moments(values: Values) -> tuple[Values, Values]:
+    """Mean and standard deviation of each column without its NaN; zero where there is nothing."""
+    known = np.isfinite(values)
+    count = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, values, 0.0).sum(axis=0) / count
+    return mean, np.sqrt((np.where(known, values - mean, 0.0) ** 2).sum(axis=0) / count)
 
 
 def _normal_scores(errors: Errors) -> Values:

@@ -21,6 +21,7 @@ from services.commands import (
     ingest,
     ledger,
     migrate,
+    peaks,
     privacy,
     privacy_rules,
     red_team,
@@ -52,6 +53,7 @@ app.command()(worker.worker)
 app.command()(serve.serve)
 app.command()(worker.reconcile)
 app.command()(migrate.migrate)
+forecast.app.command()(peaks.peaks)
 app.add_typer(forecast.app, name="forecast")
 app.command()(forecast.backtest)
 privacy.app.command()(ledger.ledger)

@@ -8,9 +8,10 @@ from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.panel import Values
-from models.peaks import Courses, Errors, peaks
+from models.peaks import Courses, Errors, correction, peaks
 from services.domain import ForecastState, from_us, to_us
 from services.forecasting.learnt import Group
 from services.local_day import day_of, day_span
@@ -22,13 +23,16 @@ from services.storage.totals import LimitIs, NewPeak
 class Ahead:
     """What is ahead of some sensors or totals that share a step: quantiles (levels x rows x steps) from `first_us` on.
 
-    `limits` (rows,) are NaN where there are none; `observed` (rows x steps of today so far) ends at `first_us`.
+    Earlier forecasts were issued at `origins_us` and missed by `errors` what was observed, `truth` (both origins x rows x
+    steps). `limits` (rows,) are NaN where there are none; `observed` (rows x steps of today so far) ends at `first_us`.
     """
 
     first_us: int
     step_seconds: int
     quantiles: Values
     errors: Errors
+    truth: Values
+    origins_us: NDArray[np.int64]
     observed: Values
     limits: Values
     limit_is: LimitIs
@@ -61,8 +65,13 @@ def peaks_of(ahead: Ahead, zone: ZoneInfo) -> list[list[NewPeak]]:
     highest = np.where(known, ahead.observed, -np.inf).max(axis=1, initial=-np.inf)
     so_far[:, 0] = np.where(known.any(axis=1), highest, np.nan)
     daily = 86_400 // ahead.step_seconds
+    errors, parts = ahead.errors[:, :, :steps], list(days.values())
     found = peaks(
-        ahead.quantiles, Courses.of_errors(ahead.errors[:, :, :steps], daily), list(days.values()), so_far=so_far
+        ahead.quantiles,
+        Courses.of_errors(errors, daily),
+        parts,
+        so_far=so_far,
+        corrected=correction(errors, ahead.truth[:, :, :steps], ahead.origins_us, parts),
     )
     quantiles = found.quantiles()
     chances = found.chance_above(np.repeat(ahead.limits[:, None], len(days), axis=1))
@@ -87,6 +96,16 @@ def peaks_of(ahead: Ahead, zone: ZoneInfo) -> list[list[NewPeak]]:
     ]
 
 
+def observed_after(
+    values: Values, origins_us: NDArray[np.int64], start_us: int, step_seconds: int, steps: int
+) -> Values:
+    """What was observed in each step after each origin (origins x rows x steps), NaN beyond both ends of the values."""
+    columns = (origins_us - start_us)[:, None] // (step_seconds * 1_000_000) + np.arange(steps)
+    inside = (columns >= 0) & (columns < values.shape[1])
+    found = np.where(inside, values[:, np.where(inside, columns, 0)], np.nan)
+    return np.asarray(found.transpose(1, 0, 2))
+
+
 def sensor_peaks(
     groups: Sequence[Group], series: Sequence[NewSeries], limits: Mapping[int, float], zone: ZoneInfo
 ) -> list[NewPeak]:
@@ -105,6 +124,14 @@ def sensor_peaks(
                 step_seconds=panel.step_seconds,
                 quantiles=np.stack([one.quantiles for one in mine], axis=1),
                 errors=group.selected.errors[:, rows],
+                truth=observed_after(
+                    panel.values[rows],
+                    group.selected.origins_us,
+                    panel.start_us,
+                    panel.step_seconds,
+                    group.selected.errors.shape[2],
+                ),
+                origins_us=group.selected.origins_us,
                 observed=today_so_far(panel.values[rows], panel.end_us, panel.step_seconds, zone),
                 limits=np.array([limits.get(one.sensor_id, np.nan) for one in mine]),
                 limit_is="allowed",

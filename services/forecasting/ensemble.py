@@ -161,8 +161,10 @@ def summed_errors(
     return origins, np.stack([tree.whole(sums[origin], _HALF) for origin in origins.tolist()])
 
 
-def highest(ensembles: Iterable[Ensemble], tree: Tree, *, since_us: int, until_us: int, step_seconds: int) -> Values:
-    """The most that each total drew in a step of [since, until), as far as it was learnt from; NaN where unknown."""
+def summed_values(
+    ensembles: Iterable[Ensemble], tree: Tree, *, since_us: int, until_us: int, step_seconds: int
+) -> Values:
+    """What each total drew in each step of [since, until), as far as it was learnt from; NaN where unknown."""
     times = np.arange(since_us, until_us, step_seconds * 1_000_000)
     sums = np.zeros((2, len(tree.members), len(times)))
     for one in ensembles:
@@ -171,6 +173,4 @@ def highest(ensembles: Iterable[Ensemble], tree: Tree, *, since_us: int, until_u
         if len(inside):
             values = one.values[:, column[inside]].astype(np.float64)
             tree.add(sums, one.ids, values, slice(int(inside[0]), int(inside[-1]) + 1))
-    whole = tree.whole(sums, _NEARLY_ALL)
-    most = np.where(np.isfinite(whole), whole, -np.inf).max(axis=1, initial=-np.inf)
-    return np.where(np.isfinite(most), most, np.nan)
+    return tree.whole(sums, _NEARLY_ALL)

@@ -23,8 +23,8 @@ from models.conformal import calibrate
 from models.panel import Panel, Values
 from models.regimes import regimes
 from services.domain import QUANTILE_LEVELS, ForecastState, Kind, from_us, to_us
-from services.forecasting.days import Ahead, peaks_of
-from services.forecasting.ensemble import POWER, Ensemble, Tree, highest, of_night, regimes_at, summed_errors
+from services.forecasting.days import Ahead, observed_after, peaks_of
+from services.forecasting.ensemble import POWER, Ensemble, Tree, of_night, regimes_at, summed_errors, summed_values
 from services.forecasting.freezing import code_hash
 from services.forecasting.grid import to_panel
 from services.forecasting.keeping import folder_of
@@ -144,15 +144,21 @@ def _totals(
         for row, place in enumerate(places)
     ]
     midnight, _ = day_span(day_of(from_us(first), settings.zone), settings.zone)
-    record = highest(ensembles, tree, since_us=to_us(midnight - _RECORD), until_us=to_us(midnight), step_seconds=step)
+    since_us = to_us(midnight - _RECORD)
+    drew = summed_values(ensembles, tree, since_us=since_us, until_us=first, step_seconds=step)
+    before = drew[:, : (to_us(midnight) - since_us) // (step * 1_000_000)]
+    record = np.where(np.isfinite(before), before, -np.inf).max(axis=1, initial=-np.inf)
+    none = np.empty((0, len(places), steps))
     found = peaks_of(
         Ahead(
             first_us=first,
             step_seconds=step,
             quantiles=quantiles,
-            errors=errors if together else np.empty((0, len(places), steps)),
+            errors=errors if together else none,
+            truth=observed_after(drew, origins, since_us, step, steps) if together else none,
+            origins_us=origins if together else np.empty(0, dtype=np.int64),
             observed=_observed(connection, tree, calendar, to_us(midnight), first, step, received_by),
-            limits=record,
+            limits=np.where(np.isfinite(record), record, np.nan),
             limit_is="highest_of_28_days",
         ),
         settings.zone,

@@ -248,6 +248,8 @@ def _outlook(
             step_seconds=900,
             quantiles=np.stack([one.quantiles for one in parts], axis=1),
             errors=errors,
+            truth=np.full(errors.shape, np.nan),
+            origins_us=known.origins_us,
             observed=today_so_far(values, to_us(issued), 900, settings.zone),
             limits=limits,
             limit_is="allowed",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.panel import Values
-from models.peaks import Courses, at_scores, peaks
+from models.peaks import Courses, at_scores, correction, peaks
 from services.domain import QUANTILE_LEVELS
 
 DAY = 48
@@ -98,3 +98,31 @@ def test_load_that_is_never_negative_has_no_negative_course_and_the_same_is_said
     assert at_scores(low, learnt.draw(500, slice(0, 1))).min() == 0.0
     first, second = (peaks(low, learnt, [range(DAY)]) for _ in range(2))
     np.testing.assert_array_equal(first.drawn, second.drawn)
+
+
+def test_a_forecast_that_follows_noise_is_not_topped_up_with_it(truth: Values) -> None:
+    """Days forecast as their day before: its noise is in the highest value already, and errors are low there."""
+    days = courses(121, 7)
+    errors, seen = days[1:] - days[:-1], SHAPE + days[1:]
+    origins = np.arange(120, dtype=np.int64) * 86_400_000_000
+    learnt = correction(errors[:, None], seen[:, None], origins, [range(DAY)])
+    spread = np.quantile(errors, QUANTILE_LEVELS, axis=0)
+    raw, corrected = [], []
+    for k in range(20):
+        issued_ = (SHAPE + courses(20, 50)[k] + spread)[:, None]
+        for found, how in ((raw, None), (corrected, learnt)):
+            found.append(
+                peaks(issued_, Courses.of_errors(errors[:, None], DAY), [range(DAY)], corrected=how).drawn.mean()
+            )
+    assert learnt.shift[0, 0] < -1
+    assert abs(np.mean(corrected) - truth.mean()) < abs(np.mean(raw) - truth.mean()) / 3
+
+
+def test_nothing_is_corrected_without_enough_days() -> None:
+    few = courses(6, 1)[:, None]
+    origins = np.arange(6, dtype=np.int64) * 86_400_000_000
+    learnt = correction(few, SHAPE + few, origins, [range(DAY)])
+    np.testing.assert_array_equal(learnt.shift, 0.0)
+    np.testing.assert_array_equal(learnt.stretch, 1.0)
+    nothing = correction(few[:0], few[:0], origins[:0], [range(DAY)])
+    np.testing.assert_array_equal(nothing.shift, 0.0)
