@@ -13,6 +13,7 @@ from ingest.decoders.catalogue import DIALECTS
 from services.domain import PERSONAL_KINDS, Kind
 from services.governance.documents.ai_act import classify
 from services.governance.documents.catalogue import PUBLIC
+from services.governance.documents.domains import DOMAINS
 from services.governance.documents.facts import Facts
 from services.governance.documents.record import controller
 from services.governance.documents.uses import USES
@@ -123,7 +124,7 @@ def collected(facts: Facts) -> list[dict[str, Any]]:
             "purpose": " ".join(plan.purpose for plan in facts.plans_of(domain.name)) or "None: no plan is on",
             "kept": f"At most {facts.settings.personal_retention_hours} hours, under a name that changes every day",
         }
-        for domain in facts.domains
+        for domain in DOMAINS
     ]
     return [*fixed, *personal]
 

@@ -283,7 +283,7 @@ def _data(facts: Facts, use: Use) -> dict[str, Any]:
             "Pseudonyms of one day, cells, times and energy; no name, no coordinate" if personal else "None"
         ),
         "data_completeness_and_representativeness": (
-            "Only vehicles and meters that report are counted; sparse districts are withheld more often, as the fairness audit shows."
+            "Only what reports is counted; sparse districts are withheld more often, as the fairness audit shows."
             if personal
             else "Only where sensors stand; missing and bad readings are flagged and never filled in silence."
         ),

@@ -10,7 +10,7 @@ from typing import Final
 class PersonalDomain:
     """A domain as documents describe it. `stored` are the columns of its table in schema personal, in words.
 
-    `always` says that it is taken in whether a plan of it is on or not.
+    `dialects` are those that carry nothing else, beside the native topic of the kind.
     """
 
     name: str
@@ -20,7 +20,7 @@ class PersonalDomain:
     data_subjects: str
     stored: dict[str, str]
     dropped: str
-    always: bool = True
+    dialects: tuple[str, ...] = ()
 
 
 _DAY_AND_NAME: Final = {
@@ -39,6 +39,7 @@ DOMAINS: Final = (
         stored=_DAY_AND_NAME
         | {"cell": "the H3 cell of resolution 9 (about 0.1 km²)", "speed_kmh": "the speed, where it was reported"},
         dropped="The device's name and the coordinates are never written; no other field of the message is read.",
+        dialects=("hsl_hfp",),
     ),
     PersonalDomain(
         name="household",
@@ -48,6 +49,7 @@ DOMAINS: Final = (
         data_subjects="People who live in households whose meter reports its consumption",
         stored=_DAY_AND_NAME | {"district_id": "the district", "energy_wh": "the energy of the interval"},
         dropped="The meter's name is never written; no other field of the message is read.",
+        dialects=("dsmr",),
     ),
     PersonalDomain(
         name="bike",
@@ -62,7 +64,6 @@ DOMAINS: Final = (
             "destination": "the station it ended at",
         },
         dropped="The trip's number is never written; no other field of the message is read.",
-        always=False,
     ),
     PersonalDomain(
         name="charging",
@@ -72,7 +73,7 @@ DOMAINS: Final = (
         data_subjects="People who charge cars; who they are is not reported, so that a subject is a session",
         stored=_DAY_AND_NAME | {"district_id": "the district of the station", "energy_wh": "the energy drawn so far"},
         dropped="The session's number and the token are never written; no other field of the message is read.",
-        always=False,
+        dialects=("ocpi",),
     ),
 )
 """All domains."""

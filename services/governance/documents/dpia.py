@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from services.governance.documents.document import Document, Shape, Text
+from services.governance.documents.domains import DOMAINS
 from services.governance.documents.facts import Facts
 from services.governance.documents.opening import BY_A_PERSON, setting, statement
 from services.governance.documents.record import security_measures
@@ -158,7 +159,7 @@ def impact_assessment(facts: Facts) -> Document:
 def _assessment(facts: Facts) -> dict[str, Any]:
     settings = facts.settings
     purposes = " ".join(f"{plan.name} {plan.version}: {plan.purpose}" for plan in facts.plans) or "None: no plan is on."
-    kept = " ".join(f"{domain.title}: {', '.join(domain.stored.values())}." for domain in facts.domains)
+    kept = " ".join(f"{domain.title}: {', '.join(domain.stored.values())}." for domain in DOMAINS)
     measures = " ".join(f"{one['measure']} (`{one['shown_by']}`)." for one in security_measures(facts))
     return {
         "organization": setting(settings, "controller"),
@@ -168,7 +169,7 @@ def _assessment(facts: Facts) -> dict[str, Any]:
             "attack results of the platform. Fields that only people can fill say so."
         ),
         "proposal": (
-            f"{settings.city_name} takes in readings of vehicles and household meters, keeps them under daily pseudonyms for at "
+            f"{settings.city_name} takes in readings of vehicles, household meters, bicycle stations and charging points, keeps them under daily pseudonyms for at "
             f"most {settings.personal_retention_hours} hours, and publishes noisy aggregates of closed days."
         ),
         "personal_data": f"Ordinary personal data, no special categories. {kept}",

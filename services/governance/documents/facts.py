@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from ingest.decoders.catalogue import DIALECTS, Dialect
-from services.governance.documents.domains import DOMAINS, PersonalDomain
 from services.governance.documents.opening import require_known_statements
 from services.local_day import day_of
 from services.privacy.plan import Plan, day_cap, enabled_plans
@@ -38,7 +36,6 @@ class Facts:
     at: datetime
     today: date
     plans: tuple[Plan, ...]
-    personal_dialects: tuple[Dialect, ...]
     sensors: dict[str, int]
     releases: list[Release]
     budgets: list[Budget]
@@ -76,11 +73,6 @@ class Facts:
         """The plans of a domain that are on."""
         return [plan for plan in self.plans if plan.domain == domain]
 
-    @property
-    def domains(self) -> list[PersonalDomain]:
-        """The domains of personal data that the platform takes in."""
-        return [domain for domain in DOMAINS if domain.always or self.plans_of(domain.name)]
-
     def newest_release(self, plan: str) -> Release | None:
         """The newest release of a plan within the year."""
         return next((release for release in self.releases if release.plan == plan), None)
@@ -107,7 +99,6 @@ def gather(connection: Connection, settings: Settings, now: datetime, *, scores:
         at=now,
         today=today,
         plans=enabled_plans(settings),
-        personal_dialects=tuple(dialect for dialect in DIALECTS.values() if dialect.personal),
         sensors=governance.sensor_counts(connection),
         releases=releases.releases(connection, first_day=today - YEAR, last_day=today),
         budgets=ledger.budgets(connection, first_day=today - YEAR, last_day=today),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from ingest.decoders.catalogue import DIALECTS
 from services.governance.documents.document import Document, Shape, Text
-from services.governance.documents.domains import PersonalDomain
+from services.governance.documents.domains import DOMAINS, PersonalDomain
 from services.governance.documents.facts import Facts
 from services.governance.documents.opening import setting
 from services.privacy.days import LONGEST_RETENTION
@@ -79,7 +80,7 @@ def record_of_processing(facts: Facts) -> Document:
         content={
             "city": facts.settings.city_name,
             "controller": controller(facts),
-            "activities": [*(_activity(facts, domain) for domain in facts.domains), _requests(facts)],
+            "activities": [*(_activity(facts, domain) for domain in DOMAINS), _requests(facts)],
             "not_personal": facts.sensors,
         },
     )
@@ -116,7 +117,7 @@ def _activity(facts: Facts, domain: PersonalDomain) -> dict[str, Any]:
         "data_subjects": domain.data_subjects,
         "personal_data": domain.stored
         | {"claim": "where a device laid one down: the SHA-256 of a secret that it keeps"},
-        "sources": _sources(facts, domain),
+        "sources": _sources(domain),
         "minimisation": domain.dropped,
         "recipients": [
             "The public: only what was released with differential privacy",
@@ -174,9 +175,9 @@ def _requests(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _sources(facts: Facts, domain: PersonalDomain) -> list[str]:
+def _sources(domain: PersonalDomain) -> list[str]:
     native = f"MQTT topic city/v1/{domain.kind}/…, in Arterial's own form"
-    others = [f"Dialect {dialect.name}: {dialect.description}" for dialect in facts.personal_dialects]
+    others = [f"Dialect {name}: {DIALECTS[name].description}" for name in domain.dialects]
     return [native, *others]
 
 

@@ -40,7 +40,7 @@ _HOW_FORECASTS: Final = (
     "public."
 )
 _HOW_RELEASES: Final = (
-    "Readings of vehicles and households are stored under pseudonyms that change every local day. When a day has closed, the "
+    "Readings of vehicles, households, bicycle trips and charging sessions are stored under pseudonyms that change every local day. When a day has closed, the "
     "contribution of each subject to each figure is bounded, the bounded figures are added up on a grid that is fixed and "
     "public, the price is charged to a ledger, and only then exact discrete noise is drawn and added. Figures whose noisy "
     "count stays below the plan's threshold are withheld, the others rounded; a withheld figure and a zero look alike. The "
@@ -80,12 +80,13 @@ USES: Final = (
     Use(
         name="private_aggregates",
         kind=None,
-        title="Private aggregates of vehicles and households",
-        summary="Publishes noisy totals about vehicles and households that hide whether any one of them was there.",
+        title="Private aggregates",
+        summary="Publishes noisy totals of vehicles, households, trips and charging that hide whether any one was there.",
         goal="Show how streets and energy are used without telling on anyone.",
         impact="People whose vehicle or meter reports are counted; what is published is about equally likely without them.",
         how=_HOW_RELEASES,
-        source_data="Positions of vehicles and energy of households under daily pseudonyms, destroyed within two days.",
+        source_data="Positions of vehicles, energy of households, bicycle trips and charging sessions under daily pseudonyms, "
+        "destroyed within two days.",
         domain="traffic and transportation",
         nature="descriptive",
         learning="rule-based",

@@ -9,11 +9,14 @@ from typing import Any, get_args
 
 import pytest
 
+from ingest.decoders.catalogue import DIALECTS
 from models.catalogue import FORECASTERS, SPECIAL
+from services.domain import PERSONAL_KINDS
 from services.errors import ConfigurationError
 from services.governance.documents import algoritmeregister, atrs
 from services.governance.documents.catalogue import DOCUMENTS, PUBLIC
 from services.governance.documents.document import Document
+from services.governance.documents.domains import DOMAINS
 from services.governance.documents.dpia import RISKS
 from services.governance.documents.facts import Facts
 from services.governance.documents.opening import BY_A_PERSON, STATEMENTS, leaves, require_known_statements
@@ -76,7 +79,7 @@ def organisation(tmp_path: Path, **changes: Any) -> Settings:
 
 def facts(settings: Settings) -> Facts:
     return Facts(
-        settings=settings, at=NOW, today=date(2026, 11, 22), plans=enabled_plans(settings), personal_dialects=(),
+        settings=settings, at=NOW, today=date(2026, 11, 22), plans=enabled_plans(settings),
         sensors={"traffic": 3, "energy": 2}, releases=[], budgets=[], destructions=[], red_team=None, fairness=None,
         audit_rows=1, audit_head=bytes(32), checkpoint=None, changed=None, ledger_checked=None, served=[], scores=[],
     )  # fmt: skip
@@ -148,6 +151,12 @@ def test_the_assessment_has_the_fields_of_the_model_and_signs_nothing(spoken: Fa
 
 def test_every_attack_that_there_is_belongs_to_a_risk() -> None:
     assert sorted(name for _, _, names in RISKS for name in names) == sorted(attack.name for attack in ATTACKS)
+
+
+def test_every_personal_dialect_is_a_source_of_a_domain() -> None:
+    personal = sorted(name for name, dialect in DIALECTS.items() if dialect.personal)
+    assert sorted(name for domain in DOMAINS for name in domain.dialects) == personal
+    assert {domain.kind for domain in DOMAINS} == set(PERSONAL_KINDS)
 
 
 def test_a_safety_component_is_high_risk_and_needs_the_articles(spoken: Facts, tmp_path: Path) -> None:
