@@ -131,7 +131,7 @@ class PositionReading(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class HouseholdReading(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Energy a household used over the interval that ended at `observed_us`. Personal, like a position."""
+    """Energy a household used over the interval that starts at `observed_us`. Personal, like a position."""
 
     subject: str
     observed_us: int

@@ -12,7 +12,7 @@ import dash_mantine_components as dmc
 from dash import Dash, Input, Output, Patch, State, dcc, html
 from dash.development.base_component import Component
 
-from dashboards import address, badges, emptiness, words
+from dashboards import address, also_released, badges, emptiness, words
 from dashboards.address import View
 from dashboards.context import City, threaded
 from dashboards.figures.cells import PUBLISHED, WITHHELD, cells_map, cells_update
@@ -45,6 +45,7 @@ class Shown:
     cells: list[PresenceCell]
     day: list[PresenceCell]
     budgets: list[Budget]
+    also: list[also_released.Also]
 
     @property
     def highest(self) -> float:
@@ -139,7 +140,7 @@ def register(app: Dash, city: City) -> None:
             patch,
             _badge(shown),
             [_legend(shown, scheme), html.Footer(badges.released(shown.release, view), className="card-foot")],
-            [*_side(shown, city, view), _ledger(shown, view)],
+            [*_side(shown, city, view), *also_released.cards(shown.also, view), _ledger(shown, view)],
             _explanation(shown.release),
             scheme,
         ]
@@ -170,6 +171,7 @@ def _read(city: City, view: View) -> Shown:
             cells=[cell for cell in day if cell.hour == hour],
             day=day,
             budgets=ledger.budgets(connection, first_day=today - _LEDGER_DAYS, last_day=today),
+            also=[] if release is None else also_released.read(connection, release.day),
         )
 
 

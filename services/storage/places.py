@@ -11,15 +11,15 @@ from services.storage.database import Connection
 from services.storage.queries import query
 
 
-def put_districts(connection: Connection, districts: Iterable[tuple[str, str, dict[str, Any]]]) -> None:
+def put_districts(connection: Connection, districts: Iterable[tuple[str, str, dict[str, Any], int | None]]) -> None:
     """Write districts, replacing those of the same code. Needs the owner.
 
     Args:
         connection: as the owner; committed by the caller.
-        districts: code, name, and outline as a GeoJSON Polygon or MultiPolygon.
+        districts: code, name, outline as a GeoJSON Polygon or MultiPolygon, and homes by the public register if known.
 
     """
-    rows = [(code, name, orjson.dumps(outline).decode()) for code, name, outline in districts]
+    rows = [(code, name, orjson.dumps(outline).decode(), homes) for code, name, outline, homes in districts]
     with connection.cursor() as cursor:
         cursor.executemany(query("places", "put_district"), rows)
 

@@ -1,7 +1,7 @@
 -- name: put_district
 -- Write one district, or replace the one of the same code.
-INSERT INTO sensing.district (code, name, outline) VALUES (%s, %s, %s::jsonb)
-ON CONFLICT (code) DO UPDATE SET name = excluded.name, outline = excluded.outline;
+INSERT INTO sensing.district (code, name, outline, homes) VALUES (%s, %s, %s::jsonb, %s)
+ON CONFLICT (code) DO UPDATE SET name = excluded.name, outline = excluded.outline, homes = excluded.homes;
 
 -- name: put_layer
 -- Write one map layer, or replace it.
