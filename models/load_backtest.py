@@ -305,4 +305,4 @@ def _filled(points: Values) -> Values:
 
 def _alone(sensors: int, steps: int) -> Courses:
     """Steps that have nothing to do with each other."""
-    return Courses(common=np.eye(steps), own=np.zeros((1, sensors, steps)))
+    return Courses(common=np.eye(steps, dtype=np.float32), own=np.zeros((1, sensors, steps), dtype=np.float32))

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from models.panel import Values
 from services.domain import QUANTILE_LEVELS
 
-_DRAWS: Final = 512
+_DRAWS: Final = 256
 _SEED: Final = 4  # the same input gives the same output
 _OWN: Final = 0.5  # share of a sensor's own courses of errors in how its values go together
 _FADES_STEPS: Final = 0.25  # of a day; how long errors last where none have been seen
@@ -34,7 +34,7 @@ _BLOCK: Final = 16  # sensors drawn at once
 _AROUND: Final = 1  # steps on each side of a time that count for its being the likeliest
 _DAY_US: Final = 86_400_000_000
 _SAME_TIME_US: Final = 7_200_000_000  # times of day this near count as the same
-_PARTNERS: Final = 6  # origins with whose errors each is paired
+_PARTNERS: Final = 3  # origins with whose errors each is paired
 _FEWEST: Final = 10  # origins, from which a correction is learnt
 _PRIOR: Final = 10.0  # as many origins as it takes for it to count half
 _STRETCH: Final = (0.5, 1.5)
@@ -69,8 +69,8 @@ class Peaks:
 class Courses:
     """How values of sensors go together over steps: common factors, and each sensor's own scores of earlier errors."""
 
-    common: Values
-    own: Values
+    common: NDArray[np.float32]
+    own: NDArray[np.float32]
 
     @classmethod
     def of_errors(cls, errors: Errors, day: int) -> Courses:
@@ -91,20 +91,20 @@ class Courses:
         own_size = np.sqrt((scores**2).sum(axis=0))
         own = np.where(own_size > 0, scores / np.where(own_size > 0, own_size, 1.0), 0.0)
         lengths = np.sqrt((factors**2).sum(axis=1))
-        return cls(common=factors / lengths[:, None], own=own)
+        return cls(common=(factors / lengths[:, None]).astype(np.float32), own=own.astype(np.float32))
 
-    def draw(self, draws: int, sensors: slice) -> Values:
+    def draw(self, draws: int, sensors: slice) -> NDArray[np.float32]:
         """Standard normal values (draws x sensors x steps) that go together as errors did."""
         random = np.random.default_rng(_SEED)
         half = draws // 2
-        first = random.standard_normal((half, self.common.shape[1]))
-        second = random.standard_normal((half, self.own.shape[0]))
-        common = np.concatenate([first, -first]) @ self.common.T
+        first = random.standard_normal((half, self.common.shape[1]), dtype=np.float32)
+        second = random.standard_normal((half, self.own.shape[0]), dtype=np.float32)
+        common = first @ self.common.T
         mine = self.own[:, sensors]
-        own = np.tensordot(np.concatenate([second, -second]), mine, axes=1)
-        shown = (mine**2).sum(axis=0) > 0
-        share = np.where(shown, _OWN, 0.0)
-        return np.asarray(np.sqrt(1 - share) * common[:, None] + np.sqrt(share) * own)
+        share = np.where((mine != 0).any(axis=0), np.float32(_OWN), np.float32(0))
+        own = (second @ (np.sqrt(share) * mine).reshape(len(mine), share.size)).reshape(half, *share.shape)
+        drawn = own + np.sqrt(1 - share) * common[:, None]
+        return np.concatenate([drawn, -drawn])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -174,9 +174,10 @@ def peaks(
     drawn = np.empty((draws, sensors, len(days)))
     likeliest = np.empty((sensors, len(days)), dtype=np.int64)
     known = np.full((sensors, len(days)), -np.inf) if so_far is None else np.where(np.isnan(so_far), -np.inf, so_far)
+    last = max(day.stop for day in days)
     for first in range(0, sensors, _BLOCK):
         some = slice(first, min(first + _BLOCK, sensors))
-        paths = at_scores(quantiles[:, some], courses.draw(draws, some), levels)
+        paths = at_scores(quantiles[:, some, :last], courses.draw(draws, some)[:, :, :last], levels)
         for number, day in enumerate(days):
             here = paths[:, :, day.start : day.stop]
             highest = here.max(axis=2)
@@ -190,24 +191,33 @@ def peaks(
     return Peaks(drawn=drawn, likeliest=likeliest)
 
 
-def at_scores(quantiles: Values, scores: Values, levels: tuple[float, ...] = QUANTILE_LEVELS) -> Values:
+def at_scores(
+    quantiles: Values, scores: NDArray[np.float32], levels: tuple[float, ...] = QUANTILE_LEVELS
+) -> NDArray[np.float32]:
     """Values of distributions at standard normal scores (draws x sensors x steps).
 
     A distribution is its quantiles (levels x sensors x steps) with straight lines between them over normal scores, and
     beyond the outer ones as between them and the quartiles.
     """
-    places = [_NORMAL.inv_cdf(level) for level in levels]
+    places = np.array([_NORMAL.inv_cdf(level) for level in levels], dtype=np.float32)
+    table = quantiles.astype(np.float32)
     quarter, outer = levels.index(0.25), levels.index(0.75)
-    low = (quantiles[quarter] - quantiles[0]) / (places[quarter] - places[0])
-    high = (quantiles[-1] - quantiles[outer]) / (places[-1] - places[outer])
-    values = quantiles[0] + low * np.minimum(scores - places[0], 0.0) + high * np.maximum(scores - places[-1], 0.0)
-    for k in range(len(levels) - 1):
-        slope = (quantiles[k + 1] - quantiles[k]) / (places[k + 1] - places[k])
-        values += slope * (np.clip(scores, places[k], places[k + 1]) - places[k])
-    return np.where((quantiles[0] >= 0) & (values < 0), 0.0, values)
+    slopes = (table[1:] - table[:-1]) / np.diff(places)[:, None, None]
+    low = (table[quarter] - table[0]) / (places[quarter] - places[0])
+    high = (table[-1] - table[outer]) / (places[-1] - places[outer])
+    values = low * (scores - places[0])
+    values += table[0]
+    for place, turn in zip(places, np.diff(np.stack([low, *slopes, high]), axis=0), strict=True):
+        beyond = scores - place
+        np.maximum(beyond, 0.0, out=beyond)
+        beyond *= turn
+        values += beyond
+    if (table[0] >= 0).any():
+        np.maximum(values, np.where(table[0] >= 0, np.float32(0), -np.float32(np.inf)), out=values)
+    return np.asarray(values)
 
 
-def _likeliest(paths: Values, past: Values, day: range) -> NDArray[np.int64]:
+def _likeliest(paths: NDArray[np.float32], past: Values, day: range) -> NDArray[np.int64]:
     """The step at which most courses peak, its neighbours counted; -1 where most stay below the past."""
     at = paths.argmax(axis=2)
     stays = paths.max(axis=2) <= past
