@@ -71,7 +71,12 @@ DOMAINS: Final = (
         title="Charging sessions of cars",
         table="charging",
         data_subjects="People who charge cars; who they are is not reported, so that a subject is a session",
-        stored=_DAY_AND_NAME | {"district_id": "the district of the station", "energy_wh": "the energy drawn so far"},
+        stored=_DAY_AND_NAME
+        | {
+            "subject": "a pseudonym of the session: HMAC-SHA256 under a key of this purpose and day",
+            "district_id": "the district of the station",
+            "energy_wh": "the energy drawn so far",
+        },
         dropped="The session's number and the token are never written; no other field of the message is read.",
         dialects=("ocpi",),
     ),
