@@ -25,7 +25,7 @@ import msgspec
 from services.errors import BudgetExhaustedError, ConfigurationError
 from services.local_day import day_of
 from services.privacy.plan import day_cap, load_plans
-from services.privacy.rights import erase_again
+from services.privacy.rights import ask_again
 from services.settings import Settings
 from services.storage import audit, ledger, personal
 from services.storage.audit import Action
@@ -149,7 +149,7 @@ def accept(connection: Connection, settings: Settings, now: datetime) -> list[st
         for domain in sorted({plan.domain for plan in load_plans()}):
             ledger.burn(connection, domain=domain, through=through, recent=recent, cap=day_cap(settings))
         ledger.note_incarnation(connection, ledger.incarnation(connection))
-        erased = [day.isoformat() for day in erase_again(settings, connection)]
+        erased = [day.isoformat() for day in ask_again(settings, connection)]
         facts = {"reasons": reasons, "erased_again": erased, "burnt_through": through.isoformat()}
         audit.append(connection, Action.RESTORE_ACCEPTED, "arterial privacy ledger", facts)
     with _alone(file):

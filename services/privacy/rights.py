@@ -6,7 +6,8 @@ days of which there still is a key, two at most. Of older days nothing is stored
 neither (GDPR Art. 11); what was published of them is noisy and names nobody, and stays. Objecting has no end: ingest drops
 the readings before anything is made of them, so they are never bounded, counted or buried.
 
-What was erased is remembered in `DATA_DIR/tombstones.json` for as long as a backup could bring it back.
+What was asked for is remembered in `DATA_DIR/tombstones.json`, so that it can be done again after a restore: erasures for as
+long as a backup could bring the rows back, objections for good; pseudonyms and fingerprints, no names.
 """
 
 from __future__ import annotations
@@ -46,6 +47,20 @@ class _Tombstone(msgspec.Struct, frozen=True, kw_only=True):
     purpose: Purpose
     day: date
     subject: str
+
+
+class _Objection(msgspec.Struct, frozen=True, kw_only=True):
+    purpose: Purpose
+    fingerprint: str
+    key_name: str
+    withdrawn: bool
+
+
+class _Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """What the file holds: recent erasures, and the last word of everyone who objected or withdrew."""
+
+    erased: list[_Tombstone] = []
+    objections: list[_Objection] = []
 
 
 def access(settings: Settings, purpose: Purpose, device: str, token: str) -> list[Answer]:
@@ -89,19 +104,25 @@ def erase(settings: Settings, purpose: Purpose, device: str, token: str) -> list
     return [who.day for who in days]
 
 
-def erase_again(settings: Settings, connection: Connection) -> list[date]:
-    """After a restore: delete once more what was erased before it; the days.
+def ask_again(settings: Settings, connection: Connection) -> list[date]:
+    """After a restore: delete once more what was erased before it, and put objections and withdrawals back; the erased days.
 
     Args:
-        settings: where the tombstones are.
+        settings: where they are kept.
         connection: with the rights of the release role.
 
     """
-    stones = _read(_file(settings))
-    for stone in stones:
+    kept = _read(_file(settings))
+    for stone in kept.erased:
         who = SubjectDay(purpose=stone.purpose, day=stone.day, subject=base64.b64decode(stone.subject))
         personal_rights.erase(connection, who)
-    return sorted({stone.day for stone in stones})
+    for one in kept.objections:
+        fingerprint = base64.b64decode(one.fingerprint)
+        if one.withdrawn:
+            personal_rights.withdraw_objection(connection, one.purpose, fingerprint)
+        else:
+            personal_rights.object_to(connection, one.purpose, fingerprint, one.key_name)
+    return sorted({stone.day for stone in kept.erased})
 
 
 def object_to(settings: Settings, purpose: Purpose, device: str, token: str | None) -> bool:
@@ -147,6 +168,16 @@ def _change_objection(settings: Settings, purpose: Purpose, device: str, token: 
             if withdraw
             else personal_rights.object_to(connection, purpose, fingerprint, key.name)
         )
+        if granted:
+            word = _Objection(
+                purpose=purpose,
+                fingerprint=base64.b64encode(fingerprint).decode(),
+                key_name=key.name,
+                withdrawn=withdraw,
+            )
+            kept = _read(_file(settings))
+            others = [one for one in kept.objections if (one.purpose, one.fingerprint) != (purpose, word.fingerprint)]
+            _write(_file(settings), msgspec.structs.replace(kept, objections=[*others, word]))
         proof = "operator" if token is None else "token"
         facts = {"purpose": purpose, "withdrawn": withdraw, "proof": proof, "granted": granted, "changed": changed}
         audit.append(connection, Action.SUBJECT_OBJECTION, _ACTOR, facts)
@@ -173,31 +204,35 @@ def _file(settings: Settings) -> Path:
     return settings.data_dir / "tombstones.json"
 
 
-def _read(file: Path) -> list[_Tombstone]:
+def _read(file: Path) -> _Kept:
     try:
-        return msgspec.json.decode(file.read_bytes(), type=list[_Tombstone])
+        return msgspec.json.decode(file.read_bytes(), type=_Kept)
     except FileNotFoundError:
-        return []
+        return _Kept()
     except (OSError, msgspec.DecodeError) as error:
-        message = f"{file}, which remembers what was erased, cannot be read: {error}"
+        message = f"{file}, which remembers what was erased and who objected, cannot be read: {error}"
         raise ConfigurationError(message) from error
 
 
 def _remember(settings: Settings, days: Iterable[SubjectDay]) -> None:
-    file = _file(settings)
+    kept = _read(_file(settings))
     oldest = day_of(datetime.now(UTC) - _REMEMBERED, settings.zone)
-    stones = [stone for stone in _read(file) if stone.day >= oldest]
+    stones = [stone for stone in kept.erased if stone.day >= oldest]
     stones += [
         _Tombstone(purpose=who.purpose, day=who.day, subject=base64.b64encode(who.subject).decode()) for who in days
     ]
+    _write(_file(settings), msgspec.structs.replace(kept, erased=stones))
+
+
+def _write(file: Path, kept: _Kept) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         part = file.with_suffix(".part")
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as stream:
-            stream.write(msgspec.json.encode(stones))
+            stream.write(msgspec.json.encode(kept))
             stream.flush()
             os.fsync(stream.fileno())
         part.replace(file)
     except OSError as error:
-        message = f"what was erased cannot be remembered in {file} ({error.strerror}), so nothing is"
+        message = f"the request cannot be remembered in {file} ({error.strerror}), so nothing was done"
         raise ConfigurationError(message) from error

@@ -89,6 +89,10 @@ def test_what_was_erased_is_erased_again_after_a_restore(settings: Settings, own
     store(settings, [position("car-1"), claim("car-1"), position("car-2")])
     kept = owner.execute("SELECT * FROM personal.position").fetchall()
     rights.erase(settings, "mobility", "car-1", SECRET)
+    rights.object_to(settings, "mobility", "car-3", None)
+    rights.object_to(settings, "mobility", "car-4", None)
+    rights.withdraw_objection(settings, "mobility", "car-4", None)
+    owner.execute("DELETE FROM governance.objection")
     owner.execute("DELETE FROM personal.position")
     for row in kept:  # the backup brings them back
         owner.execute("INSERT INTO personal.position VALUES (%s, %s, %s, %s, %s)", row)
@@ -98,8 +102,10 @@ def test_what_was_erased_is_erased_again_after_a_restore(settings: Settings, own
         connect(settings.role_dsn("jobs"), application="test", autocommit=True) as connection,
         personal.release_transaction(connection),
     ):
-        assert len(rights.erase_again(settings, connection)) == 1
+        assert len(rights.ask_again(settings, connection)) == 1
     assert subjects(owner) == 1
+    counts = store(settings, [position("car-3"), position("car-4")])
+    assert (counts.stored, counts.duplicate) == (1, 1)
 
 
 def test_pseudonyms_are_told_to_nobody_without_the_secret(settings: Settings, owner: Connection) -> None:
