@@ -25,6 +25,9 @@ def attack(
         Path | None,
         typer.Option(exists=True, help="Recorded half-hourly loads for the smart-meter game, a parquet file."),
     ] = None,
+    trips: Annotated[
+        Path | None, typer.Option(exists=True, help="Recorded bicycle trips for differencing, a parquet file.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Attack our own releases on generated people; every attack first has to work on unprotected data."""
@@ -54,6 +57,7 @@ def attack(
             seed=seed,
             short=short,
             meters=meters,
+            trips=trips,
             store=store,
             tell=lambda done, of: tell(100 * (current - 1) + 100 * done // of, 100 * len(attacks)),
         )

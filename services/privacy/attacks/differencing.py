@@ -8,6 +8,7 @@ reachable: every zone, span and total that anything downstream can show is a sum
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -18,8 +19,10 @@ from scipy.sparse import csr_array
 from services.privacy import drawing
 from services.privacy.attacks.contract import Finding, exactly
 from services.privacy.attacks.estimates import Floats
-from services.privacy.attacks.ground import PRESENCE, Ground
+from services.privacy.attacks.ground import PRESENCE, UNSMOOTHED, Ground
 from services.privacy.attacks.people import HOURS, Integers, Reports
+from services.privacy.attacks.recordings import recorded_trips
+from services.privacy.plan import load_plan
 
 _K: Final = 10
 _CELLS: Final = 40
@@ -45,8 +48,11 @@ class Differencing:
         ground.tell(1, 3)
         drawn = drawing.draw(ground.presence, PRESENCE, ground.paid, city.exact)
         values = np.where(drawn.shown, drawn.values[ground.presence.threshold.measure], 0)[rows]
-        visible = drawn.shown[rows]
-        found, _ = _recovered(values, visible, rng, asked, margins_of=None)
+        found, _ = _recovered(values, drawn.shown[rows], rng, asked, margins_of=None)
+        what = f"{asked} withheld counts of {_CELLS} cells"
+        if ground.trips is not None:
+            control, wide, found = _on_trips(ground, ground.trips, rng, asked)
+            what = f"{asked} withheld counts of recorded bicycle stations"
         ground.tell(2, 3)
         sliding = _sliding(city.sent, city.town.parent, len(city.town.domain))
         return Finding(
@@ -57,11 +63,22 @@ class Differencing:
                 exactly("release plans whose slots overlap", float(_overlapping(ground)), 0.0),
             ),
             explanation=(
-                f"{asked} withheld counts of {_CELLS} cells. Under the rule of ten with totals {control:.0%} are recovered exactly and "
+                f"{what}. Under the rule of ten with totals {control:.0%} are recovered exactly and "
                 f"{wide:.0%} to within three; {sliding:.0%} of neighbouring hours that overlap by 45 minutes expose a count below "
                 f"ten. From everything reachable of a release {found:.0%} are recovered: no equation contains them."
             ),
         )
+
+
+def _on_trips(ground: Ground, path: Path, rng: np.random.Generator, asked: int) -> tuple[float, float, float]:
+    """What is recovered of a recorded day: exactly and to within three under the rule of ten, and from a release."""
+    hourly, both = recorded_trips(path)
+    control, wide = _recovered(hourly, hourly >= _K, rng, asked, margins_of=hourly)
+    plan = load_plan("bike_stations")
+    decides = plan.threshold.measure
+    drawn = drawing.draw(plan, UNSMOOTHED, plan.price(ground.micro_epsilon), {decides: both})
+    found, _ = _recovered(np.where(drawn.shown, drawn.values[decides], 0), drawn.shown, rng, asked, margins_of=None)
+    return control, wide, found
 
 
 def _recovered(

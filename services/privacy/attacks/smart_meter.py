@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -20,12 +19,11 @@ from services.privacy.attacks.contract import Finding, Line
 from services.privacy.attacks.estimates import Floats, share_interval
 from services.privacy.attacks.ground import Ground
 from services.privacy.attacks.people import Integers
+from services.privacy.attacks.recordings import DAYS, SLOTS, recorded_loads
 from services.privacy.plan import Plan, load_plan
 from services.privacy.products.catalogue import CATALOGUE
 from services.storage.ledger import MICRO
 
-_SLOTS: Final = 48
-_DAYS: Final = 7
 _HOMES, _POOL = 100, 400
 _GAMES, _FEW_GAMES = 4_000, 600
 _CONTROL_HOMES: Final = 5
@@ -55,7 +53,7 @@ class SmartMeterMembership:
         low, high = share_interval(wins, games, ground.confidence)
         informed_low, informed_high = share_interval(informed, games, ground.confidence)
         # Exchanging one household for another is two changes, each of ε and on every day of the week.
-        bound = math.tanh(2 * epsilon * _DAYS / 2)
+        bound = math.tanh(2 * epsilon * DAYS / 2)
         source = "generated" if ground.meters is None else "recorded"
         return Finding(
             control=control,
@@ -89,7 +87,7 @@ class SmartMeterMembership:
 
 def generated_loads(rng: np.random.Generator, homes: int) -> Floats:
     """A week of half-hours of each home [kWh], (homes, 7, 48): habits of its own, appliances, some heat pumps and cars."""
-    hour = np.arange(_SLOTS) / 2
+    hour = np.arange(SLOTS) / 2
     yearly = rng.lognormal(np.log(3_000), 0.4, homes)
     later = rng.normal(0, 1.1, homes)[:, None]
 
@@ -97,36 +95,12 @@ def generated_loads(rng: np.random.Generator, homes: int) -> Floats:
         return np.asarray(np.exp(-0.5 * (((hour - later - middle + 12) % 24 - 12) / width) ** 2))
 
     shape = 0.42 + 0.75 * bump(7.4, 1.2) + 0.35 * bump(12.7, 2.2) + 1.75 * bump(19.2, 2.3)
-    load = (yearly / 8_766 / 2)[:, None, None] * shape[:, None, :] * rng.gamma(1.3, 1 / 1.3, (homes, _DAYS, _SLOTS))
-    load += (rng.random(homes) < 0.2)[:, None, None] * 0.4 * rng.uniform(0.6, 1.4, (homes, _DAYS, _SLOTS))
-    cars = (rng.random(homes) < 0.15)[:, None] & (rng.random((homes, _DAYS)) < 0.45)
-    begins = rng.integers(35, 46, (homes, _DAYS))
-    charging = (
-        cars[:, :, None] & (np.arange(_SLOTS) >= begins[:, :, None]) & (np.arange(_SLOTS) < begins[:, :, None] + 5)
-    )
+    load = (yearly / 8_766 / 2)[:, None, None] * shape[:, None, :] * rng.gamma(1.3, 1 / 1.3, (homes, DAYS, SLOTS))
+    load += (rng.random(homes) < 0.2)[:, None, None] * 0.4 * rng.uniform(0.6, 1.4, (homes, DAYS, SLOTS))
+    cars = (rng.random(homes) < 0.15)[:, None] & (rng.random((homes, DAYS)) < 0.45)
+    begins = rng.integers(35, 46, (homes, DAYS))
+    charging = cars[:, :, None] & (np.arange(SLOTS) >= begins[:, :, None]) & (np.arange(SLOTS) < begins[:, :, None] + 5)
     return np.asarray(load + charging * 7.4 / 2)
-
-
-def recorded_loads(path: Path) -> Floats:
-    """Whole weeks of recorded half-hours [kWh], each taken for a household of its own, (weeks, 7, 48).
-
-    Args:
-        path: a parquet file with `customer_id`, `reading_datetime` and `general_supply_kwh`.
-
-    """
-    import pyarrow.parquet as parquet
-
-    table = parquet.read_table(path, columns=["customer_id", "reading_datetime", "general_supply_kwh"])
-    customer = np.unique(np.asarray(table["customer_id"].to_pylist()), return_inverse=True)[1]
-    half_hour = np.asarray(table["reading_datetime"].to_numpy(), dtype="datetime64[m]").astype(np.int64) // 30
-    kwh = np.asarray(table["general_supply_kwh"].to_numpy(), dtype=np.float64)
-    week = half_hour // (_DAYS * _SLOTS)
-    key = customer * (week.max() + 1) + week
-    _, which = np.unique(key, return_inverse=True)
-    weeks = np.full((which.max() + 1, _DAYS * _SLOTS), np.nan)
-    weeks[which, half_hour % (_DAYS * _SLOTS)] = kwh
-    whole = weeks[~np.isnan(weeks).any(axis=1)]
-    return whole.reshape(-1, _DAYS, _SLOTS)
 
 
 def _win_rate(profiles: Floats, rng: np.random.Generator, games: int, homes: int) -> float:
@@ -148,7 +122,7 @@ def _play_release(plan: Plan, paid: int, pool: Floats, rng: np.random.Generator,
     picked = np.stack([rng.choice(len(pool), min(_HOMES, len(pool) - 1) + 1, replace=False) for _ in range(games)])
     total: Integers = daily_wh[picked[:, :-1]].sum(axis=1)
     inside, outside = daily_wh[picked[:, 0]], daily_wh[picked[:, -1]]
-    homes = np.full((games, _DAYS), picked.shape[1] - 1, dtype=np.int64)
+    homes = np.full((games, DAYS), picked.shape[1] - 1, dtype=np.int64)
     drawn = drawing.draw(plan, CATALOGUE[plan.name], paid, {"households": homes, "energy_wh": total})
     published = np.where(drawn.shown, drawn.values["energy_wh"], 0)
     by_steps = [np.diff(published - known, axis=1).var(axis=1) for known in (inside, outside)]
