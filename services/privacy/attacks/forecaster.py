@@ -46,9 +46,11 @@ class MembershipThroughForecasts:
         control, worst, where = 0.0, 0.0, ""
         for done, target in enumerate(targets):
             ground.tell(done, len(targets))
+            released = _released(ground, target, rng, trials)
             for model in models:
                 control = max(control, auc(*_exact(target, model, rng, trials)))
-                area = auc(*_released(ground, target, model, rng, trials))
+                inside, outside = (_score(target, model, known, target.others) for known in released)
+                area = auc(inside, outside)
                 if area > worst:
                     worst, where = area, model.name
         epsilon = ground.paid / MICRO
@@ -87,19 +89,16 @@ def _exact(target: Target, model: Forecaster, rng: np.random.Generator, trials: 
     return with_, without
 
 
-def _released(
-    ground: Ground, target: Target, model: Forecaster, rng: np.random.Generator, trials: int
-) -> tuple[Floats, Floats]:
-    """Scores when models learn from releases: each day its own, what is withheld unknown."""
+def _released(ground: Ground, target: Target, rng: np.random.Generator, trials: int) -> list[Floats]:
+    """Released histories with the target on the last day and without, each day drawn apart, what is withheld unknown."""
     history = _history(target.others, rng, trials)
     inside = history.copy()
     inside[:, :, -1] += target.parts[rng.integers(0, len(target.parts), trials)]
-    scores = []
+    found = []
     for counts in (inside, history):
         values, visible, _ = ground.published(counts.reshape(trials, -1))
-        known = np.where(visible, values, np.nan)
-        scores.append(_score(target, model, known.reshape(counts.shape), target.others))
-    return scores[0], scores[1]
+        found.append(np.where(visible, values, np.nan).reshape(counts.shape))
+    return found
 
 
 def _history(others: Integers, rng: np.random.Generator, trials: int) -> Integers:
