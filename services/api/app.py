@@ -15,6 +15,7 @@ from services.api.exports import Exports
 from services.api.gate import DASHBOARD, Gate
 from services.api.metrics import Requests
 from services.api.routes import (
+    composition,
     congestion,
     diagnoses,
     energy,
@@ -89,6 +90,7 @@ def create_app(settings: Settings, pool: Pool) -> FastAPI:
         mobility,
         released,
         one_release,
+        composition,
         governance,
         energy,
         energy_ahead,

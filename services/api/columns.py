@@ -180,6 +180,14 @@ COLUMNS: Final[dict[str, Column]] = {
     "domain": _text("Whose budget: mobility or household."),
     "charged_at": _time("The hour in which the ledger was charged, before any noise was drawn."),
     "cap": _number("The day's budget, as epsilon."),
+    "days": _whole("How many local days together, up to `last_day`."),
+    "last_day": Column(type="date", meaning="The newest of them."),
+    "epsilon_sum": _number("What they cost a subject that was there on all of them, by sum."),
+    "epsilon_distribution": _number(
+        "The same at delta = 1e-6, by the distribution of privacy loss of the noise itself."
+    ),
+    "agree": _truth("Whether the two accounts agree."),
+    "checked_at": _time("When they were compared."),
     "spent": _number("What is spent of it, as epsilon."),
     "id": _whole("Number of the dead letter."),
     "topic": _text("The MQTT topic."),

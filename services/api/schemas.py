@@ -146,6 +146,7 @@ FigureRow = _row(
     "part value ci95 reason",
 )
 LedgerRow = _row("Charge", "day domain release_key plan_hash epsilon charged_at cap spent", "")
+CompositionRow = _row("Composition", "domain days last_day epsilon_sum epsilon_distribution delta agree checked_at", "")
 DistrictEnergyRow = _row(
     "DistrictEnergy",
     "district name",
@@ -275,6 +276,14 @@ class LedgerPage(_Answer):
     data: list[LedgerRow]  # type: ignore[valid-type]  # made by create_model
     next: None
     meta: LedgerMeta
+
+
+class CompositionPage(_Answer):
+    """What days cost together."""
+
+    data: list[CompositionRow]  # type: ignore[valid-type]  # made by create_model
+    next: None
+    meta: Count
 
 
 class ReleasePage(_Answer):

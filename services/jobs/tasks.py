@@ -98,7 +98,23 @@ def check_ledger(settings: Settings) -> None:
         charges = ledger.charges(connection, first_day=first_day, last_day=last_day)
         checked = accountants.cross_check(budgets, charges, last_day=last_day)
         wrong = [f"{each.domain} {each.day}" for each in checked.days if not each.agree]
-        facts = {"agree": checked.agree, "days": len(checked.days), "wrong": wrong, "last_day": last_day.isoformat()}
+        windows = [
+            {
+                "domain": each.domain,
+                "days": each.days,
+                "epsilon_sum": each.basic,
+                "epsilon_distribution": each.distribution,
+                "agree": each.agree,
+            }
+            for each in checked.windows
+        ]
+        facts = {
+            "agree": checked.agree,
+            "days": len(checked.days),
+            "wrong": wrong,
+            "last_day": last_day.isoformat(),
+            "windows": windows,
+        }
         with connection.transaction():
             audit.append(connection, Action.LEDGER_CHECKED, "worker", facts)
     if not checked.agree:

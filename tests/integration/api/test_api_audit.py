@@ -8,6 +8,7 @@ from typing import Any
 from starlette.testclient import TestClient
 
 from services.governance.verify import verify
+from services.jobs import tasks
 from services.settings import Settings
 from services.storage import audit
 from services.storage.database import Connection, connect
@@ -70,3 +71,14 @@ def test_a_day_is_released_or_refused_or_not_there(
 
     for missing in ("presence/2026-11-26", "nothing/2026-11-25", "presence/2099-01-01"):
         assert client.get(f"/api/v1/releases/{missing}").status_code == 404
+
+
+def test_composition_is_that_of_the_last_check(client: TestClient, settings: Settings, released: Connection) -> None:
+    assert client.get("/api/v1/privacy/composition").json()["data"] == []
+    tasks.check_ledger(settings)
+    rows = client.get("/api/v1/privacy/composition").json()["data"]
+    domains = {row["domain"] for row in rows}
+    assert {(row["domain"], row["days"]) for row in rows} == {
+        (one, days) for one in domains for days in (1, 7, 30, 90, 365)
+    }
+    assert all(row["epsilon_distribution"] <= row["epsilon_sum"] for row in rows)
