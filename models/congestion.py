@@ -67,11 +67,19 @@ class Roads:
         """Flows below it are few vehicles."""
         return _FEW * self.capacity_vph
 
+    def told(self, free_flow_kmh: Values, capacity_vph: Values) -> Roads:
+        """With what devices have told in the place of what was estimated; NaN where they have not."""
+        is_told = np.isfinite(free_flow_kmh)
+        return Roads(
+            free_flow_kmh=np.where(is_told, free_flow_kmh, self.free_flow_kmh),
+            is_estimated=self.is_estimated & ~is_told,
+            capacity_vph=np.where(np.isfinite(capacity_vph), capacity_vph, self.capacity_vph),
+            alike=self.alike,
+        )
 
-def roads(
-    speed: Values, flow: Values, week: int, *, free_flow_kmh: Values | None = None, capacity_vph: Values | None = None
-) -> Roads:
-    """Learn what devices have not told from the history.
+
+def roads(speed: Values, flow: Values, week: int) -> Roads:
+    """Learn what devices may not tell from the history.
 
     The free-flow speed is the speed that 15 % exceed in the quieter half of the history.
 
@@ -79,18 +87,14 @@ def roads(
         speed: km/h, sensors x times, NaN where missing.
         flow: veh/h of the same sensors and times.
         week: steps of a week.
-        free_flow_kmh: as told, NaN where it was not.
-        capacity_vph: as told, NaN where it was not.
 
     """
-    told_free = np.full(len(speed), np.nan) if free_flow_kmh is None else free_flow_kmh
-    told_capacity = np.full(len(speed), np.nan) if capacity_vph is None else capacity_vph
     quiet = ~(flow > _level(flow, 0.5)[:, None])
     free = _level(np.where(quiet, speed, np.nan), _FREE_LEVEL)
     return Roads(
-        free_flow_kmh=np.where(np.isnan(told_free), free, told_free),
-        is_estimated=np.isnan(told_free) & np.isfinite(free),
-        capacity_vph=np.where(np.isnan(told_capacity), _level(flow, _CAPACITY_LEVEL), told_capacity),
+        free_flow_kmh=free,
+        is_estimated=np.isfinite(free),
+        capacity_vph=_level(flow, _CAPACITY_LEVEL),
         alike=_alike(np.where(quiet, speed, np.nan), np.where(quiet, flow, np.nan), week),
     )
 

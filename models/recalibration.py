@@ -8,6 +8,7 @@ doi:10.1093/biomet/45.3-4.562).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -97,7 +98,7 @@ def from_validation(
     return recalibrated(np.concatenate(cases, axis=1), every, 1 / len(leads)) if len(every) else None
 
 
-def aligned(panels: list[Panel], like: Panel) -> Values:
+def aligned(panels: Sequence[Panel], like: Panel) -> Values:
     """The rows of the sensors of `like` over its times, from panels of the same step; the last that has one counts."""
     made = np.full((like.sensors, like.length), np.nan)
     place = {name: k for k, name in enumerate(like.names)}

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from models.congestion import chances, usual_flow
-from models.panel import Values
+from models.panel import Panel, Values
 from models.recalibration import aligned
 from services.domain import QUANTILE_LEVELS
 from services.forecasting.learnt import Group
-from services.forecasting.roads import FLOW, SPEED, WEEK_DAYS, roads_of
+from services.forecasting.roads import FLOW, SPEED, WEEK_DAYS, learnt_roads, told_roads
 from services.storage.congestion import NewCongestion
 from services.storage.forecasts import NewSeries
 from services.storage.panels import PanelSensor
@@ -32,20 +32,20 @@ def congestion_of(
     made: dict[int, NewCongestion] = {}
     for group in groups:
         if group.quantity == SPEED:
-            carried = aligned(flows, group.panel)
-            made |= {one.sensor_id: one for one in _of_group(group, carried, series, sensors)}
+            made |= {one.sensor_id: one for one in _of_group(group, flows, series, sensors)}
     return list(made.values())
 
 
 def _of_group(
-    group: Group, carried: Values, series: Sequence[NewSeries], sensors: Sequence[PanelSensor]
+    group: Group, flow_panels: Sequence[Panel], series: Sequence[NewSeries], sensors: Sequence[PanelSensor]
 ) -> list[NewCongestion]:
     names = group.panel.names
     speeds = {str(one.sensor_id): one for one in series if one.quantity == SPEED}
     flows = {str(one.sensor_id): one for one in series if one.quantity == FLOW}
     steps = next((one.quantiles.shape[1] for one in speeds.values()), 0)
-    known = roads_of(group.panel, carried, sensors)
-    usual = usual_flow(carried, WEEK_DAYS * group.panel.steps_per_day, steps)
+    learnt = group.roads or learnt_roads(group.panel, flow_panels)
+    known = told_roads(learnt, names, sensors)
+    usual = usual_flow(aligned(flow_panels, group.panel), WEEK_DAYS * group.panel.steps_per_day, steps)
     found = chances(_quantiles(speeds, names, steps), _quantiles(flows, names, steps), usual, known)
     found = found if group.better is None else group.better.applied(found)
     return [

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 _ALIGNED: Final = 64
 _MAGIC: Final = b"ARTERIA1"
-_KINDS: Final = frozenset("?iuf")
+_KINDS: Final = frozenset("biuf")
 
 
 class StaleStateError(Exception):

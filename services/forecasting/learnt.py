@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from models.calendar import Calendar
+from models.congestion import Roads
 from models.panel import Panel, Values
 from models.recalibration import Recalibration
 from models.selection import Selected
@@ -24,7 +25,7 @@ from services.domain import Kind, from_us, to_us
 from services.forecasting.freezing import code_hash, freeze
 from services.forecasting.grid import by_step, extended, to_panel
 from services.forecasting.keeping import fetch
-from services.forecasting.roads import FLOW, SPEED, better_chances
+from services.forecasting.roads import FLOW, SPEED, better_chances, learnt_roads, told_roads
 from services.forecasting.series import learn, never_negative
 from services.storage import fitted, forecasts, panels
 from services.storage.database import Connection
@@ -51,7 +52,7 @@ _YOUNG_US: Final = 28 * _DAY_US
 class Group:
     """One quantity of sensors that share a step: what is known, and what was learnt from it just now or earlier.
 
-    `better` makes chances of congestion come true as often as they say; speeds have it. `log_width` is how far intervals
+    `roads` is what the history shows of them and `better` makes chances of congestion come true as often as they say; speeds have it. `log_width` is how far intervals
     are steered by what those of the last months held.
     """
 
@@ -60,6 +61,7 @@ class Group:
     selected: Selected
     trained_to_us: int
     is_new: bool
+    roads: Roads | None = None
     better: Recalibration | None = None
     log_width: Values | None = None
 
@@ -126,7 +128,7 @@ def learn_kind(
                 )
     if wanted.received_by is None:  # the scorecard does not tell what it held at an earlier time
         groups = [replace(one, log_width=_steered(connection, one, steps_of(kind, one.step_seconds))) for one in groups]
-    return groups if plainly else [_with_better_chances(one, groups, sensors) for one in groups]
+    return [_on_roads(one, groups, sensors) if one.quantity == SPEED else one for one in groups]
 
 
 def _steered(connection: Connection, group: Group, steps: int) -> Values | None:
@@ -138,14 +140,16 @@ def _steered(connection: Connection, group: Group, steps: int) -> Values | None:
     return over_leads(steer(scored[:, mine], inside[:, :, mine]), leads[mine], steps) if mine.any() else None
 
 
-def _with_better_chances(group: Group, groups: Sequence[Group], sensors: Sequence[PanelSensor]) -> Group:
-    if group.quantity != SPEED:
-        return group
+def _on_roads(group: Group, groups: Sequence[Group], sensors: Sequence[PanelSensor]) -> Group:
+    """With what the history shows of the roads, and how chances of congestion come true as often as they say."""
     flow = next((one for one in groups if (one.quantity, one.step_seconds) == (FLOW, group.step_seconds)), None)
+    learnt = learnt_roads(group.panel, [] if flow is None else [flow.panel])
     better = better_chances(
-        (group.panel, group.selected), None if flow is None else (flow.panel, flow.selected), sensors
+        told_roads(learnt, group.panel.names, sensors),
+        (group.panel, group.selected),
+        None if flow is None else (flow.panel, flow.selected),
     )
-    return replace(group, better=better)
+    return replace(group, roads=learnt, better=better)
 
 
 def keepable(
@@ -165,6 +169,7 @@ def keepable(
                 "values": panel.values.astype(np.float32),
                 "start_us": panel.start_us,
                 "nonnegative": panel.nonnegative,
+                "roads": group.roads,
                 "better": group.better,
                 "log_width": group.log_width,
             }
@@ -235,6 +240,7 @@ def take_up(
                 selected=content["selected"],
                 trained_to_us=to_us(one.trained_to),
                 is_new=False,
+                roads=content["roads"],
                 better=content["better"],
                 log_width=content["log_width"],
             )

@@ -1,4 +1,4 @@
-"""Code concerned with the roads at a city's detectors: what their devices told, and what their history shows."""
+"""Code concerned with the roads at a city's detectors: what their history shows, and what their devices have told."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ FLOW = "flow_vph"
 WEEK_DAYS = 7
 
 
-def roads_of(speed: Panel, flow: Values, sensors: Sequence[PanelSensor]) -> Roads:
-    """The roads at the sensors of a panel of speeds; `flow` has its rows and times."""
+def learnt_roads(speed: Panel, flows: Sequence[Panel]) -> Roads:
+    """What the history shows of the roads at the sensors of a panel of speeds, for nights."""
+    return roads(speed.values, aligned(flows, speed), WEEK_DAYS * speed.steps_per_day)
+
+
+def told_roads(learnt: Roads, names: Sequence[str], sensors: Sequence[PanelSensor]) -> Roads:
+    """The same with what devices have told by now; `names` are sensor numbers in the order of the roads."""
     told = {str(one.id): one for one in sensors}
-    mine = [told.get(name) for name in speed.names]
-    return roads(
-        speed.values,
-        flow,
-        WEEK_DAYS * speed.steps_per_day,
-        free_flow_kmh=_told([None if one is None else one.free_flow_kmh for one in mine]),
-        capacity_vph=_told([None if one is None else one.capacity_vph for one in mine]),
+    mine = [told.get(name) for name in names]
+    return learnt.told(
+        _told([None if one is None else one.free_flow_kmh for one in mine]),
+        _told([None if one is None else one.capacity_vph for one in mine]),
     )
 
 
 def better_chances(
-    speed: tuple[Panel, Selected], flow: tuple[Panel, Selected] | None, sensors: Sequence[PanelSensor]
+    known: Roads, speed: tuple[Panel, Selected], flow: tuple[Panel, Selected] | None
 ) -> Recalibration | None:
     """How the chances of congestion have to be changed to come true as often as they say; None where nothing tells."""
-    panel, selected = speed
-    carried = aligned([flow[0]] if flow else [], panel)
-    return from_validation(roads_of(panel, carried, sensors), panel, selected, *(flow or (None, None)))
+    return from_validation(known, *speed, *(flow or (None, None)))
 
 
 def _told(values: Sequence[float | None]) -> Values:

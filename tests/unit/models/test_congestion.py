@@ -122,8 +122,9 @@ def test_what_devices_do_not_tell_is_learnt_from_light_traffic() -> None:
     speed = np.where(flow < 500, 60.0, 30.0)
     learnt = roads(speed, flow, WEEK)
     assert (learnt.free_flow_kmh[0], learnt.capacity_vph[0], learnt.is_estimated[0]) == (60.0, 900.0, True)
-    told = roads(speed, flow, WEEK, free_flow_kmh=np.array([70.0]), capacity_vph=np.array([1500.0]))
+    told = learnt.told(np.array([70.0]), np.array([1500.0]))
     assert (told.free_flow_kmh[0], told.few_vph[0], told.is_estimated[0]) == (70.0, 75.0, False)
+    assert learnt.told(np.array([np.nan]), np.array([np.nan])).free_flow_kmh[0] == 60.0
     empty = roads(np.empty((1, 0)), np.empty((1, 0)), WEEK)
     assert np.isnan(empty.free_flow_kmh[0])
 
