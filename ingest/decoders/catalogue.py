@@ -32,7 +32,7 @@ from ingest.decoders import (
 from ingest.decoders.checks import Limits, Window, shown
 from ingest.decoders.memory import Memory
 from ingest.decoders.recognition import Signature
-from services.domain import PERSONAL_KINDS, Decoded, Message, Rejected
+from services.domain import PERSONAL_KINDS, Decoded, Kind, Message, Rejected
 from services.errors import InputError
 
 
@@ -232,7 +232,7 @@ MOST_REASONS: Final = 100
 """For how many items of a message it is said one by one why they are refused: a hundred thousand fit into one payload."""
 LONGEST_TOPIC: Final = 512
 """Longer ones are refused before anything is remembered of them, as what is remembered must stay small."""
-_PERSONAL_LEVELS: Final = PERSONAL_KINDS | {
+_PERSONAL_LEVELS: Final = {Kind.PROBE, Kind.HOUSEHOLD} | {
     topic_filter.strip("/").split("/")[0]
     for dialect in DIALECTS.values()
     if dialect.personal
@@ -311,8 +311,14 @@ def reads(dialect: str, topic: str) -> bool:
 
 
 def is_personal(topic: str) -> bool:
-    """Whether a topic may carry personal data: any level names a personal kind or dialect, however it is spelt."""
-    return any(level.strip().casefold() in _PERSONAL_LEVELS for level in topic.split("/"))
+    """Whether a topic may carry personal data, however it is spelt.
+
+    Any level may name a probe, a household or a personal dialect; a native topic any personal kind. Elsewhere a level `bike`
+    may be a counter beside a road.
+    """
+    levels = [level.strip().casefold() for level in topic.split("/")]
+    native = levels[0] == "city" and any(level in PERSONAL_KINDS for level in levels[2:3])
+    return native or any(level in _PERSONAL_LEVELS for level in levels)
 
 
 def matches(topic: str, topic_filter: str) -> bool:

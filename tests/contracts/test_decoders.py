@@ -305,10 +305,23 @@ def test_the_limits_of_the_settings_are_those_of_the_decoders() -> None:
 
 @pytest.mark.parametrize(
     "topic",
-    ["city/v1/probe/a/telemetry", "city/v1/Probe/a/x", "x/household", "city/v2/HOUSEHOLD/1", "dsmr/json", "/hfp/v2/x"],
+    [
+        "city/v1/bike/a/x",
+        "city/v2/Charging/1",
+        "city/v1/probe/a/telemetry",
+        "city/v1/Probe/a/x",
+        "x/household",
+        "city/v2/HOUSEHOLD/1",
+        "dsmr/json",
+        "/hfp/v2/x",
+    ],
 )
 def test_topics_that_may_be_personal_are_recognised(topic: str) -> None:
     assert is_personal(topic)
+
+
+def test_a_counter_of_bicycles_is_not_personal() -> None:
+    assert not is_personal("counters/bike/7")
 
 
 @settings(max_examples=200, deadline=None)

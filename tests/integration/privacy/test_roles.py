@@ -13,7 +13,7 @@ from services.settings import Role, Settings
 from services.storage import personal
 from services.storage.database import Connection, connect
 
-TABLES = ("position", "household", "day_key", "dead_letter")
+TABLES = ("position", "household", "bike_trip", "charging", "day_key", "dead_letter")
 DENIED = psycopg.errors.InsufficientPrivilege
 
 
@@ -28,6 +28,8 @@ def someone(owner: Connection) -> None:
     owner.execute(
         "INSERT INTO personal.household VALUES ('2026-11-20', decode(repeat('ab', 16), 'hex'), now(), 1, 500)"
     )
+    owner.execute("INSERT INTO personal.bike_trip VALUES ('2026-11-20', decode(repeat('ab', 16), 'hex'), 1, 2)")
+    owner.execute("INSERT INTO personal.charging VALUES ('2026-11-20', decode(repeat('ab', 16), 'hex'), now(), 1, 500)")
     owner.execute("INSERT INTO personal.day_key VALUES ('mobility', '2026-11-20', decode(repeat('cd', 32), 'hex'))")
     owner.execute(
         "INSERT INTO personal.dead_letter (received_at, topic, payload, payload_bytes, reason) "
