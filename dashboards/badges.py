@@ -37,5 +37,5 @@ def released(release: Release | None, view: View) -> Component:
 
 def _badge(text: str, tone: str, sign: str, view: View, *, small: bool = False) -> Component:
     words = html.Span(text, className="unseen" if small else "")
-    link = dcc.Link([icon(sign), words], href=address.link("privacy", view), title=text)
+    link = dcc.Link([icon(sign), words], href=address.link("privacy", view), title=text if small else None)
     return html.Span(link, className=f"badge tone-{tone}" + (" small" if small else ""))

@@ -332,19 +332,24 @@ def _documents(rows: Sequence[Facts]) -> Component:
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[Content]], *, numeric: Sequence[int] = ()) -> Component:
-    """A table whose rows become blocks with names and values where the page is narrow."""
+    """A table whose rows become blocks with names and values where the page is narrow; its roles say that it stays one."""
     styles = ["num" if column in numeric else "name" for column in range(len(headings))]
-    head = html.Tr([html.Th(text, className=style, scope="col") for text, style in zip(headings, styles, strict=True)])
+    named = list(zip(headings, styles, strict=True))
+    head = html.Tr(
+        [html.Th(text, className=style, scope="col", role="columnheader") for text, style in named], role="row"
+    )
     body = [
         html.Tr(
             [
-                marked(html.Td(html.Div(cell), className=style), data_label=heading)
-                for heading, cell, style in zip(headings, row, styles, strict=True)
-            ]
+                marked(html.Td(html.Div(cell), className=style, role="cell"), data_label=heading)
+                for (heading, style), cell in zip(named, row, strict=True)
+            ],
+            role="row",
         )
         for row in rows
     ]
-    return html.Div(html.Table([html.Thead(head), html.Tbody(body)], className="data"), className="words")
+    parts = [html.Thead(head, role="rowgroup"), html.Tbody(body, role="rowgroup")]
+    return html.Div(html.Table(parts, className="data", role="table"), className="words")
 
 
 def _figure(value: float | None) -> str:

@@ -78,6 +78,8 @@ def test_every_number_by_hand(settings: Settings, owner: Connection, sensor: int
     assert (hour.lead_minutes, hour.mae, hour.mase) == (60, 25.0, 6.25)
     assert hour.skill == pytest.approx(1 - 25 / 8), "where we lose it is said"
     assert (hour.coverage_50, hour.coverage_80, hour.coverage_90) == (0.0, 0.0, 1.0)
+    signs = owner.execute("SELECT signed_error FROM forecast.score ORDER BY lead_minutes").fetchall()
+    assert signs == [(6.0,), (-25.0,)], "forecast minus observed"
 
 
 def test_by_district_state_quality_and_day(settings: Settings, owner: Connection, sensor: int) -> None:
