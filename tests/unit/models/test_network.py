@@ -12,6 +12,7 @@ from models.calendar import Calendar
 from models.network import Network
 from models.panel import Panel, Values
 from models.usual_day import UsualDay
+from services.forecasting.series import learn
 
 STEPS = 12
 DAYS = 6
@@ -55,6 +56,17 @@ def test_a_road_graph_says_who_can_be_a_neighbour() -> None:
     assert neighbours.which[1:, 0].tolist() == [0, 1, 2, 3]
     assert (neighbours.alike[1:, 1:] == 0).all()
     assert errors(Network(near=near), road())[3, DELAY - 1] < 0.75 * errors(Network(neighbours=0), road())[3, DELAY - 1]
+
+
+def test_in_service_it_is_chosen_for_the_next_hour_where_it_wins_and_not_offered_elsewhere() -> None:
+    panel = road()
+    on_roads = learn(panel, STEPS, on_roads=True)
+    names = [on_roads.candidates[k].name for k in on_roads.chosen[:, 0]]
+    assert names.count("network") >= 4
+    assert "network" not in {one.name for one in learn(panel, STEPS).candidates}
+    assert "network" not in {one.name for one in learn(panel, STEPS, plainly=True, on_roads=True).candidates}
+    hourly = Panel(names=panel.names, values=panel.values[:, ::12], start_us=0, step_seconds=3600)
+    assert "network" not in {one.name for one in learn(hourly, STEPS, on_roads=True).candidates}
 
 
 def missing(row: Values) -> Values:
