@@ -36,6 +36,7 @@ def rules(
 
     The reasons and intervals shown here are for the officer. Only what `--out` writes, or `published` holds, is for others.
     """
+    from services.commands.progress import progress_bar
     from services.errors import InputError
     from services.privacy.rules import files
     from services.privacy.rules.criteria import rule_of
@@ -48,7 +49,8 @@ def rules(
     if merge is not None:
         cells = merged(cells, merge)
     try:
-        found = protect(Table.of(cells), chosen)
+        with progress_bar("cells") as tell:
+            found = protect(Table.of(cells), chosen, tell=tell)
     except ValueError as error:
         message = f"{table}: {error}"
         raise InputError(message) from error

@@ -16,7 +16,8 @@ from services.settings import Settings
 
 _LEAST_THRESHOLD: Final = 10
 _MOST_FALSE_PRESENCE: Final = 0.01
-_MOST_DELTA: Final = Decimal("1e-6")
+MOST_DELTA: Final = Decimal("1e-6")
+"""The greatest δ of all that is released about one subject's day in one domain."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,8 +129,8 @@ def _about_domain(domain: str, plans: Sequence[Plan], settings: Settings) -> Ite
             f"{settings.privacy_epsilon_day:g}; their epsilon_shares may add up to 1"
         )
     deltas = [plan.delta for plan in plans if plan.delta.is_finite()]
-    if sum(deltas) > _MOST_DELTA:
-        yield f"domain {domain}: the deltas of the plans add up to {sum(deltas)}, more than {_MOST_DELTA}"
+    if sum(deltas) > MOST_DELTA:
+        yield f"domain {domain}: the deltas of the plans add up to {sum(deltas)}, more than {MOST_DELTA}"
     bases = sorted({_base(plan.grid.partition) for plan in plans})
     if len(bases) > 1:
         yield (
@@ -216,8 +217,8 @@ def _about_noise(measure: Measure) -> Iterator[str]:
     if measure.mechanism == GAUSSIAN:
         if measure.norm_per_subject is None or measure.norm_per_subject < 1:
             yield f"norm_per_subject {measure.norm_per_subject} must be at least 1: Gaussian noise hides a bounded L2 norm"
-        if not measure.delta.is_finite() or not 0 < measure.delta <= _MOST_DELTA:
-            yield f"delta {measure.delta} must lie above 0 and up to {_MOST_DELTA}"
+        if not measure.delta.is_finite() or not 0 < measure.delta <= MOST_DELTA:
+            yield f"delta {measure.delta} must lie above 0 and up to {MOST_DELTA}"
     elif measure.norm_per_subject is not None or measure.delta != 0:
         yield f"norm_per_subject and delta belong to {GAUSSIAN}, not to {measure.mechanism}"
 

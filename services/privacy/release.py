@@ -4,7 +4,7 @@ Theorem. Take one domain D with its subject (mobility: one vehicle; household: o
 session) and one local day d. Let R be everything Arterial ever publishes that depends on the personal rows of D on d. For
 any two collections of rows that differ by all rows of one subject on d, and for every set S of results,
 P(R in S) <= e^ε P(R' in S) + δ. ε is what the ledger shows as spent for (D, d), never more than its cap; δ is the sum of the
-deltas of those charges, at most 10^-6 for plans that are on together, and 0 where all their noise is Laplace. Over w days it
+deltas of those charges, never more than 10^-6, and 0 where all their noise is Laplace. Over w days it
 is at most w times both.
 
 Assumptions. One pseudonym per subject and local day (ingest makes it from a key that never changes within the day and
@@ -33,6 +33,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from decimal import Decimal
 
 from services.errors import ArterialError, BudgetExhaustedError, InputError, NotFoundError
 from services.privacy import continuity
@@ -40,7 +41,7 @@ from services.privacy.days import LocalDay, local_day, open_for_release
 from services.privacy.drawing import Drawn, draw
 from services.privacy.mechanisms.catalogue import mechanism_of
 from services.privacy.plan import Plan, day_cap, enabled_plans
-from services.privacy.policy import check
+from services.privacy.policy import MOST_DELTA, check
 from services.privacy.products.catalogue import CATALOGUE
 from services.privacy.products.contract import Integers
 from services.settings import Settings
@@ -177,6 +178,7 @@ def _charge(connection: Connection, settings: Settings, plan: Plan, day: date) -
                 delta=float(plan.delta),
                 noise=_noise(plan, price),
             )
+            _require_delta(connection, plan, day)
     except BudgetExhaustedError as error:
         facts = {"release_key": key, "plan_hash": plan.hash, "micro_epsilon": price, "reason": str(error)}
         with connection.transaction():
@@ -184,6 +186,21 @@ def _charge(connection: Connection, settings: Settings, plan: Plan, day: date) -
         raise
     _require_same_plan(plan, paid.plan_hash, paid.release_key)
     continuity.remember(settings, paid)
+
+
+def _require_delta(connection: Connection, plan: Plan, day: date) -> None:
+    """Refuse, and so take back in the same transaction, a charge that brings the day's δ above what a domain may have.
+
+    The row of the day's budget is locked since the charge, so no other plan's charge comes in between.
+    """
+    charges = ledger.charges(connection, first_day=day, last_day=day)
+    delta = sum(Decimal(str(charge.delta)) for charge in charges if charge.domain == plan.domain)
+    if delta > MOST_DELTA:
+        message = (
+            f"the releases of domain {plan.domain} for {day} would have a delta of {delta:.0e} together, more than "
+            f"{MOST_DELTA:.0e}, with {plan.release_key(day)}: nothing was charged for it"
+        )
+        raise BudgetExhaustedError(message)
 
 
 def _noise(plan: Plan, price: int) -> list[ledger.Noise]:

@@ -14,7 +14,7 @@ https://doi.org/10.1002/net.3230220407. Not the least loss (that is NP-hard), bu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -52,13 +52,20 @@ class Protected:
         return hidden
 
 
-def protect(table: Table, rules: Sequence[Rule], *, amounts: Sequence[str] = AMOUNTS) -> Protected:
+def protect(
+    table: Table,
+    rules: Sequence[Rule],
+    *,
+    amounts: Sequence[str] = AMOUNTS,
+    tell: Callable[[int, int], None] = lambda *_: None,
+) -> Protected:
     """Withhold what the rules name, and as much more as it takes.
 
     Args:
         table: with its margins.
         rules: each is applied to each cell and margin; the first that objects gives the reason.
         amounts: what is published of a shown cell: `count`, `value` or both.
+        tell: is told how many cells of how many were looked at.
 
     Raises:
         AuditError: no pattern was found that passes the audit; nothing may be published.
@@ -73,17 +80,19 @@ def protect(table: Table, rules: Sequence[Rule], *, amounts: Sequence[str] = AMO
     least = max((rule.least for rule in rules), default=1)
     needs = {amount: _needed(table, amount, least) for amount in amounts}
     protected = Protected(table=table, reasons=reasons, audit=())
+    whole, done = 2 * len(primary) * len(needs), 0
     for amount, needed in needs.items():
         for number in primary:
+            tell(done := done + 1, whole)
             (found,) = intervals(table, protected.withheld, [number], amount=amount, needed=needed)
             if not found.holds:
                 for other in _others(table, protected.withheld, number, amount, float(needed[number])):
                     reasons[other] = COMPLEMENTARY
-    found_all = tuple(
-        one
-        for amount, needed in needs.items()
-        for one in intervals(table, protected.withheld, primary, amount=amount, needed=needed)
-    )
+    found_all: list[Interval] = []
+    for amount, needed in needs.items():
+        for number in primary:
+            tell(done := done + 1, whole)
+            found_all += intervals(table, protected.withheld, [number], amount=amount, needed=needed)
     open_cells = [one for one in found_all if not one.holds]
     if open_cells:
         message = (
@@ -91,7 +100,7 @@ def protect(table: Table, rules: Sequence[Rule], *, amounts: Sequence[str] = AMO
             f"{open_cells[0].row} {open_cells[0].column}: merge zones before"
         )
         raise AuditError(message)
-    return Protected(table=table, reasons=reasons, audit=found_all)
+    return Protected(table=table, reasons=reasons, audit=tuple(found_all))
 
 
 def _needed(table: Table, amount: str, least: int) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 import h3.api.basic_int as h3
 import pytest
 
+from services.errors import BudgetExhaustedError
 from services.privacy.plan import enabled_plan
 from services.privacy.release import release_closed_days, release_day
 from services.settings import Settings
@@ -128,3 +129,15 @@ def test_all_plans_together_spend_the_day_and_no_more(
     assert {release.plan_version for release in done if release.plan == "presence"} == {"2@0.4"}
     budgets = ledger.budgets(owner, first_day=DAY, last_day=DAY)
     assert {(budget.domain, budget.spent) for budget in budgets} == {("mobility", 1.0), ("household", 1.0)}
+
+
+def test_the_delta_of_a_day_is_spent_once_whatever_the_shares(
+    settings: Settings, owner: Connection, districts: list[int]
+) -> None:
+    first, second = (
+        settings.model_copy(update={"privacy_plans": (entry,)}) for entry in ("presence=0.4", "presence=0.5")
+    )
+    release_day(first, enabled_plan("presence", first), DAY, now=NOW)
+    with pytest.raises(BudgetExhaustedError, match="would have a delta of 2e-6 together, more than 1e-6"):
+        release_day(second, enabled_plan("presence", second), DAY, now=NOW)
+    assert [budget.spent for budget in ledger.budgets(owner, first_day=DAY, last_day=DAY)] == [0.4]
