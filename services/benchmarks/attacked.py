@@ -173,7 +173,7 @@ def fill(settings: Settings, *, seed: int, many: int) -> Iterator[Platform]:
 
 def _write(owner: Connection, rows: Positions, today: LocalDay) -> None:
     """A district around the town, and its people's positions, one for each subject and second."""
-    places.put_districts(owner, [("attacked", "Generated district", _circle())])
+    places.put_districts(owner, [("attacked", "Generated district", _circle(), None)])
     known = set()
     written = []
     for subject, cell, moment_us in zip(rows.subject, rows.cell.tolist(), rows.observed_us.tolist(), strict=True):
