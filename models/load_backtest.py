@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from models.backtest import select_errors
 from models.conformal import calibrate
 from models.contract import Forecaster
+from models.metrics import wape
 from models.panel import Panel, Values
 from models.peaks import Courses, correction, peaks
 from models.protocol import Protocol, Span
@@ -74,10 +75,13 @@ class Chances:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Heights:
-    """How the forecast peaks did on the first or second day: relative error of the median, and coverage of 80 %."""
+    """How forecast peaks did on the first or second day: errors of the median over all peaks, and coverage of 80 %.
+
+    `independent_80` is the coverage when steps erred alone.
+    """
 
     day: int
-    mape: float
+    wape: float
     coverage_80: float
     independent_80: float
 
@@ -243,7 +247,7 @@ def _peaks(
     heights = tuple(
         Heights(
             day=day + 1,
-            mape=float(np.abs(middle[..., day] / truth[..., day] - 1)[there[..., day]].mean()),
+            wape=wape(truth[..., day][there[..., day]], middle[..., day][there[..., day]]),
             coverage_80=float(inside["together"][..., day][there[..., day]].mean()),
             independent_80=float(inside["alone"][..., day][there[..., day]].mean()),
         )

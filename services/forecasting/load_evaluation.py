@@ -88,7 +88,7 @@ def table(recording: Recording, groups: dict[str, tuple[str, ...]], done: LoadBa
         ]
     lines += ["", "Peak of the day: error of the median, days inside the 80 % interval (if steps erred alone)"]
     lines += [
-        f"  day {one.day}: {one.mape:.2%}, {one.coverage_80:.1%} ({one.independent_80:.1%})" for one in done.heights
+        f"  day {one.day}: {one.wape:.2%}, {one.coverage_80:.1%} ({one.independent_80:.1%})" for one in done.heights
     ]
     lines += ["", "Chance that it exceeds a percentile of the year before: Brier score (lower is better)"]
     lines.append(
