@@ -19,7 +19,8 @@ PAGES = {
     "": "document.querySelectorAll('#now-keys .card').length >= 4",
     "map": "document.querySelectorAll('#map-list tr').length > 50",
     "forecast": "document.querySelector('#forecast-body .js-plotly-plot .scatterlayer')",
-    "energy": "document.querySelectorAll('#energy-body .js-plotly-plot .scatterlayer').length >= 2",
+    "energy": "document.querySelectorAll('#energy-body .js-plotly-plot .scatterlayer').length >= 2"
+    " && document.querySelector('#energy-body').innerText.includes('the highest quarter hour is about')",
     "mobility": "document.querySelectorAll('#mobility-side .bar').length >= 8",
 }
 MAP = "document.querySelector('#map .js-plotly-plot')._fullLayout.map._subplot.map"
@@ -113,6 +114,9 @@ def test_time_on_the_map_lives_in_the_address(window: Any, site: Any) -> None:
     window.wait("new URLSearchParams(location.search).get('sensor')")
     assert window.run("return new URLSearchParams(location.search).get('t')") == "8"
     window.wait("document.querySelector('#map-chosen .card')")
+    said = window.run("return document.querySelector('#map-chosen').innerText")
+    assert "Most likely" in said
+    assert "Heavy congestion within the next hour" in said
     window.run("document.querySelectorAll('.mantine-SegmentedControl-label')[0].click()")
     window.wait("new URLSearchParams(location.search).get('from') === 'now-1h'")
     assert window.run("return new URLSearchParams(location.search).get('surface')") == "congestion"
