@@ -69,4 +69,10 @@ def test_days_compose_by_adding_up() -> None:
         ]
     ]
     windows = compose(spent, "mobility", last_day=last, cap=1_000_000)
-    assert [(w.days, w.epsilon, w.at_most) for w in windows] == [(7, 1.4, 7.0), (30, 1.7, 30.0), (365, 1.7, 365.0)]
+    assert [(w.days, w.epsilon, w.at_most) for w in windows] == [
+        (1, 1.0, 1.0),
+        (7, 1.4, 7.0),
+        (30, 1.7, 30.0),
+        (90, 1.7, 90.0),
+        (365, 1.7, 365.0),
+    ]
