@@ -126,7 +126,8 @@ def _make(kind: str, *, out: Path | None, check: bool, as_json: bool) -> None:
     if problems:
         lines.append(f"{len(problems)} fields are not complete:")
         lines += [
-            f"  {sentence} ({count} fields)" for sentence, count in Counter(one.sentence for one in problems).items()
+            f"  {sentence} ({count} field{'s' if count > 1 else ''})"
+            for sentence, count in Counter(one.sentence for one in problems).items()
         ]
     report(document.as_json(), lines, as_json=as_json)
     if check and problems:

@@ -7,6 +7,7 @@ served, and a failure is where it lost to the value of a week before, or could n
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ TIER: Final = (
 )
 _WORSE: Final = 1.25
 _ENOUGH: Final = 96
+_ASSUMES: Final = re.compile(r"Assumes [^.]*\.")
 
 
 class Window(Shape):
@@ -141,7 +143,7 @@ def _card(facts: Facts, name: str, known: dict[str, Forecaster]) -> dict[str, An
             for row in scores
             if row.district is not None
         ],
-        "known_failure_modes": failures(served, scores),
+        "known_failure_modes": [*_assumed(name, known), *failures(served, scores)],
     }
 
 
@@ -162,8 +164,16 @@ def _description(name: str, known: dict[str, Forecaster]) -> str:
     return "\n\n".join(texts) or "Not of this version's catalogue: forecasts of an earlier version"
 
 
+def _assumed(name: str, known: dict[str, Forecaster]) -> list[str]:
+    """What the model's own code says it assumes: it fails where that does not hold."""
+    text = " ".join(_description(name, known).split())
+    return [f"Where this does not hold: {sentence}" for sentence in _ASSUMES.findall(text)]
+
+
 def failures(served: Sequence[Served], scores: Sequence[ModelScore]) -> list[str]:
     """Where the model lost, is worse than elsewhere, holds too little in its intervals, or cannot be used as it is."""
+    if not served and not scores:
+        return ["Served nothing in the week, so none was measured here"]
     found = []
     for row in scores:
         if row.lead_minutes is not None and row.skill is not None and row.skill < 0:

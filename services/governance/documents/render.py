@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -10,6 +11,7 @@ from typing import Any, Final
 from services.governance.documents.document import Document
 from services.governance.documents.opening import BY_A_PERSON, OPEN
 
+_CODE: Final = re.compile(r"`([^`]+)`")
 _MOST_COLUMNS: Final = 8
 _LONGEST_CELL: Final = 90
 _SIGNS: Final = {"id": "ID", "url": "URL", "dpia": "DPIA", "mae": "MAE", "wape": "WAPE", "eu": "EU", "ai": "AI"}
@@ -114,7 +116,7 @@ def _blocks(document: Document) -> Iterator[Block]:
         yield Heading(level=2, text="Not complete")
         yield Table(columns=("Field", "What is missing"), rows=[(one.field, one.sentence) for one in problems])
     if to_sign:
-        yield Bullets(name="For a person to fill and sign", entries=to_sign)
+        yield Field(name="For a person to fill and sign", value=f"{len(to_sign)} fields, which say so")
     yield from _inside(document.content, 2)
 
 
@@ -145,9 +147,9 @@ def _listed(entries: Sequence[Mapping[str, Any]], level: int) -> Iterator[Block]
         yield Table(columns=[label(name) for name in columns], rows=rows)
         return
     for number, entry in enumerate(entries, start=1):
-        name = next((str(entry[key]) for key in ("name", "title", "model") if key in entry), str(number))
-        yield Heading(level=level, text=name)
-        yield from _inside(entry, level + 1)
+        key = next((key for key in ("name", "title") if key in entry), None)
+        yield Heading(level=level, text=str(number) if key is None else str(entry[key]))
+        yield from _inside({name: value for name, value in entry.items() if name != key}, level + 1)
 
 
 def _short(value: Any) -> bool:
@@ -173,5 +175,5 @@ def label(name: str) -> str:
 
 
 def _marked(text: str) -> str:
-    shown = escape(text)
-    return f"<mark>{shown}</mark>" if text.startswith((OPEN, BY_A_PERSON)) else shown
+    shown = _CODE.sub(r"<code>\1</code>", escape(text))
+    return f"<mark>{shown}</mark>" if OPEN in text or BY_A_PERSON in text else shown

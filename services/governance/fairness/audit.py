@@ -2,7 +2,8 @@
 
 Gates: the mean absolute error of the worst group is at most 1.25 times that of the best, 80 % and 90 % intervals hold within 5
 points of each other, and the share of withheld values within 10 points. A gate is judged by the estimate itself; its bootstrap
-interval is given beside it. Groups of fewer than three units are listed, and not judged.
+interval is given beside it, which lies a little high, as the extremes of a sample lie further apart. Groups of fewer than three
+units are listed, and not judged.
 """
 
 from __future__ import annotations
