@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from services.privacy import drawing
-from services.privacy.attacks.contract import Finding, Line
+from services.privacy.attacks.contract import Finding, Line, exactly
 from services.privacy.attacks.estimates import Floats, epsilon_lower
 from services.privacy.attacks.ground import UNSMOOTHED, Ground
 from services.privacy.mechanisms.catalogue import GAUSSIAN
@@ -24,6 +24,7 @@ from services.storage.ledger import MICRO
 _RUNS: Final = 50_000
 _FEW_RUNS: Final = 4_000
 _CONTROL: Final = 3.0
+_Z95: Final = 1.96
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,40 +38,56 @@ class MembershipByLikelihood:
         runs = _FEW_RUNS if ground.short else _RUNS
         without, with_ = np.zeros(runs), np.ones(runs)
         control, _ = epsilon_lower(with_, without, delta=0.0, confidence=0.95)
+        plans = sorted(load_plans(), key=lambda plan: plan.name != ground.presence.name)
         found = []
-        for done, plan in enumerate(load_plans()):
-            ground.tell(done, len(load_plans()))
+        for done, plan in enumerate(plans):
+            ground.tell(done, len(plans))
             paid = plan.price(ground.micro_epsilon)
             inside, outside = (_scores(plan, paid, runs, present=present) for present in (True, False))
             bound, advantage = epsilon_lower(inside, outside, delta=float(plan.delta), confidence=ground.confidence)
-            found.append((bound - paid / MICRO, bound, paid / MICRO, advantage, plan))
-        _, bound, claimed, _, plan = max(found, key=lambda one: one[0])
-        lines = []
-        for _, _, epsilon, advantage, each in sorted(found, key=lambda one: -one[0]):
-            half = 1.96 * math.sqrt(0.5 / (runs / 2))
-            limit = math.tanh(epsilon / 2) + float(each.delta)
-            lines.append(
-                Line(
-                    what=f"advantage on {each.name}",
-                    value=abs(advantage),
-                    low=abs(advantage) - half,
-                    high=abs(advantage) + half,
-                    limit=limit,
-                    judged=abs(advantage) - half,
-                )
-            )
-        figures = ", ".join(f"{each.name} {bound:.3f} of {epsilon:g}" for _, bound, epsilon, _, each in found)
+            found.append(_Audit(plan=plan, epsilon=paid / MICRO, bound=bound, advantage=abs(advantage)))
+        nearest = max(found, key=lambda one: one.bound / one.epsilon)
+        figures = ", ".join(f"{one.plan.name} {one.bound:.3f} of {one.epsilon:g}" for one in found)
+        half = _Z95 * math.sqrt(0.5 / (runs / 2))
         return Finding(
             control=control,
             control_needed=_CONTROL,
-            lines=tuple(lines),
-            epsilon_hat=bound,
-            epsilon_claimed=claimed,
+            lines=(
+                *(one.advantage_line(half) for one in found),
+                *(
+                    exactly(f"epsilon that {one.plan.name} gives away at least", one.bound, one.epsilon)
+                    for one in found
+                ),
+            ),
+            epsilon_hat=nearest.bound,
+            epsilon_claimed=nearest.epsilon,
             explanation=(
                 f"{runs:,} releases of each plan with one subject and as many without, told apart by the best test there is. "
-                f"What the releases give away at least: {figures}. Exact numbers give away at least {control:.1f}. "
-                f"Nearest to its limit: {plan.name}."
+                f"What the releases give away at least: {figures}; Gaussian noise gives its epsilon away in events of chance "
+                f"delta only, so less of it can be seen. Exact numbers give away at least {control:.1f}. Nearest to its claim: "
+                f"{nearest.plan.name}."
             ),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Audit:
+    """What one plan was found to give away."""
+
+    plan: Plan
+    epsilon: float
+    bound: float
+    advantage: float
+
+    def advantage_line(self, half: float) -> Line:
+        """The advantage of the best test; chance may lift the estimate above the limit, but not its lower end."""
+        return Line(
+            what=f"advantage on {self.plan.name}",
+            value=self.advantage,
+            low=self.advantage - half,
+            high=self.advantage + half,
+            limit=math.tanh(self.epsilon / 2) + float(self.plan.delta),
+            judged=self.advantage - half,
         )
 
 

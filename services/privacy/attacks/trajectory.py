@@ -24,7 +24,7 @@ from services.privacy.attacks.ground import PRESENCE, Ground
 from services.privacy.attacks.people import HOURS, Integers, People, Town
 
 _SEEDS, _FEW_SEEDS = 20, 4
-_PEOPLE, _FEW_PEOPLE = 400, 150
+_PEOPLE, _FEW_PEOPLE = 300, 150
 _SPARSE_CELLS, _DENSE_CELLS = 61, 7
 _NIGHT_HOURS: Final = 6
 _CONTROL: Final = 0.05
