@@ -1,13 +1,16 @@
-"""Code concerned with intervals as they would have been issued: learnt week by week from errors known by then, and steered.
+"""Code concerned with intervals as they would have been issued: learnt day by day from errors known by then, and steered.
 
-Each week the errors whose targets had been observed by then are calibrated anew. How often the intervals issued so far
-held what then happened steers their width: where 80 % intervals held less than 80 % of a week's targets they become
+Each day the errors whose targets had been observed by then are calibrated anew. How often the intervals issued so far
+held what then happened steers their width: where 80 % intervals held less than 80 % of a day's targets they become
 wider for the next, for near and far lead times apart. What is known late steers less at once, so that it does not
-overshoot. Validation origins come first, so that the steering has settled
-when the test begins.
+overshoot. Validation origins come first, so that the steering has settled when the test begins.
+
+Daily steps and their size were chosen on the second half of the validation origins of M_DENSE, Berlin and GB load,
+where they halve how far coverage of 40 days strays from what is promised, at an equal or lower pinball loss than weekly
+ones.
 
 Reference: Gibbs, Candès, Adaptive conformal inference under distribution shift, NeurIPS 2021, arXiv:2106.00170; here it
-is the logarithm of the width that is steered, one step a week.
+is the logarithm of the width that is steered, one step a day.
 """
 
 from __future__ import annotations
@@ -29,14 +32,14 @@ LEVELS: Final = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
 INTERVALS: Final = {"0.8": (LEVELS.index(0.1), LEVELS.index(0.9)), "0.95": (0, len(LEVELS) - 1)}
 _NOMINAL: Final = np.array([0.8, 0.95])
 _STEERED_HOURS: Final = (1, 6, 24, 48, 96, 192, 384)
-_GAIN: Final = 0.3  # of the step that would close a normal distribution's gap at once
+_GAIN: Final = 0.2  # of the step that would close a normal distribution's gap at once
 _CLOSES: Final = np.array(
     [2.23, 4.36]
 )  # change of log width per change of coverage of a normal distribution, at 80 and 95 %
 _MOST: Final = 0.7  # of the logarithm, a factor of two
 _OUTER: Final = np.array([1.0, 0.7, 0.0, 0.0, 0.0, 0.0, 0.0, 0.7, 1.0])  # how much a level follows the 95 % interval
 _BURN_IN: Final = 4  # the first quarter of the validation origins is only learnt from
-_BURN_IN_WEEKS: Final = 4  # between calibrations before the test part
+_SELDOM: Final = 4  # times as far apart are calibrations before the test part
 _EXACT: Final = 1e-9
 
 Errors = NDArray[np.float32]
@@ -67,7 +70,7 @@ class History:
     nonnegative: bool
 
 
-def issue(history: History, fallback: Values, parts: list[range], day: int, week: int) -> Issued:
+def issue(history: History, fallback: Values, parts: list[range], day: int, every: int) -> Issued:
     """Issue intervals for every test origin from what was known then.
 
     Args:
@@ -75,7 +78,7 @@ def issue(history: History, fallback: Values, parts: list[range], day: int, week
         fallback: the typical error of a sensor that has shown none (sensors x leads).
         parts: leads whose errors are pooled.
         day: steps of a day.
-        week: steps between calibrations.
+        every: steps between calibrations.
 
     """
     origins, leads = history.origins, history.leads
@@ -85,9 +88,9 @@ def issue(history: History, fallback: Values, parts: list[range], day: int, week
     log_width = np.zeros((len(_NOMINAL), len(leads)))
     waiting = np.zeros(shape, dtype=np.bool_)
     levels = np.array(LEVELS)[:, None, None]
-    steered = _steered(leads, day, week)
+    steered = _steered(leads, day, every)
     begin = history.first_test // _BURN_IN
-    for first, last in _weeks(origins, begin, history.first_test, week):
+    for first, last in _rounds(origins, begin, history.first_test, every):
         now = origins[first]
         seen = waiting & (origins[:, None] + leads < now)
         _steer(log_width, seen, inside, known, steered)
@@ -131,11 +134,11 @@ def _steer(
             log_width[:, here] = np.clip(log_width[:, here] + step[:, None], -_MOST, _MOST)
 
 
-def _steered(leads: Columns, day: int, week: int) -> list[tuple[range, float]]:
-    """Places in `leads` whose widths are steered together, and how strongly at each of the steps that are `week` apart."""
+def _steered(leads: Columns, day: int, every: int) -> list[tuple[range, float]]:
+    """Places in `leads` whose widths are steered together, and how strongly at each of the steps that are `every` apart."""
     edges = np.searchsorted(leads, [max(1, round(day * hours / 24)) for hours in _STEERED_HOURS])
     cuts = sorted({0, *(int(edge) for edge in edges), len(leads)})
-    return [(range(a, b), _GAIN * min(1.0, week / max(int(leads[a]), 1))) for a, b in itertools.pairwise(cuts)]
+    return [(range(a, b), _GAIN * min(1.0, every / max(int(leads[a]), 1))) for a, b in itertools.pairwise(cuts)]
 
 
 def _widened(offsets: Values, log_width: Values) -> Values:
@@ -145,12 +148,12 @@ def _widened(offsets: Values, log_width: Values) -> Values:
     return np.sort(middle + (offsets - middle) * np.exp(logs)[:, None, None, :], axis=0)
 
 
-def _weeks(origins: Columns, begin: int, first_test: int, width: int) -> list[tuple[int, int]]:
+def _rounds(origins: Columns, begin: int, first_test: int, width: int) -> list[tuple[int, int]]:
     """Runs of origins that lie within `width` steps of the test part or four of before, as (first, last + 1)."""
     made, first = [], max(begin, 1)
     while first < len(origins):
         before = first < first_test
-        last = int(np.searchsorted(origins, origins[first] + (_BURN_IN_WEEKS if before else 1) * width))
+        last = int(np.searchsorted(origins, origins[first] + (_SELDOM if before else 1) * width))
         last = min(last, first_test) if before else last
         made.append((first, last))
         first = last

@@ -3,7 +3,7 @@
 A model is fitted to what precedes the part it forecasts and then handed, origin by origin, panels cut at the origin. It
 can not look ahead because there is nothing ahead. Which model serves which sensor at which lead times is chosen on the
 validation origins. Intervals come from the newest errors whose targets had been observed by then: those of the
-validation origins first, and week by week those of the test origins that have passed (`models.adaptive`).
+validation origins first, and day by day those of the test origins that have passed (`models.adaptive`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from models.regimes import regimes
 from models.selection import choice_bands, choose, random_walk
 
 SELECTED: Final = "selected"
-_RECALIBRATED_DAYS: Final = 7
+_RECALIBRATED_DAYS: Final = 1
 _WIDEST: Final = 168  # steps of a band of lead times whose errors are pooled
 
 

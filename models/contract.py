@@ -78,6 +78,16 @@ class Shared(Protocol):
         ...
 
 
+@runtime_checkable
+class Patient(Protocol):
+    """What a model may offer besides: how much history it takes before it is worth a try."""
+
+    @property
+    def least_days(self) -> int:
+        """Days of history below which selection leaves it out."""
+        ...
+
+
 def rolling(fitted: Fitted, panel: Panel, origins: NDArray[np.int64], steps: int) -> Values:
     """Forecasts from many origins, each from what came before it (origins x sensors x steps)."""
     if isinstance(fitted, Rolling):

@@ -61,7 +61,7 @@ class Protocol:
         whole: only origins count whose horizon ends inside the recording.
         fitted_to: models of the test part are fitted to the columns before it; None is the first test origin.
         refit: after how many steps the models are fitted anew; None fits once per part.
-        recalibrated: steps between calibrations of intervals from errors known by then; None is a week.
+        recalibrated: steps between calibrations of intervals from errors known by then; None is a day.
         units: the scale of errors; None is the recording's own unit.
         headline: the metric a table is sorted by.
         windowed_mase: MASE scales each window by the history before it (GIFT-Eval, fev) and averages over windows,

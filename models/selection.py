@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.conformal import Conformal, calibrate
-from models.contract import Fitted, Forecaster, Shared, last_finite, rolling
+from models.contract import Fitted, Forecaster, Patient, Shared, last_finite, rolling
 from models.panel import Panel, Values
 from models.regimes import regimes
 
@@ -82,7 +82,12 @@ class Selected:
 
 
 def select(panel: Panel, steps: int, candidates: Sequence[Forecaster]) -> Selected:
-    """Choose for each sensor and band of lead times, calibrate, and fit the winners to the whole panel."""
+    """Choose for each sensor and band of lead times, calibrate, and fit the winners to the whole panel.
+
+    A candidate that says how much history it needs (`models.contract.Patient`) is left out where there is less.
+    """
+    days = panel.length / panel.steps_per_day
+    candidates = [one for one in candidates if not isinstance(one, Patient) or days >= one.least_days]
     begin, origins = _origins(panel, steps)
     truth = _observed(panel, origins, steps)
     fits = [_fits(candidate, panel, (begin, panel.length), steps) for candidate in candidates]

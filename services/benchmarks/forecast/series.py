@@ -46,6 +46,7 @@ def compare(path: Path | None, *, most: int, with_peers: bool, tell: Callable[[s
     scales = np.stack([np.nanmean(np.abs(cut.values[:, day:] - cut.values[:, :-day]), axis=1) for cut in cuts])
 
     tell(f"{name}: {panel.sensors} series from {len(ends)} origins")
+    learn(cuts[0].rows(np.arange(panel.sensors) == 0), steps)  # to warm up on, as the peers have
     began = time.perf_counter()
     selected = [learn(cut, steps) for cut in cuts]
     learnt = time.perf_counter()
