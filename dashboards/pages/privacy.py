@@ -247,11 +247,24 @@ def _red_team(found: Facts | None, city: City) -> Content:
 
 def _fairness(found: Facts | None, city: City) -> Content:
     if found is None:
-        return emptiness.not_yet(
-            "Not audited yet", "The command arterial governance fairness compares districts and keeps the result."
-        )
+        text = "The command arterial governance fairness compares districts and keeps the result."
+        return emptiness.not_yet("Not audited yet", text)
     when = f"{found['since']} to {found['until']}, audited {words.clock(found['audited_at'], city.zone)} "
-    listing = _table(
+    held = [gate for gate in found["gates"] if gate["held"]]
+    parts: list[Component] = [html.P([when, _verdict(found, "")], className="below")]
+    if len(held) < len(found["gates"]):
+        parts.append(_gates([gate for gate in found["gates"] if not gate["held"]]))
+    if held:
+        folded = [html.Summary(f"{len(held)} of {len(found['gates'])} gates held"), _gates(held)]
+        parts.append(html.Details(folded, className="table-view"))
+    if found["not_judged"]:
+        text = f"{len(found['not_judged'])} comparisons had too few sensors or cells to be judged."
+        parts.append(html.P(text, className="card-note spaced"))
+    return html.Div(parts)
+
+
+def _gates(gates: Sequence[Facts]) -> Component:
+    return _table(
         ["Compared", "By", "Figure", "95 % interval", "Limit", "Result"],
         [
             [
@@ -262,13 +275,10 @@ def _fairness(found: Facts | None, city: City) -> Content:
                 _figure(gate["limit"]),
                 tag("Held", "good", "good") if gate["held"] else tag("Not held", "warning", "warning"),
             ]
-            for gate in found["gates"]
+            for gate in gates
         ],
         numeric=[2, 4],
     )
-    small = len(found["not_judged"])
-    note = html.P(f"{small} groups were too small to be judged.", className="card-note") if small else None
-    return html.Div([html.P([when, _verdict(found, "")], className="below"), listing, note])
 
 
 def _destructions(rows: Sequence[Facts], city: City) -> Content:
