@@ -68,11 +68,7 @@ def ledger(
         },
         [
             *(f"{each.day} {each.domain:<10} spent {each.spent:g} of {each.cap:g}" for each in budgets),
-            *_windows(checked),
-            *(
-                f"last {each.days:>3} days {each.domain:<10} epsilon {each.epsilon:g}, at most {each.at_most:g} with today's cap"
-                for each in together
-            ),
+            *_windows(checked, day_cap(settings) / book.MICRO),
             "Both accountants agree."
             if checked.agree
             else "THE ACCOUNTANTS DISAGREE: release nothing until it is clear why.",
@@ -86,12 +82,12 @@ def ledger(
         raise typer.Exit(1)
 
 
-def _windows(checked: Checked) -> Iterator[str]:
+def _windows(checked: Checked, cap: float) -> Iterator[str]:
     for each in checked.days:
         if not each.agree:
             yield f"{each.day} {each.domain}: charged {each.basic:g}, but the noise loses {each.distribution:g}"
     for window in checked.windows:
         yield (
-            f"last {window.days:>3} days {window.domain:<10} epsilon {window.basic:g} by sum, {window.distribution:g} by "
-            "distribution of loss at delta 1e-6"
+            f"last {window.days:>3} days {window.domain:<10} epsilon {window.basic:g} by sum, at most {window.days * cap:g} with "
+            f"today's cap; {window.distribution:.3g} by distribution of loss at delta 1e-6"
         )

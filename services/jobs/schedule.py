@@ -30,6 +30,7 @@ FORECAST = "forecast"
 TRAIN = "train"
 RELEASE = "release"
 SENSOR_HEALTH = "sensor-health"
+DESTROY = "destroy-personal"
 _QUEUE = "city"
 _FINISHED_KEPT_HOURS = 24
 _STALLED_AFTER_S = 60
@@ -60,7 +61,7 @@ def timetable(settings: Settings) -> tuple[Job, ...]:
         Job(name=SENSOR_HEALTH, cron="*/5 * * * *", do=tasks.judge_sensors),
         Job(name="score", cron="7 * * * *", do=tasks.compare_with_what_happened),
         Job(name=RELEASE, cron="10 * * * *", do=tasks.publish),
-        Job(name="destroy-personal", cron="40 * * * *", do=tasks.destroy_personal),
+        Job(name=DESTROY, cron="40 * * * *", do=tasks.destroy_personal),
         Job(name="forget", cron="50 * * * *", do=tasks.forget),
         Job(name="check-ledger", cron="35 3 * * *", do=tasks.check_ledger),
         Job(name="checkpoint", cron="45 3 * * *", do=tasks.sign_checkpoint),
@@ -143,7 +144,7 @@ def run_soon(settings: Settings, *names: str) -> None:
 
     Args:
         settings: the database as role jobs.
-        names: `FORECAST`, `TRAIN`, `RELEASE`, `SENSOR_HEALTH`.
+        names: `FORECAST`, `TRAIN`, `RELEASE`, `SENSOR_HEALTH`, `DESTROY`.
 
     Raises:
         UnavailableError: the database does not answer.
