@@ -8,15 +8,14 @@ from datetime import datetime
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
-import numpy as np
-
 from dashboards import words
-from dashboards.chance import chance_above
 from dashboards.emptiness import silence_limit
 from dashboards.jams import LIKELY, POSSIBLE, Jam
+from dashboards.peaks import chance, likeliest
 from models.congestion import Congestion, class_of
 from services.domain import from_us
-from services.storage.overview import DeadLetters, Quantiles, SensorNow
+from services.storage.overview import DeadLetters, SensorNow
+from services.storage.totals import PeakForecast
 
 Severity = Literal["critical", "warning", "info"]
 SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "warning", "info")
@@ -40,7 +39,7 @@ class Alert:
 def find_alerts(
     sensors: Sequence[SensorNow],
     jams: Mapping[int, Jam],
-    powers: Quantiles,
+    peaks: Sequence[PeakForecast],
     letters: DeadLetters,
     *,
     now: datetime,
@@ -51,7 +50,7 @@ def find_alerts(
     Args:
         sensors: every sensor with its newest reading.
         jams: chances of heavy congestion within the next hour, by sensor number.
-        powers: forecast powers [kW] of the coming hours.
+        peaks: the highest quarter hour of today and tomorrow, of feeders.
         letters: dead letters of the last two hours.
         now: the moment.
         zone: the zone in which times are said.
@@ -60,7 +59,7 @@ def find_alerts(
     alive = [s for s in sensors if not is_silent(s, now)]
     found = [
         *_congestion(alive, jams, now, zone),
-        *_overload(alive, powers, now, zone),
+        *_overload(alive, peaks, now, zone),
         *_silence([s for s in sensors if is_silent(s, now)], now, zone),
         *_letters(letters),
     ]
@@ -95,7 +94,12 @@ def _congestion(
             )
 
 
-def _overload(sensors: Sequence[SensorNow], powers: Quantiles, now: datetime, zone: ZoneInfo) -> Iterator[Alert]:
+def _overload(
+    sensors: Sequence[SensorNow], peaks: Sequence[PeakForecast], now: datetime, zone: ZoneInfo
+) -> Iterator[Alert]:
+    of_sensor: dict[str | None, list[PeakForecast]] = {}
+    for one in peaks:
+        of_sensor.setdefault(one.sensor, []).append(one)
     for sensor in sensors:
         limit = sensor.limit_kw
         if limit is None:
@@ -110,19 +114,22 @@ def _overload(sensors: Sequence[SensorNow], powers: Quantiles, now: datetime, zo
                 sensor=sensor.code,
             )
             continue
-        mine = np.flatnonzero(powers.sensor_id == sensor.id)
-        chances = chance_above(powers.values[mine], limit)
-        if len(chances) and chances.max() >= _POSSIBLE:
-            when = from_us(int(powers.target_us[mine[int(chances.argmax())]]))
-            chance = float(chances.max())
-            yield Alert(
-                severity="warning" if chance >= _LIKELY else "info",
-                title=f"May exceed its limit · {sensor.label}",
-                text=f"{words.percent(chance)} chance around {words.clock(when, zone, now=now)} of more than "
-                f"{words.number(limit)} kW",
-                rank=chance,
-                sensor=sensor.code,
-            )
+        worst = likeliest(of_sensor.get(sensor.code, []))
+        if worst is None or worst.chance_above is None or worst.chance_above < _POSSIBLE:
+            continue
+        allowed = f"{words.number(worst.limit_kw)} kW"
+        if worst.so_far is not None and worst.limit_kw is not None and worst.so_far > worst.limit_kw:
+            title, text = "Exceeded its limit today", f"Up to {words.number(worst.so_far)} kW; {allowed} are allowed"
+        else:
+            when = "" if worst.likely_at is None else f" around {words.clock(worst.likely_at, zone, now=now)}"
+            title, text = "May exceed its limit", f"{chance(worst.chance_above)} chance{when} of more than {allowed}"
+        yield Alert(
+            severity="warning" if worst.chance_above >= _LIKELY else "info",
+            title=f"{title} · {sensor.label}",
+            text=text,
+            rank=worst.chance_above,
+            sensor=sensor.code,
+        )
 
 
 def _silence(sensors: Sequence[SensorNow], now: datetime, zone: ZoneInfo) -> Iterator[Alert]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,8 +11,11 @@ import numpy as np
 from dashboards.alerts import Alert, find_alerts, is_silent
 from dashboards.context import City
 from dashboards.jams import Jam, read_next_hour
-from services.storage import overview
+from services.domain import QUANTILE_LEVELS, to_us
+from services.local_day import day_of
+from services.storage import overview, totals
 from services.storage.overview import CityLoad, CityTraffic, DeadLetters, IngestTotals, Numbers
+from services.storage.totals import TotalForecast
 
 DAY = timedelta(days=1)
 WEEK = timedelta(days=7)
@@ -30,7 +33,7 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Peak:
-    """The highest forecast load of the city: the sum of the feeders' medians."""
+    """The highest median of the city's forecast load within a day."""
 
     power_kw: float
     at_us: int
@@ -68,33 +71,38 @@ def read_glance(city: City) -> Glance:
         load = overview.city_load(connection, now - DAY, now, QUARTER)
         load_before = overview.city_load(connection, now - WEEK - 4 * QUARTER, now - WEEK, QUARTER)
         jams = read_next_hour(connection, now)
-        powers = overview.city_forecast(connection, "energy", "power_kw", now=now, start=now, end=now + DAY)
+        ahead = totals.latest_totals(connection, issued_before=now)
+        peaks = totals.latest_peaks(connection, scope="sensor", since=day_of(now, city.zone), issued_before=now)
         letters = overview.dead_letters(connection, now)
-        totals = overview.ingest_totals(connection)
+        ingest = overview.ingest_totals(connection)
     return Glance(
         now=now,
         speed=_figure(traffic, traffic.speed_ratio, traffic_before, traffic_before.speed_ratio),
         flow=_figure(traffic, traffic.flow_vph, traffic_before, traffic_before.flow_vph),
         load=_figure(load, load.power_kw, load_before, load_before.power_kw),
-        peak=forecast_peak(powers),
+        peak=forecast_peak(ahead, now),
         sensors=len(sensors),
         silent=sum(is_silent(sensor, now) for sensor in sensors),
-        alerts=find_alerts(sensors, jams, powers, letters, now=now, zone=city.zone),
+        alerts=find_alerts(sensors, jams, peaks, letters, now=now, zone=city.zone),
         jams=jams,
-        ingest=totals,
+        ingest=ingest,
         letters=letters,
     )
 
 
-def forecast_peak(powers: overview.Quantiles) -> Peak | None:
-    """When the sum of the feeders' median forecasts is highest; None without forecasts."""
-    if not len(powers.target_us):
+def forecast_peak(ahead: Sequence[TotalForecast], now: datetime) -> Peak | None:
+    """When the median of the city's forecast load is highest within a day; None without a forecast."""
+    whole = next((one for one in ahead if one.district is None), None)
+    if whole is None:
         return None
-    targets, place, counts = np.unique(powers.target_us, return_inverse=True, return_counts=True)
-    sums = np.bincount(place, weights=powers.median)
-    sums[counts < 0.9 * counts.max()] = -np.inf  # the last targets are not forecast by every feeder's run
-    best = int(sums.argmax())
-    return Peak(power_kw=float(sums[best]), at_us=int(targets[best]))
+    middle = QUANTILE_LEVELS.index(0.5)
+    soon = [
+        (row[middle], at) for at, row in zip(whole.target_at, whole.quantiles, strict=True) if now <= at < now + DAY
+    ]
+    if not soon:
+        return None
+    power, at = max(soon)
+    return Peak(power_kw=power, at_us=to_us(at))
 
 
 def complete(sensors: Numbers) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,14 +12,13 @@ import numpy as np
 import pytest
 
 from dashboards.alerts import find_alerts, is_silent
-from dashboards.chance import chance_above
 from dashboards.jams import Jam, summary, worst
-from services.domain import to_us
-from services.storage.overview import Chances, DeadLetters, Quantiles, SensorNow
+from services.domain import ForecastState, to_us
+from services.storage.overview import Chances, DeadLetters, SensorNow
+from services.storage.totals import PeakForecast
 
 NOW = datetime(2026, 11, 20, 16, 0, tzinfo=UTC)
 NO_JAMS: dict[int, Jam] = {}
-NONE = Quantiles(sensor_id=np.zeros(0, dtype=np.int64), target_us=np.zeros(0, dtype=np.int64), values=np.zeros((0, 7)))
 QUIET = DeadLetters(last_hour=0, hour_before=0, reason=None)
 
 
@@ -27,16 +28,32 @@ def sensor(**facts: Any) -> SensorNow:
     return SensorNow(**(known | facts))
 
 
-def ahead(centre: float, spread: float, sensor_id: int = 1) -> Quantiles:
-    values = centre + spread * np.array([[-1.6, -1.3, -0.7, 0, 0.7, 1.3, 1.6]])
-    at = np.array([to_us(NOW + timedelta(hours=1))])
-    return Quantiles(sensor_id=np.array([sensor_id]), target_us=at, values=values)
+def peak(chance: float, so_far: float | None = None) -> PeakForecast:
+    return PeakForecast(
+        scope="sensor",
+        sensor="s-1",
+        district=None,
+        name=None,
+        quantity="power_kw",
+        issued_at=NOW,
+        state=ForecastState.NORMAL,
+        day=NOW.date(),
+        limit_kw=500.0,
+        limit_is="allowed",
+        chance_above=chance,
+        likely_at=NOW + timedelta(hours=1, minutes=15),
+        so_far=so_far,
+        quantiles=[400.0, 420.0, 440.0, 480.0, 500.0, 520.0, 540.0],
+    )
 
 
 def alerts(
-    *sensors: SensorNow, jams: dict[int, Jam] = NO_JAMS, powers: Quantiles = NONE, letters: DeadLetters = QUIET
+    *sensors: SensorNow,
+    jams: dict[int, Jam] = NO_JAMS,
+    peaks: Sequence[PeakForecast] = (),
+    letters: DeadLetters = QUIET,
 ) -> Any:
-    return find_alerts(sensors, jams, powers, letters, now=NOW, zone=ZoneInfo("Europe/Berlin"))
+    return find_alerts(sensors, jams, peaks, letters, now=NOW, zone=ZoneInfo("Europe/Berlin"))
 
 
 @pytest.mark.parametrize(("speed", "expected"), [(10.0, ["critical"]), (24.9, ["warning"]), (25.0, [])])
@@ -73,10 +90,19 @@ def test_a_feeder_over_its_limit() -> None:
     assert "510 kW of 500 kW" in found.text
 
 
-@pytest.mark.parametrize(("centre", "expected"), [(520.0, ["warning"]), (470.0, ["info"]), (300.0, [])])
-def test_a_feeder_that_may_exceed_its_limit(centre: float, expected: list[str]) -> None:
+@pytest.mark.parametrize(("likely", "expected"), [(0.6, ["warning"]), (0.2, ["info"]), (0.05, [])])
+def test_a_feeder_that_may_exceed_its_limit(likely: float, expected: list[str]) -> None:
     feeder = sensor(kind="energy", power_kw=400.0, limit_kw=500.0)
-    assert [a.severity for a in alerts(feeder, powers=ahead(centre, 40))] == expected
+    found = alerts(feeder, peaks=[peak(likely)])
+    assert [a.severity for a in found] == expected
+    assert all("around 18:15 of more than 500 kW" in a.text for a in found)
+    assert alerts(replace(feeder, code="s-2"), peaks=[peak(likely)]) == []
+
+
+def test_a_feeder_that_exceeded_its_limit_earlier_today() -> None:
+    (found,) = alerts(sensor(kind="energy", power_kw=400.0, limit_kw=500.0), peaks=[peak(1.0, so_far=520.0)])
+    assert found.title.startswith("Exceeded its limit today")
+    assert "520 kW" in found.text
 
 
 def test_silence_hides_no_more_than_it_says() -> None:
@@ -113,11 +139,3 @@ def test_the_most_serious_comes_first() -> None:
     )
     assert [a.severity for a in found] == ["critical", "warning", "warning"]
     assert found[0].sensor == "b"
-
-
-def test_the_chance_above_a_limit_is_read_from_the_quantiles() -> None:
-    row = np.array([[10.0, 20, 30, 40, 50, 60, 70]])
-    assert chance_above(row, 40)[0] == pytest.approx(0.5)
-    assert chance_above(row, 45)[0] == pytest.approx(0.375)
-    assert chance_above(row, 5)[0] == pytest.approx(0.95)
-    assert chance_above(row, 71)[0] == 0
