@@ -162,3 +162,29 @@ def test_what_was_known_earlier_stays_and_the_state_of_feeders_is_the_total_s(
         0,
         0,
     )
+
+
+def test_a_forecast_as_of_an_earlier_time_has_totals_of_what_was_known_then(
+    settings: Settings, owner: Connection, city: dict[str, int]
+) -> None:
+    for back in range(2):
+        owner.execute("SELECT sensing.ensure_month((now() - %s * interval '21 days')::date)", [back])
+    owner.execute(
+        "INSERT INTO sensing.energy SELECT sensor_id, bucket, bucket + interval '16 min', NULL, power_kw, NULL, 1"
+        " FROM sensing.energy_15min"
+    )
+    then = quarter(datetime.now(UTC)) - timedelta(hours=9)
+    done = forecast_all(settings, then)
+    owner.execute("UPDATE sensing.energy SET power_kw = 1e6 WHERE received_at > %s", [then])
+    again = forecast_all(settings, then)
+    with connect(settings.role_dsn("api"), application="test") as connection:
+        found = totals.latest_totals(connection, issued_before=then)
+        peaks = totals.latest_peaks(connection, scope="city", issued_before=then)
+    assert done.issued_at == again.issued_at == then
+    assert [(one.sensors, one.state) for one in found] == [(count, ForecastState.NORMAL) for count in (4, 2, 1)]
+    assert max(found[0].summed) < 1e3
+    assert all(one.quantiles[-1] < 1e3 for one in peaks)
+    runs = owner.execute(
+        "SELECT count(*), count(DISTINCT (summed, q05, q95)) FROM forecast.total WHERE district_id IS NULL"
+    ).fetchone()
+    assert runs == (2, 1), "what came later changes nothing"
