@@ -10,7 +10,7 @@ from psycopg import sql
 
 from services.errors import StorageError
 from services.settings import Role, Settings
-from services.storage import personal
+from services.storage import audit, personal
 from services.storage.database import Connection, connect
 
 TABLES = ("position", "household", "bike_trip", "charging", "day_key", "dead_letter")
@@ -63,7 +63,7 @@ def test_the_schema_is_closed_by_every_other_way(settings: Settings, someone: No
 
 
 @pytest.mark.parametrize("role", ["api", "ingest"])
-def test_api_and_ingest_can_become_nobody_else(settings: Settings, role: Role) -> None:
+def test_api_and_ingest_can_become_nobody_else(settings: Settings, owner: Connection, role: Role) -> None:
     others = {"arterial", "arterial_release", "arterial_jobs", "arterial_api", "arterial_ingest"} - {f"arterial_{role}"}
     with login(settings, role) as connection:
         for other in others:
@@ -71,6 +71,8 @@ def test_api_and_ingest_can_become_nobody_else(settings: Settings, role: Role) -
                 connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(other)))
         with pytest.raises(StorageError, match="only role arterial_jobs"), personal.release_transaction(connection):
             pytest.fail("it stepped into the release role")
+    (refused,) = audit.newest(owner, most=9, action="access.denied")
+    assert (refused.role, refused.body) == (f"arterial_{role}", '{"refused":"arterial_release"}')
 
 
 def test_the_release_role_ends_with_its_transaction(settings: Settings, someone: None) -> None:
