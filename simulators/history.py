@@ -89,7 +89,9 @@ def load(settings: Settings, city: City, *, days: int = 30, until: datetime) -> 
 def write_map(settings: Settings, city: City) -> None:
     """Write the city's districts, roads and water, replacing what was there."""
     with connect(settings.owner_dsn(), application="simulate") as connection:
-        put_districts(connection, ((one.code, one.name, outline_of(city, one), one.households) for one in city.districts))
+        put_districts(
+            connection, ((one.code, one.name, outline_of(city, one), one.households) for one in city.districts)
+        )
         put_layer(connection, "roads", roads_geojson(city))
         put_layer(connection, "water", water_geojson(city))
 
