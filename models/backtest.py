@@ -9,8 +9,9 @@ validation origins first, and day by day those of the test origins that have pas
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -61,6 +62,10 @@ class _Trial:
     test: Errors
 
 
+Work = Callable[[Forecaster], tuple[str, _Trial]]
+Each = Callable[[Work, Sequence[Forecaster]], Iterable[tuple[str, _Trial]]]
+
+
 def backtest(
     panel: Panel,
     models: Sequence[Forecaster],
@@ -69,6 +74,7 @@ def backtest(
     candidates: Sequence[str] | None = None,
     rows: Sequence[int] | None = None,
     progress: Callable[[int, int], None] = lambda *_: None,
+    each: Each = map,
 ) -> Backtest:
     """Measure every model, and the one selected per sensor and lead times, on the test origins.
 
@@ -79,6 +85,7 @@ def backtest(
         candidates: the names selection may choose from; None is all.
         rows: the sensors that are scored; None is all.
         progress: told how many of the models are done.
+        each: calls a function with each model, here or elsewhere; results may come in any order.
 
     Raises:
         ValueError: the panel is too short for the protocol.
@@ -86,13 +93,12 @@ def backtest(
     """
     protocol.check(panel.length)
     scored = np.arange(panel.sensors) if rows is None else np.array(rows)
-    trials: dict[str, _Trial] = {}
-    for done, model in enumerate(models):
-        progress(done, len(models))
-        trials[model.name] = _Trial(
-            before=_errors(model, panel, protocol, protocol.validation, int(protocol.test[0]), scored),
-            test=_errors(model, panel, protocol, protocol.test, panel.length, scored, fitted_to=protocol.fitted_to),
-        )
+    found: dict[str, _Trial] = {}
+    progress(0, len(models))
+    for name, trial in each(partial(_tried, panel=panel, protocol=protocol, scored=scored), models):
+        found[name] = trial
+        progress(len(found), len(models))
+    trials = {model.name: found[model.name] for model in models}
     names = [model.name for model in models if candidates is None or model.name in candidates]
     parts = choice_bands(protocol.leads, panel.steps_per_day)
     winners, _ = choose([trials[name].before for name in names], parts)
@@ -125,6 +131,14 @@ def select_errors(panel: Panel, models: Sequence[Forecaster], protocol: Protocol
     winners, _ = choose([trial.before for trial in trials], parts)
     mixed = _mixed(trials, winners, parts)
     return mixed.before, mixed.test
+
+
+def _tried(model: Forecaster, *, panel: Panel, protocol: Protocol, scored: NDArray[np.int64]) -> tuple[str, _Trial]:
+    """A model's name and its errors."""
+    return model.name, _Trial(
+        before=_errors(model, panel, protocol, protocol.validation, int(protocol.test[0]), scored),
+        test=_errors(model, panel, protocol, protocol.test, panel.length, scored, fitted_to=protocol.fitted_to),
+    )
 
 
 def _errors(

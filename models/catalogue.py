@@ -37,6 +37,11 @@ FORECASTERS: Final[tuple[Forecaster, ...]] = (*CANDIDATES, LoadRidge(), ETS())
 SPECIAL: Final[tuple[Forecaster, ...]] = (Network(), LongLinear())
 """Those for data of one sort: short steps on a road network; far horizons of measurements without a calendar."""
 
+JOINT: Final[tuple[Forecaster, ...]] = (LongLinear(shared=True),)
+"""Those whose rows speak for one another, for the channels of one device: a broken row changes the others' forecasts."""
+
+_EVERY: Final = (*FORECASTERS, *SPECIAL, *JOINT)
+
 
 def forecaster(name: str) -> Forecaster:
     """The model of that name.
@@ -45,8 +50,8 @@ def forecaster(name: str) -> Forecaster:
         KeyError: there is none; the message lists those there are.
 
     """
-    for one in (*FORECASTERS, *SPECIAL):
+    for one in _EVERY:
         if one.name == name:
             return one
-    message = f"no model {name!r}; there are {', '.join(one.name for one in (*FORECASTERS, *SPECIAL))}"
+    message = f"no model {name!r}; there are {', '.join(one.name for one in _EVERY)}"
     raise KeyError(message)

@@ -100,6 +100,9 @@ def backtest(
     country: Annotated[str | None, typer.Option(help="wide-csv: whose public holidays, such as DE or DE-BE.")] = None,
     zone: Annotated[str, typer.Option(help="wide-csv: IANA time zone of the local days.")] = "UTC",
     test_share: Annotated[float, typer.Option(min=0.02, max=0.5, help="wide-csv: last share that is measured.")] = 0.2,
+    engine: Annotated[
+        str, typer.Option(help="Where, model by model: inline, local, local:4 (so many processes) or dask://host:port.")
+    ] = "inline",
     as_json: AsJson = False,
 ) -> None:
     """Measure every model on the last part of a recording, fitted and selected on what came before."""
@@ -107,7 +110,9 @@ def backtest(
     from services.forecasting import congestion_evaluation, evaluation
     from services.forecasting.datasets.catalogue import load
     from services.forecasting.datasets.recording import Options
+    from services.forecasting.engine import engine_of
 
+    chosen = engine_of(engine)
     recording = load(
         dataset,
         path,
@@ -128,5 +133,5 @@ def backtest(
             told = congestion_evaluation.document(recording, scores)
             report(told, congestion_evaluation.table(recording, scores), as_json=as_json)
             return
-        done = evaluation.evaluate(recording, progress)
+        done = evaluation.evaluate(recording, progress, chosen)
     report(evaluation.document(recording, done), evaluation.table(recording, done), as_json=as_json)

@@ -9,13 +9,14 @@ from typing import Any, Final
 from models.backtest import SELECTED, Backtest, backtest
 from services.errors import InputError
 from services.forecasting.datasets.recording import Recording
+from services.forecasting.engine import Engine, Inline
 
 _WITHOUT: Final = "_without_holidays"
 _SELECTED_ON: Final = "validation origins before the test part, per sensor and lead times"
 
 
-def evaluate(recording: Recording, progress: Callable[[int, int], None]) -> Backtest:
-    """Every model of a recording and the selected one by its protocol.
+def evaluate(recording: Recording, progress: Callable[[int, int], None], engine: Engine | None = None) -> Backtest:
+    """Every model of a recording and the selected one by its protocol, each model a piece of work for the engine.
 
     Raises:
         InputError: the recording is too short.
@@ -23,7 +24,7 @@ def evaluate(recording: Recording, progress: Callable[[int, int], None]) -> Back
     """
     rounds = 2 if recording.without_holidays else 1
     try:
-        done = _measure(recording, lambda k, total: progress(k, rounds * total))
+        done = _measure(recording, lambda k, total: progress(k, rounds * total), engine)
     except ValueError as error:
         message = f"{recording.name}: {error}"
         raise InputError(message) from error
@@ -31,7 +32,7 @@ def evaluate(recording: Recording, progress: Callable[[int, int], None]) -> Back
         return done
     plain = replace(recording.panel.calendar, country=None, region=None)
     unaware = replace(recording, panel=replace(recording.panel, calendar=plain))
-    other = _measure(unaware, lambda k, total: progress(total + k, rounds * total))
+    other = _measure(unaware, lambda k, total: progress(total + k, rounds * total), engine)
     same = {(one.model, one.horizon): one for one in done.results}
     rows = tuple(
         replace(one, model=one.model + _WITHOUT)
@@ -41,7 +42,7 @@ def evaluate(recording: Recording, progress: Callable[[int, int], None]) -> Back
     return replace(done, results=done.results + rows)
 
 
-def _measure(recording: Recording, progress: Callable[[int, int], None]) -> Backtest:
+def _measure(recording: Recording, progress: Callable[[int, int], None], engine: Engine | None) -> Backtest:
     return backtest(
         recording.panel,
         recording.models,
@@ -49,6 +50,7 @@ def _measure(recording: Recording, progress: Callable[[int, int], None]) -> Back
         candidates=recording.candidates,
         rows=recording.rows,
         progress=progress,
+        each=(engine or Inline()).run,
     )
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from models.calendar import Calendar
-from models.catalogue import CANDIDATES, FORECASTERS, SPECIAL
-from models.contract import Forecaster
+from models.catalogue import CANDIDATES, FORECASTERS, JOINT, SPECIAL
+from models.contract import Forecaster, Rolling, Shared
 from models.panel import Panel, Values
 from models.selection import select
 
@@ -17,7 +17,7 @@ BERLIN = Calendar(zone="Europe/Berlin", country="DE", region="BE")
 START_US = 1_757_894_400_000_000  # Monday 2025-09-15 00:00 UTC: the history crosses the end of summer time
 DAYS, STEPS = 49, 24
 
-every_model = pytest.mark.parametrize("model", [*FORECASTERS, *SPECIAL], ids=lambda one: one.name)
+every_model = pytest.mark.parametrize("model", [*FORECASTERS, *SPECIAL, *JOINT], ids=lambda one: one.name)
 
 
 def city(sensors: int = 4, days: int = DAYS, step_seconds: int = 3600) -> Panel:
@@ -90,6 +90,41 @@ def test_tomorrow_cannot_be_seen(model: Forecaster) -> None:
 
 
 @every_model
+def test_many_origins_at_once_are_one_after_the_other(model: Forecaster) -> None:
+    panel = city(days=DAYS + 8)
+    values = panel.values.copy()
+    values[2, 400:] = np.nan
+    values[3] = np.nan
+    values[:, DAYS * 24 + 30] = np.nan
+    panel = replace(panel, values=values)
+    fitted = model.fit(panel.cut(DAYS * 24), STEPS)
+    if not isinstance(fitted, Rolling):
+        pytest.skip(f"{model.name} forecasts from one origin after the other")
+    origins = np.arange(DAYS * 24, panel.length - 1, 37)
+    expected = np.stack([fitted.forecast(panel.cut(int(origin)), STEPS) for origin in origins])
+    # means that fade over weeks may begin up to a day apart
+    assert fitted.rolling(panel, origins, STEPS) == pytest.approx(expected, rel=2e-3, nan_ok=True)
+    planted = np.where(np.arange(panel.length) < origins[2], values, 1e9)
+    seen = fitted.rolling(replace(panel, values=planted), origins[:3], STEPS)
+    assert np.array_equal(seen, fitted.rolling(panel, origins[:3], STEPS), equal_nan=True)
+
+
+@every_model
+def test_fits_that_share_their_work_are_those_of_the_parts(model: Forecaster) -> None:
+    if not isinstance(model, Shared):
+        pytest.skip(f"{model.name} fits to one panel after the other")
+    panel = city(days=DAYS + 8)
+    early = DAYS * 24
+    first, second = model.fit_at(panel, (early, panel.length), STEPS)
+    alone, whole = model.fit(panel.cut(early), STEPS), model.fit(panel, STEPS)
+    assert first.forecast(panel.cut(early), STEPS) == pytest.approx(alone.forecast(panel.cut(early), STEPS), rel=1e-4)
+    assert second.forecast(panel, STEPS) == pytest.approx(whole.forecast(panel, STEPS), rel=0.1)
+    planted = np.where(np.arange(panel.length) < early, panel.values, 1e5)
+    blind, _ = model.fit_at(replace(panel, values=planted), (early, panel.length), STEPS)
+    assert blind.forecast(panel.cut(early), STEPS) == pytest.approx(first.forecast(panel.cut(early), STEPS), rel=1e-4)
+
+
+@every_model
 def test_what_came_after_the_fit_is_used(model: Forecaster) -> None:
     panel = city(days=DAYS + 3)
     fitted = model.fit(panel.cut(DAYS * 24), STEPS)
@@ -131,6 +166,8 @@ BAD = {
 @every_model
 @pytest.mark.parametrize("bad", BAD)
 def test_a_bad_series_disturbs_no_other_and_gets_a_number_where_it_has_one(model: Forecaster, bad: str) -> None:
+    if model in JOINT:
+        pytest.skip(f"{model.name} does not promise it")
     panel = city()
     values = panel.values.copy()
     values[1] = BAD[bad](panel.length)
@@ -192,5 +229,5 @@ def test_selected_quantiles_are_ordered_finite_and_nobodys_business(bad: str) ->
 
 
 def test_names_are_unique() -> None:
-    every = (*FORECASTERS, *SPECIAL)
+    every = (*FORECASTERS, *SPECIAL, *JOINT)
     assert len({model.name for model in every}) == len(every)

@@ -9,6 +9,8 @@ from typing import Final
 
 import numpy as np
 
+from models.catalogue import JOINT
+from models.contract import Forecaster
 from models.last_value import LastValue
 from models.long_linear import LongLinear
 from models.panel import Panel
@@ -67,13 +69,13 @@ def ett(path: Path, protocol: str, options: Options) -> Recording:
         start_us=to_us(start),
         step_seconds=3600,
     )
-    models = (
+    models: tuple[Forecaster, ...] = (
         LastValue(),
         SeasonalNaive(days=1),
         SeasonalNaive(days=7),
         Profile(),
         LongLinear(),
-        LongLinear(shared=True),
+        *JOINT,
     )
     return Recording(
         name=file.stem,

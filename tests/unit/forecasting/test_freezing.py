@@ -42,6 +42,14 @@ def test_plain_values_keep_their_types() -> None:
     assert [type(one) for one in again] == [type(one) for one in value]
 
 
+def test_arrays_keep_their_types() -> None:
+    value = [np.array(some) for some in ([True, False], [1, 2], [1.5], [[np.nan]])]
+
+    for before, again in zip(value, thaw(freeze(value)), strict=True):
+        assert again.dtype == before.dtype
+        np.testing.assert_array_equal(again, before)
+
+
 @pytest.mark.parametrize("value", [object(), {1, 2}, b"bytes", np.array(["text"]), np.array([object()])])
 def test_what_cannot_be_kept_is_refused(value: object) -> None:
     with pytest.raises(TypeError, match="cannot be kept"):
