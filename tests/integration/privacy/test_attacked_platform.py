@@ -66,6 +66,18 @@ def test_the_newest_result_is_kept_and_read_by_the_api_role(settings: Settings, 
     assert found.result["attacks"] == [{"name": "averaging"}]
 
 
+def test_a_whole_run_is_kept_where_there_is_a_database(
+    settings: Settings, owner: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.settings.load_settings", lambda: settings)
+    monkeypatch.setattr(suite, "ATTACKS", suite.named(["smart-meter-membership"]))
+    done = CliRunner().invoke(app, ["privacy", "attack", "--short", "--json"])
+    assert json.loads(done.stdout)["stored"]
+    found = last_result(owner)
+    assert found is not None
+    assert [attack["name"] for attack in found.result["attacks"]] == ["smart-meter-membership"]
+
+
 def test_the_command_prints_one_document_and_fails_with_the_attacks(monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = ["privacy", "attack", "--short", "--json", "--only", "smart-meter-membership"]
     done = CliRunner().invoke(app, arguments)
