@@ -235,7 +235,7 @@ def test_a_server_that_is_not_there_is_named(run: Callable[..., dict[str, object
             "is not annotated CSV",
         ),
         (b"time,flow\n2026,1\n", r"bad, line 1: .* is not line protocol"),
-        (gzip.compress(b"m f=1 1\n")[:-9], r"bad, line 1: it is not UTF-8"),
+        (gzip.compress(b"m f=1 1\n", mtime=0)[:-9], r"bad, line 1: it is not UTF-8"),
         (b"\xff\xfe\x00", r"bad, line 1: it is not UTF-8"),
     ],
 )
