@@ -74,6 +74,20 @@ class Counts:
             personal=self.personal.and_(settled.personal),
         )
 
+    def and_(self, more: Counts) -> Counts:
+        """What two sessions did together."""
+        return Counts(
+            received=self.received + more.received,
+            stored=self.stored + more.stored,
+            duplicate=self.duplicate + more.duplicate,
+            dead_lettered=self.dead_lettered + more.dead_lettered,
+            spooled=self.spooled + more.spooled,
+            in_flight=self.in_flight + more.in_flight,
+            rows=self.rows + more.rows,
+            drained=self.drained + more.drained,
+            personal=self.personal.and_(more.personal),
+        )
+
     def shown(self) -> Counts:
         """What the API may show: as though personal messages had never come, but for those that are on their way just now.
 

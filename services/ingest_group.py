@@ -14,11 +14,12 @@ import sys
 import threading
 import time
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
+from functools import reduce
 from tempfile import TemporaryFile
 from typing import IO, Final
 
-import orjson
+import msgspec
 import structlog
 
 from ingest.counts import Counts
@@ -65,7 +66,7 @@ class _Child:
         """What it told when it ended; nothing when it was killed."""
         self.output.seek(0)
         told = self.output.read()
-        return Counts(**orjson.loads(told)) if told else Counts()
+        return msgspec.json.decode(told, type=Counts) if told else Counts()
 
 
 def leftovers(settings: Settings) -> list[int]:
@@ -115,7 +116,7 @@ def run(settings: Settings, stop: threading.Event, *, staying: list[int], leavin
                 if not child.has_left:
                     _look_after(settings, child)
         _stop(children)
-        return _together([child.counts() for child in children])
+        return reduce(Counts.and_, (child.counts() for child in children), Counts())
 
 
 def forget(settings: Settings, client_id: str) -> None:
@@ -184,7 +185,3 @@ def _stop(children: list[_Child]) -> None:
     deadline = time.monotonic() + _GRACE_S
     for process in running:
         stop_process(process, signal.SIGTERM, max(0.1, deadline - time.monotonic()))
-
-
-def _together(all_counts: list[Counts]) -> Counts:
-    return Counts(**{one.name: sum(asdict(counts)[one.name] for counts in all_counts) for one in fields(Counts)})

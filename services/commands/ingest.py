@@ -48,6 +48,7 @@ def ingest(
     if alone and settings.mqtt_share_group is not None:
         settings = as_member(settings, settings.mqtt_share_member)
     configure_logging(settings, "ingest" if alone else "ingest-group")
+    settings.broker_url()  # without a broker there is nothing to begin, nor to write down
     configuration.note(settings, "ingest")
     # Three threads share the interpreter; one that comes back from the network or the database waits this long for it.
     sys.setswitchinterval(_SWITCH_S)

@@ -24,14 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
-from services.errors import ArterialError
+from services.errors import InputError
 from services.privacy.rules.table import Table
 
 _UNBOUNDED = 3
-
-
-class AuditError(ArterialError):
-    """The linear programs of an audit cannot be solved, so nothing may be published."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +65,7 @@ def intervals(
         needed: how wide each interval has to be, shape (cells,).
 
     Raises:
-        AuditError: a linear program was not solved.
+        InputError: a linear program was not solved.
 
     """
     exact = table.amounts(amount)
@@ -100,5 +96,5 @@ def _extreme(table: Table, bounds: list[tuple[float, float | None]], number: int
         return -sign * math.inf
     if solved.status != 0:
         message = f"the audit of the table could not be solved: {solved.message}"
-        raise AuditError(message)
+        raise InputError(message)
     return float(sign * solved.fun)

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.optimize import linprog
 
-from services.privacy.rules.audit import AuditError, Interval, intervals
+from services.errors import InputError
+from services.privacy.rules.audit import Interval, intervals
 from services.privacy.rules.criteria import Rule
 from services.privacy.rules.table import Table
 
@@ -68,7 +69,7 @@ def protect(
         tell: is told how many cells of how many were looked at.
 
     Raises:
-        AuditError: no pattern was found that passes the audit; nothing may be published.
+        InputError: no pattern was found that passes the audit; nothing may be published.
 
     """
     reasons: dict[int, str] = {}
@@ -99,7 +100,7 @@ def protect(
             f"{len(open_cells)} withheld cells could still be worked out from what would be shown, among them "
             f"{open_cells[0].row} {open_cells[0].column}: merge zones before"
         )
-        raise AuditError(message)
+        raise InputError(message)
     return Protected(table=table, reasons=reasons, audit=tuple(found_all))
 
 
@@ -126,6 +127,6 @@ def _others(table: Table, withheld: NDArray[np.bool_], number: int, amount: str,
     solved: Any = linprog(np.concatenate([cost, cost]), A_eq=equations, b_eq=aim, bounds=bounds, method="highs")
     if solved.status != 0:
         message = f"no cells were found that would protect {table.cells[number].row}: {solved.message}"
-        raise AuditError(message)
+        raise InputError(message)
     moved = np.abs(solved.x[:size] - solved.x[size:]) > _TOO_SMALL * max(needed, 1.0)
     return np.flatnonzero(moved & ~withheld).tolist()
