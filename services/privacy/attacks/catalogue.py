@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from services.privacy.attacks.appliance_events import ApplianceEvents
 from services.privacy.attacks.averaging import Averaging
 from services.privacy.attacks.contract import Attack
 from services.privacy.attacks.differencing import Differencing
@@ -29,6 +30,7 @@ ATTACKS: Final[tuple[Attack, ...]] = (
     HomeFromWork(),
     DayToDayLinkage(),
     SmartMeterMembership(),
+    ApplianceEvents(),
     SybilIsolation(),
     NoiseQuality(),
     SideChannels(),

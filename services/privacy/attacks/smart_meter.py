@@ -85,8 +85,8 @@ class SmartMeterMembership:
         )
 
 
-def generated_loads(rng: np.random.Generator, homes: int) -> Floats:
-    """A week of half-hours of each home [kWh], (homes, 7, 48): habits of its own, appliances, some heat pumps and cars."""
+def habitual_loads(rng: np.random.Generator, homes: int) -> Floats:
+    """A week of half-hours of each home [kWh], (homes, 7, 48): habits of its own and small appliances."""
     hour = np.arange(SLOTS) / 2
     yearly = rng.lognormal(np.log(3_000), 0.4, homes)
     later = rng.normal(0, 1.1, homes)[:, None]
@@ -95,7 +95,14 @@ def generated_loads(rng: np.random.Generator, homes: int) -> Floats:
         return np.asarray(np.exp(-0.5 * (((hour - later - middle + 12) % 24 - 12) / width) ** 2))
 
     shape = 0.42 + 0.75 * bump(7.4, 1.2) + 0.35 * bump(12.7, 2.2) + 1.75 * bump(19.2, 2.3)
-    load = (yearly / 8_766 / 2)[:, None, None] * shape[:, None, :] * rng.gamma(1.3, 1 / 1.3, (homes, DAYS, SLOTS))
+    return np.asarray(
+        (yearly / 8_766 / 2)[:, None, None] * shape[:, None, :] * rng.gamma(1.3, 1 / 1.3, (homes, DAYS, SLOTS))
+    )
+
+
+def generated_loads(rng: np.random.Generator, homes: int) -> Floats:
+    """The same with some heat pumps and cars."""
+    load = habitual_loads(rng, homes)
     load += (rng.random(homes) < 0.2)[:, None, None] * 0.4 * rng.uniform(0.6, 1.4, (homes, DAYS, SLOTS))
     cars = (rng.random(homes) < 0.15)[:, None] & (rng.random((homes, DAYS)) < 0.45)
     begins = rng.integers(35, 46, (homes, DAYS))

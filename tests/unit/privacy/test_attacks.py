@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from services.privacy import bounding, drawing
-from services.privacy.attacks import linkage, noise_quality, suite
+from services.privacy.attacks import appliances, linkage, noise_quality, suite
 from services.privacy.attacks.ground import Ground
 from services.privacy.mechanisms.discrete_gaussian import DiscreteGaussian
 from services.privacy.mechanisms.discrete_laplace import DiscreteLaplace
@@ -94,6 +94,28 @@ def test_noise_from_a_seed_is_found_in_the_code(monkeypatch: pytest.MonkeyPatch,
 def test_forecasts_of_exact_counts_are_found(monkeypatch: pytest.MonkeyPatch, ground: Ground) -> None:
     monkeypatch.setattr(DiscreteGaussian, "release", lambda _self, exact: exact.copy())
     assert not result("membership-forecaster", ground)["passed"]
+
+
+def test_missing_noise_is_heard_in_energy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for mechanism in (DiscreteLaplace, DiscreteGaussian):
+        monkeypatch.setattr(mechanism, "release", lambda _self, exact: exact.copy())
+    document = result("appliance-events", Ground(short=True))
+    assert document["control_passed"]
+    half_hours, days = (line for line in document["lines"] if "knows all other" in line["what"])
+    assert not half_hours["passed"]
+    assert not document["passed"]
+    assert days["value"] > days["limit"]
+
+
+def test_appliances_switch_as_often_on_as_off_and_draw_what_they_are_said_to() -> None:
+    idle = np.zeros((50, 7, 48))
+    homes = appliances.equip(np.random.default_rng(1), idle)
+    switched = appliances.events(homes.running)
+    on, off = np.split(switched.sum(axis=2), 2, axis=1)
+    begun, running_last = homes.running[:, :, 0], homes.running[:, :, -1]
+    assert np.array_equal(on + begun, off + running_last)
+    assert homes.equipped.size
+    assert homes.kwh.sum() == pytest.approx((homes.running.sum(axis=2) * homes.kw / 2).sum())
 
 
 def test_a_control_that_does_not_work_fails_the_attack(monkeypatch: pytest.MonkeyPatch, ground: Ground) -> None:
