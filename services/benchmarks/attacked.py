@@ -6,14 +6,14 @@ Its rows are written into schema `personal` as ingest writes them; the release j
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import NamedTemporaryFile, TemporaryDirectory
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -21,8 +21,9 @@ import numpy as np
 import structlog
 
 from services.api.app import create_app
-from services.embedded import free_port, start_postgres
-from services.privacy.attacks import people
+from services.benchmarks.attacked_logs import LogFile, logged_to
+from services.embedded import free_port, postgres_programs, start_postgres
+from services.privacy.attacks import people, traces
 from services.privacy.attacks.store import Answer
 from services.privacy.days import LocalDay
 from services.privacy.plan import load_plan
@@ -37,15 +38,32 @@ _CELLS: Final = 61
 _RADIUS_KM: Final = 3.6
 _KM_PER_DEGREE: Final = 111.195
 _MARKS: Final = 200
+_DEVICES: Final = 20
+BACKUP: Final = ("--format=custom", "--exclude-table-data=personal.*")
+"""How `deploy/README.md` tells operators to call `pg_dump`."""
+_log = structlog.get_logger("arterial.attacked")
 
 
 class Platform:
     """Two released days of a generated town: people drove on the first only."""
 
-    def __init__(self, owner: Connection, app: Any, start: datetime, marks: tuple[bytes, ...]) -> None:
-        """Take a filled platform."""
-        self.start, self.marks = start, marks
-        self._owner, self._app = owner, app
+    def __init__(
+        self,
+        owner: Connection,
+        app: Any,
+        *,
+        owner_dsn: str,
+        logs: Sequence[LogFile],
+        start: datetime,
+        subjects: Sequence[bytes],
+        others: Sequence[traces.Trace],
+    ) -> None:
+        """Take a filled platform, some of its pseudonyms and other marks, and the logs of the services and the database."""
+        self.start = start
+        self.marks = (*map(traces.of_pseudonym, subjects), *others)
+        self._owner, self._app, self._owner_dsn = owner, app, owner_dsn
+        self._services_log, self._database_log = logs
+        self._subject = subjects[0]
         self._runner = asyncio.Runner()
 
     def ask(self, path: str) -> Answer:
@@ -59,6 +77,29 @@ class Platform:
         for schema, name in red_team.tables(self._owner):
             if schema != "personal":
                 yield f"{schema}.{name}", red_team.table_text(self._owner, schema, name)
+
+    def backup(self) -> bytes:
+        """The backup of `deploy/README.md`, unpacked into the text that would be restored."""
+        programs = postgres_programs()
+        with TemporaryDirectory(prefix="arterial-attack-") as folder:
+            dump = f"{folder}/arterial.dump"
+            subprocess.run([str(programs / "pg_dump"), *BACKUP, f"--file={dump}", self._owner_dsn], check=True)
+            unpack = [str(programs / "pg_restore"), "--file=-", dump]
+            return subprocess.run(unpack, check=True, stdout=subprocess.PIPE).stdout
+
+    def logs(self) -> Iterator[tuple[str, bytes]]:
+        """What the release job and the API have logged, then the database."""
+        for log in (self._services_log, self._database_log):
+            yield log.name, log.text()
+
+    def planted(self) -> Iterator[tuple[str, bytes]]:
+        """The lines that the logs get when a pseudonym is logged in digits, as bytes, and by the database."""
+        digits = self._subject.hex()
+        log = self._services_log
+        yield log.name, log.plant(lambda: _log.warning("a pseudonym was planted", subject=digits))
+        yield log.name, log.plant(lambda: _log.warning("a pseudonym was planted", subject=self._subject))
+        log = self._database_log
+        yield log.name, log.plant(lambda: red_team.complain(self._owner, digits))
 
     def personal(self) -> bytes:
         """The text of the tables of schema `personal`."""
@@ -113,7 +154,6 @@ def attacked_platform(*, seed: int, many: int) -> Iterator[Platform]:
 
     """
     with ExitStack() as stack:
-        stack.enter_context(_quiet())
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="arterial-attack-")))
         password = secrets.token_hex(8)
         database = start_postgres(folder, port=free_port(), password=password, durable=False)
@@ -128,22 +168,11 @@ def attacked_platform(*, seed: int, many: int) -> Iterator[Platform]:
             }
         )
         migrate(settings)
-        yield stack.enter_context(fill(settings, seed=seed, many=many))
+        yield stack.enter_context(fill(settings, seed=seed, many=many, database_log=folder / "postgres.log"))
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """No line for each of ten thousand requests."""
-    before = structlog.get_config()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    try:
-        yield
-    finally:
-        structlog.configure(**before)
-
-
-@contextmanager
-def fill(settings: Settings, *, seed: int, many: int) -> Iterator[Platform]:
+def fill(settings: Settings, *, seed: int, many: int, database_log: Path) -> Iterator[Platform]:
     """Write a generated day into a fresh, migrated database, release it and the empty day after it, and serve both."""
     town = people.build_town(seed, _CELLS)
     rng = np.random.default_rng([seed, 3])
@@ -153,18 +182,30 @@ def fill(settings: Settings, *, seed: int, many: int) -> Iterator[Platform]:
     rows = people.as_rows(town, sent, names)
     today = people.the_day()
     with (
+        NamedTemporaryFile(prefix="arterial-attack-", suffix=".log") as services_log,
+        logged_to(Path(services_log.name), settings),
         connect(settings.owner_dsn(), application="attacked", autocommit=True) as owner,
         pooled(settings.role_dsn("api"), application="attacked", statement_timeout_s=30) as pool,
     ):
+        logs = [LogFile("log of the services", Path(services_log.name)), LogFile("log of the database", database_log)]
+        devices = [f"vehicle-{rng.bytes(8).hex()}" for _ in range(_DEVICES)]
         _write(owner, rows, today)
+        _bury(owner, devices, today)
         plan = load_plan("presence")
         for day in range(2):
             closed = today.end + timedelta(days=day, hours=2)
             release_day(settings, plan, today.day + timedelta(days=day), now=closed)
         some = rng.choice(np.unique(sent.person), min(_MARKS, many // 2), replace=False)
         fine = np.unique(town.cells[sent.place])[:_MARKS].tolist()
-        marks = (*(names[one].tobytes().hex().encode() for one in some), *(str(cell).encode() for cell in fine))
-        platform = Platform(owner, create_app(settings, pool), today.start, marks)
+        platform = Platform(
+            owner,
+            create_app(settings, pool),
+            owner_dsn=settings.owner_dsn(),
+            logs=logs,
+            start=today.start,
+            subjects=[names[one].tobytes() for one in some],
+            others=[*map(traces.of_device, devices), *map(traces.of_cell, fine)],
+        )
         try:
             yield platform
         finally:
@@ -183,6 +224,21 @@ def _write(owner: Connection, rows: Positions, today: LocalDay) -> None:
             at = datetime.fromtimestamp(moment_us / 1_000_000, UTC)
             written.append({"day": today.day, "subject": key[0], "observed_at": at, "cell": cell, "speed_kmh": None})
     personal_intake.keep(owner, "position", written)
+
+
+def _bury(owner: Connection, devices: Sequence[str], today: LocalDay) -> None:
+    """A message of each device that could not be read, as ingest keeps those."""
+    letters = [
+        {
+            "received_at": today.start,
+            "topic": f"mobility/{device}",
+            "payload": b"{",
+            "payload_bytes": 1,
+            "reason": "it is not JSON",
+        }
+        for device in devices
+    ]
+    personal_intake.bury(owner, letters)
 
 
 def _circle() -> dict[str, Any]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
@@ -45,6 +47,12 @@ def last_result(connection: Connection) -> RedTeamResult | None:
 def tables(connection: Connection) -> list[tuple[str, str]]:
     """Schema and name of every table that holds rows; of an owner, to whom all are visible."""
     return [(str(schema), str(name)) for schema, name in connection.execute(query("red_team", "tables")).fetchall()]
+
+
+def complain(connection: Connection, text: str) -> None:
+    """Make the server log a text, as part of an error that is expected."""
+    with suppress(psycopg.DataError):
+        connection.execute(query("red_team", "complain"), {"text": text})
 
 
 def table_text(connection: Connection, schema: str, name: str) -> bytes:

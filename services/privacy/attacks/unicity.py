@@ -1,13 +1,14 @@
 """Code concerned with singling people out by a few points of their day, and with whether any record is left to single out.
 
 Four points of place and hour single out nearly everybody in any table of rows per person, however coarse (PMC7961185). So no such
-row may exist outside schema `personal`: no pseudonym, no device name, no cell of resolution 9, in any column of any table,
-which is also all that a backup without that schema holds.
+row may exist outside schema `personal`: no pseudonym, no device name, no cell of resolution 9, in any spelling, in any column of
+any table, in the backup that operators are told to make, or in what the processes log. A pseudonym logged on purpose must be found.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from services.privacy.attacks.contract import Finding, exactly
 from services.privacy.attacks.ground import Ground
 from services.privacy.attacks.people import HOURS
+from services.privacy.attacks.traces import found
 
 _POINTS: Final = 4
 _ASKED, _FEW_ASKED = 2_000, 200
@@ -23,7 +25,7 @@ _CONTROL: Final = 0.5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Unicity:
-    """Counts who is unique by four points, then searches all stored tables for anything that stands for one person."""
+    """Counts who is unique by four points, then searches tables, backup and logs for anything that stands for one person."""
 
     name: str = "unicity"
 
@@ -31,21 +33,26 @@ class Unicity:
         """Single out people in unprotected days, then search what is stored."""
         store = ground.platform
         alone = _alone(ground, _FEW_ASKED if ground.short else _ASKED)
-        raw = store.personal()
-        known = sum(mark in raw for mark in store.marks) / len(store.marks)
-        found, tables = [], 0
-        for name, text in store.outside():
-            ground.tell(min(tables, 99), 100)
-            tables += 1
-            found += [name for mark in store.marks if mark in text]
+        known = found(store.marks, store.personal()) / len(store.marks)
+        traces = 0
+        names: list[str] = []
+        guilty: list[str] = []
+        for name, text in chain(store.outside(), [("the backup", store.backup())], store.logs()):
+            ground.tell(min(len(names), 99), 100)
+            names.append(name)
+            here = found(store.marks, text)
+            traces += here
+            guilty += [name] * (here > 0)
+        lines = [found(store.marks, line) > 0 for _, line in store.planted()]
         return Finding(
-            control=min(alone, known),
+            control=min(alone, known, float(all(lines))),
             control_needed=_CONTROL,
-            lines=(exactly("traces of single people outside schema personal", float(len(found)), 0.0),),
+            lines=(exactly("traces of single people outside schema personal", float(traces), 0.0),),
             explanation=(
-                f"Four points of cell and hour single out {alone:.0%} of people in unprotected days. {len(store.marks)} pseudonyms and "
-                f"fine cells, {known:.0%} of which are in schema personal, were searched in {tables} other tables: "
-                f"{'found in ' + ', '.join(sorted(set(found))) if found else 'none was there'}."
+                f"Four points of cell and hour single out {alone:.0%} of people in unprotected days. {len(store.marks)} pseudonyms, "
+                f"devices and fine cells, {known:.0%} of which are in schema personal, were searched in {len(names)} places: all other "
+                f"tables, the backup and the logs, where {sum(lines)} of {len(lines)} lines planted with a pseudonym were found: "
+                f"{'traces are in ' + ', '.join(guilty) if guilty else 'none was there'}."
             ),
         )
 

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from typer.testing import CliRunner
 
+from services.benchmarks import attacked
 from services.benchmarks.attacked import Platform, fill
 from services.cli import app
 from services.privacy.attacks import smart_meter, suite
 from services.privacy.attacks.ground import Ground
 from services.settings import Settings
 from services.storage.database import Connection, connect
-from services.storage.red_team import last_result, store_result
+from services.storage.red_team import complain, last_result, store_result
 
 
 @pytest.fixture
-def platform(settings: Settings) -> Iterator[Platform]:
-    with fill(settings, seed=1, many=800) as filled:
+def platform(settings: Settings, owner: Connection) -> Iterator[Platform]:
+    ((folder,),) = owner.execute("SHOW data_directory").fetchall()
+    with fill(settings, seed=1, many=800, database_log=Path(folder).parent / "postgres.log") as filled:
         yield filled
 
 
@@ -42,6 +47,34 @@ def test_a_pseudonym_outside_schema_personal_is_found(platform: Platform, owner:
         "INSERT INTO sensing.layer (name, features) SELECT 'roads', to_jsonb(string_agg(encode(subject, 'hex'), ' ')) FROM personal.position"
     )
     assert not run(platform, "unicity")["passed"]
+
+
+def test_traces_in_logs_and_backups_are_found(
+    platform: Platform, owner: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ground = Ground(short=True, store=platform)
+
+    def traces() -> tuple[bool, float]:
+        (document,) = suite.run(ground, suite.named(["unicity"]), lambda _: None)["attacks"]
+        assert document["control_passed"], document["explanation"]
+        return document["passed"], document["advantage"]
+
+    with monkeypatch.context() as careless:
+        careless.setattr(attacked, "BACKUP", ("--format=custom",))
+        passed, everything = traces()
+    assert not passed
+    assert everything == len(platform.marks)
+
+    digits, cell = platform.marks[1][1].decode(), platform.marks[-1][0].decode()
+    complain(owner, digits)
+    structlog.get_logger().info("position", cell=int(cell), subject=platform.marks[2][0])
+    assert traces() == (False, 3)  # one from the database, two from the services; lines planted as a control are none
+
+
+def test_the_searched_backup_is_the_documented_one() -> None:
+    handbook = Path(__file__).parents[3] / "deploy" / "README.md"
+    (line,) = [line for line in handbook.read_text(encoding="utf-8").splitlines() if line.startswith("pg_dump ")]
+    assert tuple(word for word in shlex.split(line) if word.startswith("--")) == attacked.BACKUP
 
 
 def test_unions_of_spans_are_the_sums_of_their_parts(platform: Platform) -> None:

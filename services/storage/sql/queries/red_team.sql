@@ -15,6 +15,10 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\_%%'
 ORDER BY n.nspname, c.relname
 
+-- name: complain
+-- Fail over a text that is no number; the server logs it.
+SELECT %(text)s::text::integer
+
 -- name: table_text
 -- All rows of one table as text.
 COPY {table} TO STDOUT
