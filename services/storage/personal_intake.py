@@ -42,16 +42,22 @@ def stations(connection: Connection, purpose: Literal["bike", "charging"]) -> di
 def keep(connection: Connection, what: What, rows: Sequence[Mapping[str, Any]]) -> list[bool]:
     """Store pseudonymous rows; for each, whether it was new.
 
-    They are copied in one go, and only where the primary key objects (a repeat) one by one.
+    They go in one statement, and only when that left some out (repeats) one by one, to know which. No statement fails over a
+    repeat: PostgreSQL's log would name the pseudonym and the time of the row that was there.
     """
-    try:
-        copied = query("ingest", f"copy_{what}")
-        with connection.transaction(), connection.cursor() as cursor, cursor.copy(copied) as stream:
-            for row in rows:
-                stream.write_row(tuple(row.values()))
-        return [True] * len(rows)
-    except psycopg.errors.UniqueViolation:
-        return _keep_one_by_one(connection, what, rows)
+    if not rows:
+        return []
+    return [True] * len(rows) if _keep_all(connection, what, rows) else _keep_one_by_one(connection, what, rows)
+
+
+def _keep_all(connection: Connection, what: What, rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Store all rows or none: none when one of them is there already."""
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    with connection.transaction() as attempt:
+        kept = connection.execute(query("ingest", f"keep_all_{what}"), columns).rowcount
+        if kept < len(rows):
+            raise psycopg.Rollback(attempt)
+    return kept == len(rows)
 
 
 def _keep_one_by_one(connection: Connection, what: What, rows: Sequence[Mapping[str, Any]]) -> list[bool]:

@@ -188,30 +188,38 @@ VALUES (%(received_at)s, %(topic)s, %(payload)s, %(payload_bytes)s, %(reason)s);
 -- The pseudonym key of a local day, made on first use; NULL when the day is closed.
 SELECT personal.key_of_day(%(purpose)s, %(day)s, %(oldest)s);
 
--- name: copy_position
--- Receive pseudonymous positions, none of which may be there already.
-COPY personal.position (day, subject, observed_at, cell, speed_kmh) FROM STDIN;
+-- name: keep_all_position
+-- Store many pseudonymous positions; repeated ones are left out.
+INSERT INTO personal.position (day, subject, observed_at, cell, speed_kmh)
+SELECT * FROM unnest(%(day)s::date[], %(subject)s::bytea[], %(observed_at)s::timestamptz[], %(cell)s::bigint[], %(speed_kmh)s::real[])
+ON CONFLICT DO NOTHING;
 
--- name: copy_household
--- Receive pseudonymous household loads, none of which may be there already.
-COPY personal.household (day, subject, observed_at, district_id, energy_wh) FROM STDIN;
+-- name: keep_all_household
+-- Store many pseudonymous household loads; repeated ones are left out.
+INSERT INTO personal.household (day, subject, observed_at, district_id, energy_wh)
+SELECT * FROM unnest(%(day)s::date[], %(subject)s::bytea[], %(observed_at)s::timestamptz[], %(district_id)s::smallint[], %(energy_wh)s::integer[])
+ON CONFLICT DO NOTHING;
 
 -- name: stations
 -- The register of stations of one purpose.
 SELECT code, id, district_id FROM sensing.station WHERE purpose = %(purpose)s;
 
--- name: copy_bike_trip
--- Receive pseudonymous trips between stations, none of which may be there already.
-COPY personal.bike_trip (day, subject, origin, destination) FROM STDIN;
+-- name: keep_all_bike_trip
+-- Store many pseudonymous trips between stations; repeated ones are left out.
+INSERT INTO personal.bike_trip (day, subject, origin, destination)
+SELECT * FROM unnest(%(day)s::date[], %(subject)s::bytea[], %(origin)s::integer[], %(destination)s::integer[])
+ON CONFLICT DO NOTHING;
 
 -- name: keep_bike_trip
 -- Store a pseudonymous trip; a repeated one is left out.
 INSERT INTO personal.bike_trip (day, subject, origin, destination)
 VALUES (%(day)s, %(subject)s, %(origin)s, %(destination)s) ON CONFLICT DO NOTHING;
 
--- name: copy_charging
--- Receive what pseudonymous charging sessions have drawn, none of which may be there already.
-COPY personal.charging (day, subject, observed_at, district_id, energy_wh) FROM STDIN;
+-- name: keep_all_charging
+-- Store what many pseudonymous charging sessions have drawn; repeated reports are left out.
+INSERT INTO personal.charging (day, subject, observed_at, district_id, energy_wh)
+SELECT * FROM unnest(%(day)s::date[], %(subject)s::bytea[], %(observed_at)s::timestamptz[], %(district_id)s::smallint[], %(energy_wh)s::integer[])
+ON CONFLICT DO NOTHING;
 
 -- name: keep_charging
 -- Store what a pseudonymous charging session has drawn; a repeated report is left out.
@@ -228,9 +236,11 @@ VALUES (%(day)s, %(subject)s, %(observed_at)s, %(cell)s, %(speed_kmh)s) ON CONFL
 INSERT INTO personal.household (day, subject, observed_at, district_id, energy_wh)
 VALUES (%(day)s, %(subject)s, %(observed_at)s, %(district_id)s, %(energy_wh)s) ON CONFLICT DO NOTHING;
 
--- name: copy_claim
--- Receive hashes of secrets, none of which may be there already.
-COPY personal.claim (day, purpose, subject, token_hash) FROM STDIN;
+-- name: keep_all_claim
+-- Store many hashes of secrets; repeated ones are left out.
+INSERT INTO personal.claim (day, purpose, subject, token_hash)
+SELECT * FROM unnest(%(day)s::date[], %(purpose)s::text[], %(subject)s::bytea[], %(token_hash)s::bytea[])
+ON CONFLICT DO NOTHING;
 
 -- name: keep_claim
 -- Store the hash of a secret; the first one of a day counts.
