@@ -111,7 +111,7 @@ RISKS: Final = (
     (
         "Someone reads a household's life from its consumption",
         "Only totals of districts are published, with noise",
-        ("smart-meter-membership",),
+        ("smart-meter-membership", "appliance-events"),
     ),
     (
         "Someone reads personal rows inside: operators of the database, a stolen copy, a backup",
