@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 _ROLLUP_PAUSE_S = 2.0
 _RETRY_PAUSE_S = 3.0
-_GRACE_S = 5.0
+_GRACE_S = 3.0  # with what follows less than the five seconds that a city gives its children
 _LEAVE_S = 1.0
 
 
