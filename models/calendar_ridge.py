@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from models.calendar import Calendar
 from models.contract import bounded
-from models.day_features import WEEKDAYS, day_features
+from models.day_features import SCHOOL_BREAK, WEEKDAYS, day_features
 from models.panel import Panel, Values
 from models.profile import median
 from models.remainders import RemainderRidge, Remainders
@@ -203,16 +203,19 @@ class _KindsOfDay:
 
 
 def _start(grid: Values, features: Values) -> Values:
-    """A robust first guess: the median of each slot over working and over free days, or over all where none is known."""
+    """A robust first guess: the median of each slot over working and over free days, or over all where none is known.
+
+    Working days in school holidays, where these are known, have medians of their own.
+    """
     if not len(grid):
         return grid
-    free = features[:, _FREE:WEEKDAYS].sum(axis=1) > 0
+    kinds = (features[:, _FREE:WEEKDAYS].sum(axis=1) > 0) + 2 * (features[:, SCHOOL_BREAK:].sum(axis=1) > 0)
     every = median(grid.transpose(1, 0, 2))
     always = median(grid.transpose(1, 0, 2).reshape(grid.shape[1], -1))
     every = np.nan_to_num(np.where(np.isnan(every), always[:, None], every))
     result = np.empty_like(grid)
-    for kind in (False, True):
-        mine = free == kind
+    for kind in np.unique(kinds):
+        mine = kinds == kind
         own = median(grid[mine].transpose(1, 0, 2))
         result[mine] = np.where(np.isnan(own), every, own)
     return result

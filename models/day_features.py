@@ -15,8 +15,11 @@ WEEKDAYS: Final = 7
 """The first columns: one per day type, Monday to Sunday, public holidays among the Sundays."""
 
 FEATURES: Final = 17
+"""How many there are when nothing is known of school holidays."""
+
 HOLIDAY: Final = 7
 BRIDGE: Final = 8
+SCHOOL_BREAK: Final = 17
 CHRISTMAS: Final = slice(11, 13)
 
 _SATURDAY: Final = 5
@@ -29,9 +32,14 @@ def day_features(calendar: Calendar, first: int, count: int) -> Values:
     """Features of `count` local days from `first` on, counted from 1970-01-01: days x features of 0 and 1.
 
     Columns: seven day types; a holiday on a working day; a working day between two free ones; the working days before
-    and after a holiday; working and free days of Christmas, July and August.
+    and after a holiday; working and free days of Christmas, July and August. Where the calendar has school holidays, one
+    more at the end: their working days.
     """
-    return np.array([_features(calendar, first + k) for k in range(count)]).reshape(count, FEATURES)
+    made = np.array([_features(calendar, first + k) for k in range(count)]).reshape(count, FEATURES)
+    if not calendar.school_breaks:
+        return made
+    schools = calendar.school_breaks_at(np.arange(first, first + count))
+    return np.hstack([made, schools[:, None].astype(np.float64)])
 
 
 @lru_cache(maxsize=100_000)

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.calendar import Calendar
 from models.conformal import quantiles_of
 from models.contract import bounded
 from models.day_features import WEEKDAYS, day_features
@@ -174,5 +175,15 @@ def _features(
     beside = [kinds[..., k] * one for k in _BESIDE for one in (lags[0], own[0])]
     angle = 2 * np.pi * target / _YEAR_DAYS
     season = [wave(k * angle) for k in _HARMONICS for wave in (np.sin, np.cos)] if yearly else []
-    fixed = [kinds[..., k] for k in range(WEEKDAYS + 4)] + season
+    fixed = [kinds[..., k] for k in range(WEEKDAYS + 4)] + season + _schools(panel.calendar, target)
     return np.stack([*lags, *own, *beside, *(np.broadcast_to(one, shape) for one in fixed), np.ones(shape)], axis=-1)
+
+
+def _schools(calendar: Calendar, target: NDArray[np.int64]) -> list[Values]:
+    """Whether targets lie in school holidays, and whether the days did not that they are compared with."""
+    if not calendar.school_breaks:
+        return []
+    first = int(target.min()) - 7
+    there = calendar.school_breaks_at(np.arange(first, int(target.max()) + 1)).astype(np.float64)
+    now, yesterday, last_week = (there[target - first - back] for back in (0, 1, 7))
+    return [now, now - yesterday, now - last_week]

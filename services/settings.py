@@ -195,6 +195,12 @@ class Settings(BaseSettings):
         default="BE", description="Region of the country for regional holidays, as in ISO 3166-2 without the country."
     )
 
+    school_holidays: Path | None = Field(
+        default=None,
+        description="A CSV file of school holidays, `start,end` and if wanted `region,name`, both days included: their working "
+        "days are forecast as days of their own. Empty: they are working days like others.",
+    )
+
     # Serving
     api_host: str = Field(default="127.0.0.1", description="Address the API and the dashboard listen on.")
     api_port: Port = Field(default=8000, description="Port the API and the dashboard listen on.")

@@ -100,14 +100,21 @@ def backtest(
     country: Annotated[str | None, typer.Option(help="wide-csv: whose public holidays, such as DE or DE-BE.")] = None,
     zone: Annotated[str, typer.Option(help="wide-csv: IANA time zone of the local days.")] = "UTC",
     test_share: Annotated[float, typer.Option(min=0.02, max=0.5, help="wide-csv: last share that is measured.")] = 0.2,
+    school_holidays: Annotated[
+        Path | None,
+        typer.Option(help="A CSV of school holidays: start,end and if wanted region,name; days like 2024-07-18."),
+    ] = None,
     engine: Annotated[
         str, typer.Option(help="Where, model by model: inline, local, local:4 (so many processes) or dask://host:port.")
     ] = "inline",
     as_json: AsJson = False,
 ) -> None:
     """Measure every model on the last part of a recording, fitted and selected on what came before."""
+    from dataclasses import replace
+
     from services.commands.progress import progress_bar
     from services.forecasting import congestion_evaluation, evaluation
+    from services.forecasting.city_calendar import with_school_holidays
     from services.forecasting.datasets.catalogue import load
     from services.forecasting.datasets.recording import Options
     from services.forecasting.engine import engine_of
@@ -127,6 +134,9 @@ def backtest(
             test_share=test_share,
         ),
     )
+    if school_holidays is not None:
+        calendar = with_school_holidays(recording.panel.calendar, school_holidays)
+        recording = replace(recording, panel=replace(recording.panel, calendar=calendar))
     with progress_bar(f"Measuring on {recording.name}") as progress:
         if recording.flow is not None:
             scores = congestion_evaluation.evaluate(recording, recording.flow, progress)

@@ -13,9 +13,9 @@ from typing import Final
 import numpy as np
 import psycopg
 
-from models.calendar import Calendar
 from services.domain import Kind, from_us, to_us
 from services.forecasting import keeping
+from services.forecasting.city_calendar import city_calendar
 from services.forecasting.congested import congestion_of
 from services.forecasting.days import sensor_peaks
 from services.forecasting.ensemble import Ensemble, of_groups
@@ -82,7 +82,7 @@ def forecast_shard(
         UnavailableError: the database does not answer.
 
     """
-    calendar = Calendar(zone=settings.city_timezone, country=settings.city_country, region=settings.city_region)
+    calendar = city_calendar(settings)
     with connect(settings.role_dsn("jobs"), application="forecast") as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         is_done = due_at is not None and forecasts.is_stored(connection, due_at=due_at, shard=shard)
@@ -146,7 +146,7 @@ def train_shard(settings: Settings, shard: int) -> int:
         UnavailableError: the database does not answer.
 
     """
-    calendar = Calendar(zone=settings.city_timezone, country=settings.city_country, region=settings.city_region)
+    calendar = city_calendar(settings)
     now = datetime.now(UTC)
     wanted = History(
         until_us=to_us(now) // _QUARTER_US * _QUARTER_US, days=settings.forecast_history_days, calendar=calendar

@@ -23,6 +23,7 @@ from models.conformal import calibrate
 from models.panel import Panel, Values
 from models.regimes import regimes
 from services.domain import QUANTILE_LEVELS, ForecastState, Kind, from_us, to_us
+from services.forecasting.city_calendar import city_calendar
 from services.forecasting.days import Ahead, observed_after, peaks_of
 from services.forecasting.ensemble import POWER, Ensemble, Tree, of_night, regimes_at, summed_errors, summed_values
 from services.forecasting.freezing import code_hash
@@ -65,7 +66,7 @@ def forecast_totals(
 
     """
     began = time.perf_counter()
-    calendar = Calendar(zone=settings.city_timezone, country=settings.city_country, region=settings.city_region)
+    calendar = city_calendar(settings)
     with connect(settings.role_dsn("jobs"), application="totals") as connection:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         since = issued_by - timedelta(days=settings.forecast_history_days)

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pytest
 
-from models.calendar import SUNDAY, Calendar
+from models.calendar import SUNDAY, Calendar, school_breaks_of
 from models.panel import Panel
 from services.domain import to_us
 
@@ -58,6 +58,26 @@ def test_regions_differ_and_no_country_knows_no_holiday() -> None:
     assert BERLIN.day_types(womens_day)[0] == SUNDAY
     assert Calendar(country="DE", region="BY").day_types(womens_day)[0] == 0
     assert Calendar().day_types(womens_day)[0] == 0
+
+
+def test_school_holidays_are_their_working_days() -> None:
+    summer = (date(2026, 7, 9), date(2026, 8, 22))
+    known = Calendar(country="DE", region="BE", school_breaks=school_breaks_of([summer]))
+    days = np.array([day(2026, 7, 8), day(2026, 7, 9), day(2026, 7, 11), day(2026, 8, 21), day(2026, 8, 24)])
+    assert known.school_breaks_at(days).tolist() == [False, True, False, True, False]  # the third is a Saturday
+    assert not BERLIN.school_breaks_at(days).any()
+    autumn = Calendar(country="DE", school_breaks=school_breaks_of([(date(2025, 10, 2), date(2025, 10, 10))]))
+    assert autumn.school_breaks_at(np.arange(day(2025, 10, 2), day(2025, 10, 4))).tolist() == [True, False]  # Unity Day
+
+
+def test_school_holidays_that_touch_or_overlap_are_one() -> None:
+    parts = [
+        (date(2026, 1, 5), date(2026, 1, 9)),
+        (date(2026, 1, 1), date(2026, 1, 4)),
+        (date(2026, 1, 8), date(2026, 1, 8)),
+    ]
+    assert school_breaks_of(parts) == ((day(2026, 1, 1), day(2026, 1, 9)),)
+    assert school_breaks_of([]) == ()
 
 
 @pytest.mark.parametrize(

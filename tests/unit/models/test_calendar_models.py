@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pytest
 
-from models.calendar import Calendar
+from models.calendar import Calendar, school_breaks_of
 from models.calendar_ridge import CalendarRidge
+from models.contract import Forecaster
 from models.day_features import FEATURES, day_features
 from models.load_ridge import LoadRidge
 from models.panel import Panel
+from models.profile import Profile
+from models.profile_ridge import ProfileRidge
 from models.remainders import Remainders
 from services.domain import to_us
 
@@ -50,6 +54,44 @@ def test_a_holiday_is_known_beforehand(model: CalendarRidge | LoadRidge) -> None
     assert forecast[0] == pytest.approx(40, abs=8)
     unaware = week(Calendar())
     assert model.fit(unaware.cut(end), 24).forecast(unaware.cut(end), 24)[0].mean() > 80
+
+
+BREAKS = [
+    (date(2025, 2, 3), date(2025, 2, 16)),
+    (date(2025, 7, 7), date(2025, 8, 24)),
+    (date(2026, 2, 2), date(2026, 2, 15)),
+]
+
+
+def schools(calendar: Calendar) -> Panel:
+    """As `week`, but working days in school holidays are worth 70."""
+    panel = week(GERMANY)
+    first = panel.start_us // 86_400_000_000
+    closed = replace(GERMANY, school_breaks=school_breaks_of(BREAKS)).school_breaks_at(np.arange(first, first + DAYS))
+    return replace(panel, values=panel.values - 30 * np.repeat(closed, 24), calendar=calendar)
+
+
+@pytest.mark.parametrize("model", [Profile(), ProfileRidge(), CalendarRidge(), LoadRidge()], ids=lambda one: one.name)
+def test_school_holidays_are_known_beforehand(model: Forecaster) -> None:
+    aware, unaware = schools(replace(GERMANY, school_breaks=school_breaks_of(BREAKS))), schools(GERMANY)
+    for end, truth in ((place(2, 2), 70), (place(2, 16), 100)):  # the first day of them, and the first day after them
+        wrong = [
+            np.abs(model.fit(one.cut(end), 24).forecast(one.cut(end), 24) - truth).mean() for one in (aware, unaware)
+        ]
+        assert wrong[0] < 8
+        assert wrong[0] < 0.6 * wrong[1]
+
+
+@pytest.mark.parametrize("model", [Profile(), ProfileRidge()], ids=lambda one: one.name)
+def test_the_first_school_holidays_ever_seen_are_days_like_others(model: Forecaster) -> None:
+    later = [(date(2025, 7, 7), date(2025, 8, 24))]
+    aware, unaware = (
+        replace(week(GERMANY), calendar=one)
+        for one in (replace(GERMANY, school_breaks=school_breaks_of(later)), GERMANY)
+    )
+    end = (datetime(2025, 7, 7, tzinfo=UTC) - START).days * 24
+    forecasts = [model.fit(one.cut(end), 24).forecast(one.cut(end), 24) for one in (aware, unaware)]
+    assert forecasts[0] == pytest.approx(forecasts[1], abs=2)
 
 
 def test_what_lasts_is_carried_forward_and_one_broken_day_is_not() -> None:
