@@ -50,6 +50,15 @@ _SECRET_OF: dict[str, str] = {
     "serve": "database_password_api",
 }
 """The one database password that each child is given."""
+_SYNTHETIC_PLANS = (
+    "presence=0.7",
+    "origin_destination",
+    "trip_lengths",
+    "district_energy",
+    "bike_stations",
+    "charging",
+)
+"""The release plans of the synthetic city: it shows trips too, at the price of somewhat more noise in presence."""
 _HISTORY_STATE = "history.state"
 _HISTORY_DAYS = 30
 _READY_PATIENCE_S = 60.0
@@ -246,8 +255,17 @@ class City:
             self._say(f"MQTT broker   {name}, MQTT {protocol} on {broker.url}")
         if self.settings.ingest_metrics_port is None:
             found["ingest_metrics_port"] = free_port()
+        if self.with_simulator:
+            found |= self._for_the_simulator()
         given = {name: getattr(self.settings, name) for name in self.settings.model_fields_set}
         self.settings = Settings(**{**given, "data_dir": self._folder, **found})
+
+    def _for_the_simulator(self) -> dict[str, Any]:
+        """What the synthetic city needs and nobody has set: its charging points are heard, and every product has something to show."""
+        from simulators.encoders.ocpi import TOPICS
+
+        wanted = {"mqtt_topics": (*self.settings.mqtt_topics, TOPICS), "privacy_plans": _SYNTHETIC_PLANS}
+        return {name: value for name, value in wanted.items() if name not in self.settings.model_fields_set}
 
     def _migrate(self) -> None:
         done = migrate(self.settings)
@@ -256,15 +274,19 @@ class City:
 
     def _load_history(self) -> None:
         """Fill a database that has no sensors, or finish what an interrupted start began; loading twice adds nothing."""
+        from simulators import history
+        from simulators.city import build_city
+
         state = self._folder / _HISTORY_STATE
         with connect(self.settings.owner_dsn(), application="up") as connection:
             begun = state.exists() and state.read_text(encoding="utf-8") == "loading"
             if not begun and live_sensors(connection)[0]:
+                if state.exists():
+                    history.write_register(
+                        self.settings, build_city(self.settings)
+                    )  # a version without one made this city
                 return
         state.write_text("loading", encoding="utf-8")
-        from simulators import history
-        from simulators.city import build_city
-
         began = time.monotonic()
         self._say(f"City          loading {_HISTORY_DAYS} days of history ...")
         done = history.load(self.settings, build_city(self.settings), days=_HISTORY_DAYS, until=datetime.now(UTC))

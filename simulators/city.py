@@ -14,6 +14,7 @@ import numpy as np
 from services.settings import Settings
 from simulators.districts import District, make_districts
 from simulators.geometry import Frame, collection, feature
+from simulators.public_places import Places, place_chargers, place_docks
 from simulators.roads import CLASSES, Roads, make_roads
 from simulators.sensors import (
     Detectors,
@@ -48,6 +49,8 @@ class City:
     feeders: Feeders
     stations: Stations
     households: Households
+    docks: Places
+    chargers: Places
 
     def degrees(self, km: Floats) -> Floats:
         """Longitude and latitude (n, 2) of points (n, 2) in km about the centre."""
@@ -72,6 +75,8 @@ def build_city(settings: Settings, seed: int = DEFAULT_SEED) -> City:
         feeders=place_feeders(seed, terrain, districts),
         stations=place_stations(seed, terrain, districts),
         households=place_households(seed, districts),
+        docks=place_docks(seed, roads, districts),
+        chargers=place_chargers(seed, roads, districts, settings.city_country),
     )
 
 

@@ -12,21 +12,25 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import chain
 
 import numpy as np
 import structlog
 
 from services.domain import Kind
 from services.settings import Settings
+from simulators.bicycles import BikeTrips, bike_messages_of, bike_trips_of
+from simulators.charging import Reports, charging_messages_of, reports_of
 from simulators.city import City
 from simulators.clock import DAY_US, HOUR_US, day_of, local_date, local_midnight_us
 from simulators.encoders import native
 from simulators.faults import silent_detector
+from simulators.history import PERSONAL_DAYS, moved_and_charged
 from simulators.mqtt import Publisher
 from simulators.progress import last_sent, remember
 from simulators.series import STEP_S, Devices, Series, metas
 from simulators.streams import Floats, stream
-from simulators.vehicles import HISTORY_REPORT_S, Fleet, Positions, build_fleet, messages_of, positions_of, vehicle_code
+from simulators.vehicles import Fleet, Positions, build_fleet, positions_of, vehicle_code
 
 GATEWAY_TOPIC = "gateway/v1/simulator/status"
 """Where the broker tells, retained and as last will, whether the devices' gateway is connected."""
@@ -36,7 +40,6 @@ _TICK_S = 0.25
 _REMEMBER_EVERY_S = 10.0
 _MISSED_S = 120.0
 _LONGEST_CATCH_UP_US = 30 * DAY_US
-_PERSONAL_DAYS = 2
 _FIXED = (Kind.TRAFFIC, Kind.ENERGY, Kind.ENVIRONMENT)
 
 log = structlog.get_logger()
@@ -81,6 +84,7 @@ class _Live:
         self._fleet: Fleet = build_fleet(city)
         self._series: dict[tuple[Kind, int], Series] = {}
         self._driving: tuple[date, Positions] | None = None
+        self._rented: dict[date, tuple[BikeTrips, Reports]] = {}
         self._silent = native.topic(Kind.TRAFFIC, city.detectors.code[silent_detector(city)])
         self._jitter_us: dict[Kind, Floats] = {}
 
@@ -137,21 +141,17 @@ class _Live:
                 for topic, payload in self._of_day(kind, day).messages(since_us, until_us):
                     if topic != self._silent and not self._to_devices.publish(topic, payload):
                         return
-        first_day = local_date(until_us, self._city.zone) - timedelta(days=_PERSONAL_DAYS)
-        since_us = max(since_us, local_midnight_us(first_day, self._city.zone))
+        earliest = local_date(until_us, self._city.zone) - timedelta(days=PERSONAL_DAYS)
+        since_us = max(since_us, local_midnight_us(earliest, self._city.zone))
         for day in range(day_of(since_us), day_of(until_us) + 1):
             for topic, payload in self._of_day(Kind.HOUSEHOLD, day).messages(since_us, until_us):
                 if not self._to_personal.publish(topic, payload):
                     return
-        for topic, payload in self._driven(since_us, until_us):
+        # A trip or a session that ended since may have begun the day before.
+        first = max(earliest, local_date(since_us, self._city.zone) - timedelta(days=1))
+        for topic, payload in moved_and_charged(self._city, self._fleet, first, since_us, until_us):
             if not self._to_personal.publish(topic, payload):
                 return
-
-    def _driven(self, since_us: int, until_us: int) -> Iterator[tuple[str, bytes]]:
-        day, last = local_date(since_us, self._city.zone), local_date(until_us, self._city.zone)
-        while day <= last:
-            yield from messages_of(positions_of(self._fleet, day, every_s=HISTORY_REPORT_S), since_us, until_us)
-            day += timedelta(days=1)
 
     def _tick(self, since_us: int, until_us: int) -> None:
         """Send what falls due in a short span."""
@@ -160,7 +160,7 @@ class _Live:
             for topic, payload in self._due(kind, since_us, until_us):
                 if topic != self._silent and not out.publish(topic, payload):
                     return
-        for topic, payload in self._positions(since_us, until_us):
+        for topic, payload in chain(self._positions(since_us, until_us), self._rentals(since_us, until_us)):
             if not self._to_personal.publish(topic, payload):
                 return
 
@@ -203,6 +203,17 @@ class _Live:
             values = {"lon": [lon], "lat": [lat], "speed_kmh": [float(found.speed_kmh[place])]}
             payload = native.readings([int(found.times_us[place])], values)
             yield native.topic(Kind.PROBE, vehicle_code(int(found.vehicle[place]))), payload
+
+    def _rentals(self, since_us: int, until_us: int) -> Iterator[tuple[str, bytes]]:
+        """Bicycle trips that ended and what charging sessions told; some of both began yesterday."""
+        today = local_date(until_us, self._city.zone)
+        for day in (today - timedelta(days=1), today):
+            if day not in self._rented:
+                self._rented = {known: found for known, found in self._rented.items() if known >= day}
+                self._rented[day] = bike_trips_of(self._city, day), reports_of(self._city, day)
+            trips, reports = self._rented[day]
+            yield from bike_messages_of(self._city, trips, since_us, until_us)
+            yield from charging_messages_of(self._city, reports, since_us, until_us)
 
 
 def _now_us() -> int:

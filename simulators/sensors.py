@@ -88,7 +88,7 @@ def place_detectors(seed: int, roads: Roads, districts: tuple[District, ...]) ->
     rng = stream(seed, "detectors")
     middle = roads.line[:, 2]
     candidates = np.flatnonzero((roads.kind < CLASSES.index("street")) & (district_of(middle, districts) >= 0))
-    sites = _spread(rng, middle[candidates], np.array([1.0, 1.0, 1.5])[roads.kind[candidates]], _SITES)
+    sites = spread(rng, middle[candidates], np.array([1.0, 1.0, 1.5])[roads.kind[candidates]], _SITES)
     edge = np.sort(candidates[sites])
     along = middle[edge]
     heading = roads.line[edge, 4] - roads.line[edge, 0]
@@ -212,7 +212,7 @@ def _direction(pressure: float, heading: Floats) -> str:
     return "northbound" if north > 0 else "southbound"
 
 
-def _spread(rng: np.random.Generator, points: Floats, spacing: Floats, count: int) -> Ints:
+def spread(rng: np.random.Generator, points: Floats, spacing: Floats, count: int) -> Ints:
     """Farthest-point choice of `count` points; a point's distance counts less the larger its `spacing`."""
     chosen = [int(rng.integers(len(points)))]
     distance = np.linalg.norm(points - points[chosen[0]], axis=1) / spacing

@@ -8,6 +8,8 @@ from datetime import date
 import h3
 import numpy as np
 
+from simulators.bicycles import bike_trips_of
+from simulators.charging import sessions_of
 from simulators.city import City
 from simulators.clock import HOUR_US, day_of
 from simulators.faults import silent_detector, stuck_detector
@@ -57,6 +59,22 @@ def vehicles_present(fleet: Fleet, day: date, *, every_s: int, until_us: int | N
     cells = [h3.latlng_to_cell(lat, lon, PRESENCE_RESOLUTION) for lon, lat in found.degrees[:count].tolist()]
     seen = set(zip(cells, hours, found.vehicle[:count].tolist(), strict=True))
     return Counter((cell, hour) for cell, hour, _ in seen)
+
+
+def bike_station_use(city: City, day: date) -> Counter[tuple[str, str]]:
+    """Trips that began on one local day by code of the station and `departures` or `arrivals`."""
+    found = bike_trips_of(city, day)
+    sides = (("departures", found.origin), ("arrivals", found.destination))
+    return Counter((city.docks.code[dock], side) for side, docks in sides for dock in docks.tolist())
+
+
+def charging_energy(city: City, day: date) -> dict[str, tuple[int, float]]:
+    """Sessions that began on one local day and what they drew in the end [kWh], by district code."""
+    found = sessions_of(city, day)
+    district = city.chargers.district[found.place]
+    sessions = np.bincount(district, minlength=len(city.districts))
+    energy = np.bincount(district, found.energy_kwh, len(city.districts))
+    return {one.code: (int(sessions[i]), float(energy[i])) for i, one in enumerate(city.districts)}
 
 
 def faulty(city: City) -> dict[str, str]:

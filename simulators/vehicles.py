@@ -21,7 +21,7 @@ from simulators.streams import Floats, Ints, hashed, stream
 
 REPORT_S = 60
 HISTORY_REPORT_S = 300
-_VEHICLES = 13_000
+_VEHICLES = 26_000
 _WORKERS = 0.62
 _GPS_ERROR_KM = 0.008
 
@@ -170,6 +170,8 @@ def positions_of(fleet: Fleet, day: date, *, every_s: int = REPORT_S) -> Positio
 def messages_of(found: Positions, since_us: int, until_us: int) -> Iterator[tuple[str, bytes]]:
     """Topic and payload of every vehicle that reported after one moment and not after the other, all its reports in one."""
     first, last = np.searchsorted(found.times_us, [since_us, until_us], side="right")
+    if first == last:
+        return
     order = first + np.argsort(found.vehicle[first:last], kind="stable")
     vehicles, starts = np.unique(found.vehicle[order], return_index=True)
     times, speed = found.times_us[order].tolist(), found.speed_kmh[order].tolist()

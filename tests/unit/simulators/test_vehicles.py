@@ -34,7 +34,7 @@ def test_trips_chain_and_do_not_overlap(fleet: Fleet) -> None:
     same = trips.vehicle[1:] == trips.vehicle[:-1]
     arrives = trips.departs_s + trips.seconds
     assert (trips.departs_s[1:][same] >= arrives[:-1][same]).all()
-    assert 11_000 < len(np.unique(trips.vehicle)) < 13_000
+    assert 22_000 < len(np.unique(trips.vehicle)) < 26_000
     assert arrives.max() < 86_400
 
 
@@ -55,10 +55,12 @@ def test_positions_lie_on_roads_within_the_local_day(city: City, fleet: Fleet) -
 
 def test_history_keeps_every_fifth_of_the_live_positions(fleet: Fleet) -> None:
     live, kept = positions_of(fleet, FRIDAY), positions_of(fleet, FRIDAY, every_s=HISTORY_REPORT_S)
-    live_rows = set(zip(live.vehicle.tolist(), live.times_us.tolist(), map(tuple, live.degrees.tolist()), strict=True))
-    kept_rows = set(zip(kept.vehicle.tolist(), kept.times_us.tolist(), map(tuple, kept.degrees.tolist()), strict=True))
-    assert kept_rows <= live_rows
-    assert 3 < len(live_rows) / len(kept_rows) < 5.5
+    keys = [one.vehicle * 10**6 + (one.times_us - live.times_us[0]) // 1_000_000 for one in (live, kept)]
+    order = np.argsort(keys[0], kind="stable")
+    same = order[np.searchsorted(keys[0][order], keys[1])]
+    assert np.array_equal(keys[0][same], keys[1])
+    assert np.array_equal(live.degrees[same], kept.degrees)
+    assert 3 < len(live.vehicle) / len(kept.vehicle) < 5.5
     assert REPORT_S * 5 == HISTORY_REPORT_S
 
 
@@ -78,11 +80,11 @@ def test_true_counts_equal_those_of_the_messages_sent(city: City, fleet: Fleet) 
 
 
 def test_the_centre_is_dense_enough_to_publish(city: City, fleet: Fleet) -> None:
-    """Presence at epsilon 1 publishes from about 50 vehicles per cell and hour, each vehicle in at most 8 of them."""
+    """Presence at seven tenths of epsilon 1 publishes from about 130 vehicles per cell and hour."""
     truth = vehicles_present(fleet, FRIDAY, every_s=HISTORY_REPORT_S)
     start = local_midnight_us(FRIDAY, city.zone)
     lon, lat = city.degrees(np.zeros((1, 2)))[0]
     middle = h3.grid_disk(h3.latlng_to_cell(lat, lon, PRESENCE_RESOLUTION), 2)
     for hour in (7, 8, 12, 17):
         counts = [truth[cell, start + hour * 3_600_000_000] for cell in middle]
-        assert np.mean(np.array(counts) >= 60) > 0.5, (hour, sorted(counts))
+        assert np.mean(np.array(counts) >= 130) > 0.5, (hour, sorted(counts))
