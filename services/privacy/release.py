@@ -13,10 +13,14 @@ The random source and the ledger are intact. Personal rows are read nowhere else
 arterial_release read them, and only this package steps into it.
 
 Why it holds. Bounding makes each exact vector change by at most the plan's sensitivity, in L1 where the noise is Laplace and
-in L2 where it is Gaussian. Before noise is drawn, its price is derived from the very measurement that draws it and held
-against the charge, of which the prices of all measures are parts; the charges of a day add up to at most the cap. Plans of a
-domain may use several grids: all of them spend the same budget, so the sum holds whatever they have in common. Domain and number of published rows are public. Withholding, correcting, rounding and everything downstream see noisy
-numbers only. A release key is drawn once and stored: asking again returns what is stored.
+in L2 where it is Gaussian. Laplace noise of scale b on whole numbers costs sensitivity / b. Discrete Gaussian noise costs, but
+for factors below 10^-8, what continuous noise costs whose variance is lower by 2, since rounding that at random makes the one of
+the other, whichever numbers the subject changes and by how much; `mechanisms.gaussian_price` proves it. Before noise is drawn,
+its price is derived from the very measurement that draws it and held against the charge, of which the prices of all measures are
+parts; the charges of a day add up to at most the cap. Plans of a domain may use several grids: all of them spend the same
+budget, so the sum holds whatever they have in common. Domain and number of published rows are public. Withholding, correcting,
+rounding and everything downstream see noisy numbers only. A release key is drawn once and stored: asking again returns what is
+stored.
 
 After a crash. The charge is committed before noise is drawn and is never given back. A later run of the same key finds
 the charge but no release and completes it under that charge. That costs nothing more, because the transaction that

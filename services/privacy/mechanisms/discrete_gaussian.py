@@ -1,4 +1,4 @@
-"""Code concerned with the discrete Gaussian mechanism: integer noise for long vectors, priced by OpenDP.
+"""Code concerned with the discrete Gaussian mechanism: integer noise for long vectors, drawn by OpenDP.
 
 Claim. For two integer vectors whose L2 distance is at most `sensitivity`, P(S) <= e^ε P'(S) + δ for every set S of results,
 with ε = micro_epsilon / 10^6 and the given δ.
@@ -6,12 +6,14 @@ with ε = micro_epsilon / 10^6 and the given δ.
 Assumptions. The bounding before it keeps the promise of `sensitivity`; the operating system's random source is good;
 nobody sees the exact vector, nor more than one result of it per charge.
 
-Derivation. Noise Z on each coordinate has P(Z = z) in proportion to e^(-z² / 2σ²). That is ρ-zCDP with ρ = sensitivity² /
-2σ² (theorem 4 of the citation), and ρ-zCDP is (ε, δ)-DP along a curve that OpenDP computes (its `make_zCDP_to_approxDP`,
-corollary 13). σ is the least number, to a billionth, whose point at δ is not above the charge; the comparison is exact
-(rational numbers), and it is made again on the very measurement that draws.
+Derivation. Noise Z on each coordinate has P(Z = z) in proportion to e^(-z² / 2σ²). OpenDP's own measurement, the one that
+draws, says its ρ (zero-concentrated, ρ >= sensitivity² / 2σ², rounded up); sensitivity² / 2ρ is then no more than σ². From it
+follow two prices, both proven, of which the lower is taken: the theorem of `gaussian_price`, and OpenDP's curve from ρ to (ε, δ)
+(`make_zCDP_to_approxDP`, corollary 13 of the citation), which is lower only where σ is below about 3. σ is the least number, to a
+billionth, whose price at δ is not above the charge; the comparison is exact (rational numbers), and it is made again on the very
+measurement that draws.
 
-Utility. Standard deviation σ, about 4.55 * sensitivity at ε = 1, δ = 10^-6. Laplace noise is smaller while one subject
+Utility. Standard deviation σ, about 4.23 * sensitivity at ε = 1, δ = 10^-6. Laplace noise is smaller while one subject
 changes up to about eight numbers; above that this is, because its sensitivity grows with the root of how many.
 
 Citation. Canonne, Kamath, Steinke: The Discrete Gaussian for Differential Privacy, NeurIPS 2020,
@@ -30,6 +32,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from services.privacy.mechanisms.gaussian_price import is_proven, proven_price
 from services.storage.ledger import MICRO
 
 _PRECISION: Final = 1e-9
@@ -68,7 +71,7 @@ class DiscreteGaussian:
         return _least_scale(self.sensitivity, self.micro_epsilon, self.delta)
 
     def price(self, scale: float) -> Fraction:
-        """The ε at `delta` of one result at this σ, as OpenDP's own measurement says it."""
+        """The ε at `delta` of one result at this σ, derived from the ρ that OpenDP's own measurement says."""
         return _price(_measurement(scale), self.sensitivity, self.delta)
 
     def release(self, exact: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -110,7 +113,9 @@ def _least_scale(sensitivity: int, micro_epsilon: int, delta: float) -> float:
     charge = Fraction(micro_epsilon, MICRO)
 
     def affordable(scale: float) -> bool:
-        return _price(_measurement(scale), sensitivity, delta) <= charge
+        measurement = _measurement(scale)
+        proven = is_proven(_variance(measurement, sensitivity), sensitivity, charge, delta)
+        return proven or _by_concentration(measurement, sensitivity, delta) <= charge
 
     high = float(sensitivity)
     while not affordable(high):
@@ -125,6 +130,18 @@ def _least_scale(sensitivity: int, micro_epsilon: int, delta: float) -> float:
 
 
 def _price(measurement: Any, sensitivity: int, delta: float) -> Fraction:
+    by_concentration = _by_concentration(measurement, sensitivity, delta)
+    proven = proven_price(_variance(measurement, sensitivity), sensitivity, delta)
+    return by_concentration if proven is None else min(proven, by_concentration)
+
+
+def _variance(measurement: Any, sensitivity: int) -> Fraction:
+    """σ², or a little less, from the ρ that the measurement says."""
+    return sensitivity**2 / (2 * Fraction(measurement.map(float(sensitivity))))
+
+
+def _by_concentration(measurement: Any, sensitivity: int, delta: float) -> Fraction:
+    """The ε at `delta` along OpenDP's curve."""
     import opendp.prelude as dp  # slow to import, and only a release needs it
 
     as_approximate: Any = dp.c.make_zCDP_to_approxDP(measurement)

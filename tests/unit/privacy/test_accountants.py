@@ -41,12 +41,21 @@ def book(noise: list[Noise] | None, *, days: int, micro_epsilon: int = 1_000_000
     return budgets, charges
 
 
+PRESENCE = Noise(
+    measure="vehicles", mechanism="discrete_gaussian", scale=29.6065479, cells=49, per_cell=1, norm=7, micro_epsilon=1_000_000, delta=1e-6
+)  # fmt: skip
+
+
 # Laplace with L0 = 8 and b = 8, and Gaussian with σ = 4.225 of the L2 bound, at δ = 10^-6: the figures that dp-accounting
 # gives for these mechanisms in the public comparison of both.
 @pytest.mark.parametrize(
     ("noise", "expected"),
-    [(LAPLACE, [1.0, 4.26, 10.2, 20.3, 52.5]), (GAUSSIAN, [1.0, 2.89, 6.58, 12.7, 31.0])],
-    ids=["laplace", "gaussian"],
+    [
+        (LAPLACE, [1.0, 4.26, 10.2, 20.3, 52.5]),
+        (GAUSSIAN, [1.0, 2.89, 6.58, 12.7, 31.0]),
+        (PRESENCE, [1.0, 2.89, 6.58, 12.7, 31.0]),
+    ],
+    ids=["laplace", "gaussian", "presence"],
 )
 def test_days_together_cost_what_is_known_of_these_mechanisms(noise: Noise, expected: list[float]) -> None:
     for days, epsilon in zip((1, 7, 30, 90, 365), expected, strict=True):
@@ -72,6 +81,10 @@ def test_too_little_noise_and_too_high_a_charge_both_show() -> None:
     assert not cross_check(*book([LAPLACE, LAPLACE], days=1), last_day=LAST).agree
     assert cross_check(*book([GAUSSIAN], days=1), last_day=LAST).agree
     assert not cross_check(*book([replace(GAUSSIAN, scale=400.0)], days=1), last_day=LAST).agree
+    assert cross_check(*book([PRESENCE], days=1), last_day=LAST).agree
+    assert not cross_check(*book([replace(PRESENCE, scale=29.56)], days=1), last_day=LAST).agree
+    before = replace(PRESENCE, scale=31.72)  # priced by zero concentration, as version 2 of presence was
+    assert cross_check(*book([before], days=1), last_day=LAST).agree
 
 
 def test_a_charge_of_unknown_noise_counts_as_the_worst_of_its_price() -> None:

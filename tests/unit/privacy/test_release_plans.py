@@ -47,7 +47,7 @@ def test_the_plans_that_are_on_pass_alone_and_all_together() -> None:
 
 def test_another_share_is_another_version() -> None:
     (plan,) = enabled_plans(with_plans("presence=0.40"))
-    assert (plan.version, plan.price(1_000_000)) == ("2@0.4", 400_000)
+    assert (plan.version, plan.price(1_000_000)) == ("3@0.4", 400_000)
     (load,) = enabled_plans(with_plans("district_load=0.25"))
     assert load.parts(load.price(1_000_000)) == {"households": 25_000, "energy_wh": 225_000}
     assert plan.hash != load_plan("presence").hash
