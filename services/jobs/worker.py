@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -22,6 +24,7 @@ _ROLLUP_PAUSE_S = 2.0
 _RETRY_PAUSE_S = 3.0
 _GRACE_S = 3.0  # with what follows less than the five seconds that a city gives its children
 _LEAVE_S = 1.0
+_ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 def run(settings: Settings) -> None:
@@ -43,13 +46,29 @@ def run(settings: Settings) -> None:
 
 
 async def _work(settings: Settings) -> None:
-    app = make_app(settings)
-    async with app.open_async():
-        await app.run_worker_async(concurrency=2, shutdown_graceful_timeout=_GRACE_S, name="arterial-worker")
-    # A thread that calculates cannot be stopped, and asyncio waits for it: but what a job stores it stores whole or not at all.
-    leave = threading.Timer(_LEAVE_S, os._exit, args=(0,))
+    loop, working = asyncio.get_running_loop(), asyncio.create_task(_take_jobs(settings))
+    # A thread that calculates cannot be stopped, and the worker's farewell waits half a minute for a database that went
+    # first: but what a job stores it stores whole or not at all, and a lost worker's jobs are taken up by the next.
+    leave = threading.Timer(_GRACE_S + _LEAVE_S, os._exit, args=(0,))
     leave.daemon = True
-    leave.start()
+
+    def end() -> None:
+        leave.start()
+        for number in _ENDING:
+            loop.remove_signal_handler(number)  # whoever asks again gets what the system does of itself: an end at once
+        working.cancel()
+
+    for number in _ENDING:
+        loop.add_signal_handler(number, end)
+    with suppress(asyncio.CancelledError):
+        await working
+
+
+async def _take_jobs(settings: Settings) -> None:
+    async with make_app(settings).open_async() as app:
+        await app.run_worker_async(
+            concurrency=2, shutdown_graceful_timeout=_GRACE_S, install_signal_handlers=False, name="arterial-worker"
+        )
 
 
 def _catch_up(settings: Settings) -> None:
