@@ -98,7 +98,7 @@ def measure(
         truth = happened[:, origin + leads]
         truth = np.where(np.isnan(plain[0]) | (newest < 0)[:, None], -1, truth)
         said = {
-            "selected": plain if better is None else better.applied(plain),
+            "selected": plain if better is None else better.applied(plain, leads),
             "not_recalibrated": plain,
             "speed_alone": alone,
             "climatology": _climatology(happened[:, :origin], origin + leads, week),

@@ -47,7 +47,7 @@ def _of_group(
     known = told_roads(learnt, names, sensors)
     usual = usual_flow(aligned(flow_panels, group.panel), WEEK_DAYS * group.panel.steps_per_day, steps)
     found = chances(_quantiles(speeds, names, steps), _quantiles(flows, names, steps), usual, known)
-    found = found if group.better is None else group.better.applied(found)
+    found = found if group.better is None else group.better.applied(found, np.arange(steps))
     return [
         NewCongestion(
             sensor_id=int(name),

@@ -75,9 +75,12 @@ def table(recording: Recording, scores: Sequence[ClassScore]) -> list[str]:
         lines += [
             f"  {one.model:<22}{one.rps:>9.4f}{one.brier:>9.4f}{one.unreliability:>9.2%}{one.cases:>9}" for one in rows
         ]
-    chosen = next(one for one in scores if one.model == "selected")
-    lines += ["", "Chance of congestion one step ahead: said, came, cases"]
-    return lines + [f"  {said:>8.1%}{came:>8.1%}{count:>8}" for said, came, count in chosen.bins]
+    for one in scores:
+        if one.model == "selected":
+            ahead = one.horizon * recording.panel.step_seconds / 3600
+            lines += ["", f"Chance of congestion at +{ahead:g} h: said, came, cases"]
+            lines += [f"  {said:>8.1%}{came:>8.1%}{count:>8}" for said, came, count in one.bins]
+    return lines
 
 
 def _described(recording: Recording) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import ndtri
 
 from models.catalogue import CANDIDATES
+from models.conformal import calibrate
 from models.congestion import (
     Congestion,
     Roads,
@@ -23,7 +26,8 @@ from models.congestion_backtest import Trial, measure
 from models.last_value import LastValue
 from models.panel import Panel, Values
 from models.recalibration import Recalibration, aligned, from_validation, recalibrated
-from models.selection import select
+from models.regimes import regimes
+from models.selection import Selected, select
 from services.domain import QUANTILE_LEVELS
 
 LEVELS = np.array(QUANTILE_LEVELS)
@@ -135,22 +139,29 @@ def test_usual_flow_is_the_median_of_the_last_four_weeks() -> None:
     assert np.isnan(usual_flow(flow[:, :0], WEEK, 3)).all()
 
 
-def test_recalibration_learns_what_was_said_too_surely() -> None:
+def test_recalibration_learns_what_was_said_too_surely_the_more_the_longer_ahead() -> None:
     rng = np.random.default_rng(2)
-    logits = rng.normal(0, 2, 20_000)
-    came = np.where(rng.random(20_000) < 1 / (1 + np.exp(-0.7 * logits + 0.3)), 0, 3)
+    logits, leads = rng.normal(0, 2, 40_000), rng.integers(0, 24, 40_000)
+    true = 0.8 - 0.4 * (np.log1p(leads) / np.log(24) - 0.5)  # the stretch is 1 at one step, 0.6 at 24
+    came = np.where(rng.random(40_000) < 1 / (1 + np.exp(-true * logits + 0.3)), 0, 3)
     said = 1 / (1 + np.exp(-logits))
-    found = recalibrated(np.stack([said, 0 * said, 0 * said, 1 - said]), came)
-    assert found.coefficients[0] == pytest.approx([-0.3, 0.7], abs=0.06)
-    better = found.applied(np.array([[0.9, 0.0, 1.0], [0.05, 0.5, 0.0], [0.03, 0.0, 0.0], [0.02, 0.5, 0.0]]))
+    found = recalibrated(np.stack([said, 0 * said, 0 * said, 1 - said]), came, leads, 24)
+    assert found.coefficients[0] == pytest.approx([-0.3, 0.8, -0.4], abs=0.07)
+    some = np.array([[0.9, 0.9, 0.0, 1.0], [0.05, 0.05, 0.5, 0.0], [0.03, 0.03, 0.0, 0.0], [0.02, 0.02, 0.5, 0.0]])
+    better = found.applied(some, np.array([0, 23, 0, 23]))
     assert better.sum(axis=0) == pytest.approx(1)
-    assert better[0].tolist() == pytest.approx([1 / (1 + np.exp(-0.7 * np.log(9) + 0.3)), 0.0, 1.0], abs=0.03)
+    expected = [1 / (1 + np.exp(-stretch * np.log(9) + 0.3)) for stretch in (1.0, 0.6)]
+    assert better[0].tolist() == pytest.approx([*expected, 0.0, 1.0], abs=0.03)
+    assert better[1:3].sum(axis=0) == pytest.approx([0.08, 0.08, 0.5, 0.0], abs=0.1)
 
 
 def test_with_nothing_to_learn_from_chances_stay_as_they_are() -> None:
-    some = np.array([[0.2], [0.3], [0.1], [0.4]])
-    assert recalibrated(np.empty((4, 0)), np.empty(0, dtype=np.int64)).applied(some) == pytest.approx(some)
-    assert np.isnan(Recalibration(coefficients=np.tile([0.0, 1.0], (3, 1))).applied(np.full((4, 1), np.nan))).all()
+    some, none = np.array([[0.2], [0.3], [0.1], [0.4]]), np.empty(0, dtype=np.int64)
+    assert recalibrated(np.empty((4, 0)), none, none, 24).applied(some, np.zeros(1, dtype=np.int64)) == pytest.approx(
+        some
+    )
+    same = Recalibration(coefficients=np.tile([0.0, 1.0, 0.0], (3, 1)), horizon=24)
+    assert np.isnan(same.applied(np.full((4, 1), np.nan), np.zeros(1, dtype=np.int64))).all()
 
 
 def jammed(days: int = 42) -> tuple[Panel, Panel]:
@@ -196,3 +207,34 @@ def test_recalibration_takes_flows_of_other_sensors_and_starts() -> None:
     assert found is not None
     assert np.isfinite(found.coefficients).all()
     assert from_validation(known, speed, speeds, None, None) is not None
+
+
+def erring(panel: Panel, selected: Selected, size: float, *, by_day: bool) -> Selected:
+    """The same as if it had erred at random, for itself at each origin or alike for two days."""
+    origins, sensors, steps = selected.errors.shape
+    rng = np.random.default_rng(8)
+    groups = (selected.origins_us // 172_800_000_000).astype(np.int64) if by_day else np.arange(origins)
+    drawn = {group: rng.normal(0, size, (sensors, 1)) for group in np.unique(groups)}
+    errors = np.stack([np.repeat(drawn[group], steps, axis=1) for group in groups])
+    at = (selected.origins_us - panel.start_us) // panel.step_us
+    kinds = regimes(panel, 0, panel.length + steps)[at[:, None] + np.arange(steps)]
+    return replace(
+        selected,
+        errors=errors.astype(np.float32),
+        conformal=calibrate(errors, np.ones((sensors, steps)), regimes=kinds),
+    )
+
+
+def test_chances_are_judged_by_intervals_that_have_not_seen_what_they_are_judged_by() -> None:
+    """Errors that last for days make the few days that calibrate look surer than those to come will be."""
+    rng = np.random.default_rng(6)
+    values = np.clip(rng.normal(32.5, 4, (40, 28 * 24)), 1, None)
+    panel = Panel(names=tuple(map(str, range(40))), values=values, start_us=0, step_seconds=3600, nonnegative=True)
+    known = Roads(**{name: np.repeat(getattr(road(), name), 40) for name in Roads.__slots__})
+    selected = select(panel, 24, [LastValue()])
+    stretch = {}
+    for by_day in (False, True):
+        found = from_validation(known, panel, erring(panel, selected, 4, by_day=by_day), None, None)
+        assert found is not None
+        stretch[by_day] = found.coefficients[1, 1]
+    assert stretch[True] < 0.93 * stretch[False]
