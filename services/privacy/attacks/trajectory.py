@@ -1,9 +1,9 @@
 """Code concerned with recovering single people's days from counts per cell and hour alone.
 
-After Xu et al. (WWW 2017, arXiv:1702.06270), one day: the counts of an hour become as many tokens; at night tokens of
-consecutive hours are matched by distance, by day by distance to where each token would be if it went on as before; both by
-the Hungarian method. What comes out is matched to the true days as well as possible, and the share of correct cell-hours is
-the accuracy. An attacker without any release does the same with the counts of other people of the same city, drawn from
+After Xu et al. (WWW 2017, arXiv:1702.06270), one day: the counts of an hour become as many tokens; tokens of consecutive
+hours are matched by the Hungarian method, at night by distance, by day by distance from where the token was plus distance from
+where it spent the night, for people come home (matching where it would be if it went on as before, as published, gains half of
+that). What comes out is matched to the true days as well as possible, and the share of correct cell-hours is the accuracy. An attacker without any release does the same with the counts of other people of the same city, drawn from
 what is publicly known of it; what is gained over that is the advantage.
 """
 
@@ -110,10 +110,11 @@ def _recover(counts: Integers, centres: Floats, many: int) -> Integers:
     tokens = np.stack([_spread(counts[:, hour], many) for hour in range(HOURS)])
     path = np.empty((many, HOURS), dtype=np.int64)
     path[:, 0] = tokens[0]
+    home = centres[path[:, 0]]
     for hour in range(1, HOURS):
-        here = centres[path[:, hour - 1]]
-        toward = here if hour < _NIGHT_HOURS else 2 * here - centres[path[:, max(hour - 2, 0)]]
-        _, chosen = linear_sum_assignment(cdist(toward, centres[tokens[hour]]))
+        there = centres[tokens[hour]]
+        apart = cdist(centres[path[:, hour - 1]], there)
+        _, chosen = linear_sum_assignment(apart if hour < _NIGHT_HOURS else apart + cdist(home, there))
         path[:, hour] = tokens[hour][chosen]
     return path
 
