@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.calendar import DAY_S, Calendar
+from models.covariates import Covariates
 
 Values = NDArray[np.float64]
 LARGEST: Final = 1e12
@@ -21,7 +22,7 @@ class Panel:
 
     Column t is about the interval [start + t*step, start + (t+1)*step). A panel cut at an issue time holds nothing
     later, and that is how look-ahead is made impossible: models are handed cut panels and nothing else. The calendar
-    is known for any time, also beyond the end.
+    is known for any time, also beyond the end; of covariates, where there are any, what had been said by the end.
 
     Invariants: values are float64, NaN or at most `LARGEST` in size; names are unique; the step divides a day and the
     start is a multiple of it.
@@ -33,6 +34,7 @@ class Panel:
     step_seconds: int
     calendar: Calendar = field(default_factory=Calendar)
     nonnegative: bool = False
+    covariates: Covariates | None = None
     part_of_checked: InitVar[bool] = False
 
     def __post_init__(self, part_of_checked: bool) -> None:
@@ -50,6 +52,9 @@ class Panel:
             raise ValueError(message)
         if self.step_seconds <= 0 or DAY_S % self.step_seconds or self.start_us % (self.step_seconds * 1_000_000):
             message = f"a step of {self.step_seconds} s must divide a day, and the start must be a multiple of it"
+            raise ValueError(message)
+        if self.covariates is not None and len(self.covariates.places) != len(self.names):
+            message = f"covariates for {len(self.covariates.places)} sensors do not fit a panel of {len(self.names)}"
             raise ValueError(message)
         if not part_of_checked and np.nanmax(np.abs(self.values), initial=0.0) > LARGEST:
             message = f"a panel holds a value beyond {LARGEST:g}: make it NaN first"
@@ -89,7 +94,10 @@ class Panel:
 
     def cut(self, end: int) -> Panel:
         """What was known before column `end`: the first `end` columns, on the same memory."""
-        return replace(self, values=self.values[:, :end], part_of_checked=True)
+        covariates = self.covariates
+        if covariates is not None:
+            covariates = covariates.cut(self.start_us + min(end, self.length) * self.step_us)
+        return replace(self, values=self.values[:, :end], covariates=covariates, part_of_checked=True)
 
     def since(self, first: int) -> Panel:
         """The columns from `first` on, on the same memory."""
@@ -106,6 +114,7 @@ class Panel:
             self,
             names=tuple(name for name, kept in zip(self.names, which, strict=True) if kept),
             values=self.values[which],
+            covariates=None if self.covariates is None else self.covariates.rows(which),
             part_of_checked=True,
         )
 
