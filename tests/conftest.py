@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
+import structlog
 from psycopg import sql
 
 from services.embedded import Running, free_port, start_broker, start_postgres
@@ -30,6 +32,13 @@ def missing(what: str, how: str) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(message, pytrace=False)
     pytest.skip(message)
+
+
+@pytest.fixture(autouse=True)
+def log_lines_to_standard_error() -> None:
+    """As in every process of Arterial: by itself structlog would print among the results of a command under test."""
+    structlog.reset_defaults()
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
 
 @pytest.fixture(scope="session")

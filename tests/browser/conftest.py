@@ -177,7 +177,8 @@ def browser(chromium: tuple[str, str]) -> Iterator[Browser]:
 
 
 @pytest.fixture
-def window(browser: Browser) -> Browser:
-    """The browser at 1280 pixels."""
+def window(browser: Browser) -> Iterator[Browser]:
+    """The browser at 1280 pixels; afterwards no page is left that would go on asking for a database that is dropped."""
     browser.resize(1280, 800)
-    return browser
+    yield browser
+    browser.driver.get("about:blank")

@@ -52,7 +52,7 @@ def test_a_database_that_is_away_keeps_no_process_from_starting(
 ) -> None:
     away = settings.model_copy(update={"database_url": SecretStr("postgresql://arterial:x@127.0.0.1:1/nowhere")})
     configuration.note(away, "serve")
-    assert "could not be written into the audit log" in capsys.readouterr().out
+    assert "could not be written into the audit log" in capsys.readouterr().err
 
 
 def test_every_night_the_ledger_is_checked_and_the_log_is_signed(settings: Settings, owner: Connection) -> None:
