@@ -1,6 +1,7 @@
 """Code concerned with the platform that attacks ask: a throw-away PostgreSQL with generated people, released and served.
 
-Its rows are written into schema `personal` as ingest writes them; the release job, the roles and the API are the product's.
+Its released rows are written into schema `personal` as ingest writes them; ingest itself takes messages of today's devices. It,
+the release job, the roles and the API are the product's.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import numpy as np
 import structlog
 
 from services.api.app import create_app
+from services.benchmarks.attacked_intake import take_in
 from services.benchmarks.attacked_logs import LogFile, logged_to
 from services.embedded import free_port, postgres_programs, start_postgres
 from services.privacy.attacks import people, traces
@@ -52,17 +54,18 @@ class Platform:
         owner: Connection,
         app: Any,
         *,
-        owner_dsn: str,
+        settings: Settings,
         logs: Sequence[LogFile],
         start: datetime,
         subjects: Sequence[bytes],
         others: Sequence[traces.Trace],
     ) -> None:
-        """Take a filled platform, some of its pseudonyms and other marks, and the logs of the services and the database."""
+        """Take a filled platform, some of its pseudonyms and other marks, and the logs of ingest, services and database."""
         self.start = start
         self.marks = (*map(traces.of_pseudonym, subjects), *others)
-        self._owner, self._app, self._owner_dsn = owner, app, owner_dsn
-        self._services_log, self._database_log = logs
+        self._owner, self._app = owner, app
+        self._settings = settings
+        self._ingest_log, self._services_log, self._database_log = logs
         self._subject = subjects[0]
         self._runner = asyncio.Runner()
 
@@ -83,18 +86,22 @@ class Platform:
         programs = postgres_programs()
         with TemporaryDirectory(prefix="arterial-attack-") as folder:
             dump = f"{folder}/arterial.dump"
-            subprocess.run([str(programs / "pg_dump"), *BACKUP, f"--file={dump}", self._owner_dsn], check=True)
+            subprocess.run(
+                [str(programs / "pg_dump"), *BACKUP, f"--file={dump}", self._settings.owner_dsn()], check=True
+            )
             unpack = [str(programs / "pg_restore"), "--file=-", dump]
             return subprocess.run(unpack, check=True, stdout=subprocess.PIPE).stdout
 
     def logs(self) -> Iterator[tuple[str, bytes]]:
-        """What the release job and the API have logged, then the database."""
-        for log in (self._services_log, self._database_log):
+        """What ingest has logged, then the release job and the API, then the database."""
+        for log in (self._ingest_log, self._services_log, self._database_log):
             yield log.name, log.text()
 
     def planted(self) -> Iterator[tuple[str, bytes]]:
         """The lines that the logs get when a pseudonym is logged in digits, as bytes, and by the database."""
         digits = self._subject.hex()
+        log = self._ingest_log
+        yield log.name, log.plant(self._log_as_ingest)
         log = self._services_log
         yield log.name, log.plant(lambda: _log.warning("a pseudonym was planted", subject=digits))
         yield log.name, log.plant(lambda: _log.warning("a pseudonym was planted", subject=self._subject))
@@ -112,6 +119,10 @@ class Platform:
     def close(self) -> None:
         """End the loop that requests run in."""
         self._runner.close()
+
+    def _log_as_ingest(self) -> None:
+        with logged_to(self._ingest_log.path, self._settings, "ingest"):
+            _log.warning("a pseudonym was planted", subject=self._subject.hex())
 
     async def _get(self, path: str) -> tuple[int, bytes]:
         parts = urlsplit(path)
@@ -181,16 +192,21 @@ def fill(settings: Settings, *, seed: int, many: int, database_log: Path) -> Ite
     names = people.pseudonyms(rng, many)
     rows = people.as_rows(town, sent, names)
     today = people.the_day()
-    with (
-        NamedTemporaryFile(prefix="arterial-attack-", suffix=".log") as services_log,
-        logged_to(Path(services_log.name), settings),
-        connect(settings.owner_dsn(), application="attacked", autocommit=True) as owner,
-        pooled(settings.role_dsn("api"), application="attacked", statement_timeout_s=30) as pool,
-    ):
-        logs = [LogFile("log of the services", Path(services_log.name)), LogFile("log of the database", database_log)]
-        devices = [f"vehicle-{rng.bytes(8).hex()}" for _ in range(_DEVICES)]
+    devices = [f"vehicle-{rng.bytes(8).hex()}" for _ in range(_DEVICES)]
+    with ExitStack() as stack:
+        paths = [Path(stack.enter_context(NamedTemporaryFile(prefix="arterial-attack-")).name) for _ in range(2)]
+        owner = stack.enter_context(connect(settings.owner_dsn(), application="attacked", autocommit=True))
+        pool = stack.enter_context(pooled(settings.role_dsn("api"), application="attacked", statement_timeout_s=30))
+        logs = [
+            LogFile(name, path)
+            for name, path in zip(
+                ("log of ingest", "log of the services", "log of the database"), (*paths, database_log), strict=True
+            )
+        ]
+        with logged_to(paths[0], settings, "ingest"):
+            taken_in = take_in(settings, owner, devices)
+        stack.enter_context(logged_to(paths[1], settings, "attacked"))
         _write(owner, rows, today)
-        _bury(owner, devices, today)
         plan = load_plan("presence")
         for day in range(2):
             closed = today.end + timedelta(days=day, hours=2)
@@ -200,16 +216,17 @@ def fill(settings: Settings, *, seed: int, many: int, database_log: Path) -> Ite
         platform = Platform(
             owner,
             create_app(settings, pool),
-            owner_dsn=settings.owner_dsn(),
+            settings=settings,
             logs=logs,
             start=today.start,
-            subjects=[names[one].tobytes() for one in some],
-            others=[*map(traces.of_device, devices), *map(traces.of_cell, fine)],
+            subjects=[*(names[one].tobytes() for one in some), *(subject for subject, _ in taken_in)],
+            others=[
+                *map(traces.of_device, devices),
+                *map(traces.of_cell, dict.fromkeys([*(cell for _, cell in taken_in), *fine])),
+            ],
         )
-        try:
-            yield platform
-        finally:
-            platform.close()
+        stack.callback(platform.close)
+        yield platform
 
 
 def _write(owner: Connection, rows: Positions, today: LocalDay) -> None:
@@ -225,21 +242,6 @@ def _write(owner: Connection, rows: Positions, today: LocalDay) -> None:
             written.append({"day": today.day, "subject": key[0], "observed_at": at, "cell": cell, "speed_kmh": None})
     personal_intake.keep(owner, "position", written)
     personal_intake.keep(owner, "position", written[:1])  # a repeat, as brokers deliver: no log may name it
-
-
-def _bury(owner: Connection, devices: Sequence[str], today: LocalDay) -> None:
-    """A message of each device that could not be read, as ingest keeps those."""
-    letters = [
-        {
-            "received_at": today.start,
-            "topic": f"mobility/{device}",
-            "payload": b"{",
-            "payload_bytes": 1,
-            "reason": "it is not JSON",
-        }
-        for device in devices
-    ]
-    personal_intake.bury(owner, letters)
 
 
 def _circle() -> dict[str, Any]:

@@ -19,8 +19,7 @@ class LogFile:
 
     def __init__(self, name: str, path: Path) -> None:
         """Take a log that is there."""
-        self.name = name
-        self._path = path
+        self.name, self.path = name, path
         self._begins = path.stat().st_size
         self._planted: list[bytes] = []
 
@@ -33,7 +32,7 @@ class LogFile:
 
     def plant(self, write: Callable[[], None]) -> bytes:
         """What the log gets while something is done."""
-        before = self._path.stat().st_size
+        before = self.path.stat().st_size
         write()
         line = self._since(before)
         if line:
@@ -41,20 +40,20 @@ class LogFile:
         return line
 
     def _since(self, offset: int) -> bytes:
-        with self._path.open("rb") as stream:
+        with self.path.open("rb") as stream:
             stream.seek(offset)
             return stream.read()
 
 
 @contextmanager
-def logged_to(path: Path, settings: Settings) -> Iterator[None]:
-    """Let the release job and the API log into a file as they do in production, at the level that says most."""
+def logged_to(path: Path, settings: Settings, process: str) -> Iterator[None]:
+    """Let what runs here log into a file as a process of that name does in production, at the level that says most."""
     root = logging.getLogger()
     was_configured, before = structlog.is_configured(), structlog.get_config()
     handlers, level, last_words = root.handlers, root.level, threading.excepthook
     with path.open("a", encoding="utf-8") as stream:
         with redirect_stderr(stream):
-            configure_logging(settings.model_copy(update={"log_format": "json", "log_level": "debug"}), "attacked")
+            configure_logging(settings.model_copy(update={"log_format": "json", "log_level": "debug"}), process)
         try:
             yield
         finally:

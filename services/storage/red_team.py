@@ -60,3 +60,15 @@ def table_text(connection: Connection, schema: str, name: str) -> bytes:
     command = sql.SQL(query("red_team", "table_text")).format(table=sql.Identifier(schema, name))
     with connection.cursor() as cursor, cursor.copy(command) as copy:
         return b"".join(bytes(piece) for piece in copy)
+
+
+def positions_since(connection: Connection, since: datetime) -> list[tuple[bytes, int]]:
+    """Pseudonym and cell of resolution 9 of every position observed since then; of an owner, on a throw-away platform."""
+    rows = connection.execute(query("red_team", "positions_since"), {"since": since}).fetchall()
+    return [(bytes(subject), int(cell)) for subject, cell in rows]
+
+
+def personal_letters(connection: Connection) -> int:
+    """How many messages about people are kept that could not be read; of an owner, on a throw-away platform."""
+    row = connection.execute(query("red_team", "personal_letters")).fetchone()
+    return 0 if row is None else int(row[0])

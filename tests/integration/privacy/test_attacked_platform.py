@@ -71,6 +71,18 @@ def test_traces_in_logs_and_backups_are_found(
     assert traces() == (False, 3)  # one from the database, two from the services; lines planted as a control are none
 
 
+def test_what_ingest_logs_of_good_and_bad_messages_is_searched(platform: Platform) -> None:
+    said = dict(platform.logs())["log of ingest"]
+    assert b"ingest has started" in said
+    assert b'"messages": 100' in said  # five refused messages of each of twenty devices
+    assert [name for name, line in platform.planted() if line] == [
+        "log of ingest",
+        *["log of the services"] * 2,
+        "log of the database",
+    ]
+    assert dict(platform.logs())["log of ingest"] == said  # without what was planted
+
+
 def test_the_searched_backup_is_the_documented_one() -> None:
     handbook = Path(__file__).parents[3] / "deploy" / "README.md"
     (line,) = [line for line in handbook.read_text(encoding="utf-8").splitlines() if line.startswith("pg_dump ")]

@@ -22,3 +22,11 @@ SELECT %(text)s::text::integer
 -- name: table_text
 -- All rows of one table as text.
 COPY {table} TO STDOUT
+
+-- name: positions_since
+-- Pseudonym and fine cell of the positions observed since a moment.
+SELECT subject, cell FROM personal.position WHERE observed_at >= %(since)s
+
+-- name: personal_letters
+-- How many messages about people could not be read.
+SELECT count(*) FROM personal.dead_letter
