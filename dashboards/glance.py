@@ -11,11 +11,11 @@ import numpy as np
 from dashboards.alerts import Alert, find_alerts, is_silent
 from dashboards.context import City
 from dashboards.jams import Jam, read_next_hour
-from services.domain import QUANTILE_LEVELS, to_us
+from services.domain import QUANTILE_LEVELS
 from services.local_day import day_of
 from services.storage import overview, totals
 from services.storage.overview import CityLoad, CityTraffic, DeadLetters, IngestTotals, Numbers
-from services.storage.totals import TotalForecast
+from services.storage.totals import PeakForecast
 
 DAY = timedelta(days=1)
 WEEK = timedelta(days=7)
@@ -33,10 +33,10 @@ class Figure:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Peak:
-    """The highest median of the city's forecast load within a day."""
+    """The next highest quarter hour of a day of the city: the median of its height, and when it is likeliest."""
 
     power_kw: float
-    at_us: int
+    at: datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,8 +71,9 @@ def read_glance(city: City) -> Glance:
         load = overview.city_load(connection, now - DAY, now, QUARTER)
         load_before = overview.city_load(connection, now - WEEK - 4 * QUARTER, now - WEEK, QUARTER)
         jams = read_next_hour(connection, now)
-        ahead = totals.latest_totals(connection, issued_before=now)
-        peaks = totals.latest_peaks(connection, scope="sensor", since=day_of(now, city.zone), issued_before=now)
+        today = day_of(now, city.zone)
+        peaks = totals.latest_peaks(connection, scope="sensor", since=today, issued_before=now)
+        whole = totals.latest_peaks(connection, scope="city", since=today, issued_before=now)
         letters = overview.dead_letters(connection, now)
         ingest = overview.ingest_totals(connection)
     return Glance(
@@ -80,7 +81,7 @@ def read_glance(city: City) -> Glance:
         speed=_figure(traffic, traffic.speed_ratio, traffic_before, traffic_before.speed_ratio),
         flow=_figure(traffic, traffic.flow_vph, traffic_before, traffic_before.flow_vph),
         load=_figure(load, load.power_kw, load_before, load_before.power_kw),
-        peak=forecast_peak(ahead, now),
+        peak=next_peak(whole, now),
         sensors=len(sensors),
         silent=sum(is_silent(sensor, now) for sensor in sensors),
         alerts=find_alerts(sensors, jams, peaks, letters, now=now, zone=city.zone),
@@ -90,19 +91,13 @@ def read_glance(city: City) -> Glance:
     )
 
 
-def forecast_peak(ahead: Sequence[TotalForecast], now: datetime) -> Peak | None:
-    """When the median of the city's forecast load is highest within a day; None without a forecast."""
-    whole = next((one for one in ahead if one.district is None), None)
-    if whole is None:
-        return None
+def next_peak(peaks: Sequence[PeakForecast], now: datetime) -> Peak | None:
+    """The next of the city's peaks that is still ahead; None without one."""
     middle = QUANTILE_LEVELS.index(0.5)
-    soon = [
-        (row[middle], at) for at, row in zip(whole.target_at, whole.quantiles, strict=True) if now <= at < now + DAY
-    ]
-    if not soon:
-        return None
-    power, at = max(soon)
-    return Peak(power_kw=power, at_us=to_us(at))
+    for one in sorted(peaks, key=lambda peak: peak.day):
+        if one.likely_at is not None and one.likely_at >= now - QUARTER:
+            return Peak(power_kw=one.quantiles[middle], at=one.likely_at)
+    return None
 
 
 def complete(sensors: Numbers) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

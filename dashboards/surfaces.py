@@ -75,7 +75,7 @@ def _mobility(connection: Connection, city: City, frame: Frame, districts: Seque
     hour = None if span is None else newest_hour(frame.moment, span[1], city)
     if hour is not None and span is not None and hour >= span[0]:
         for cell in releases.presence(connection, start=hour, end=hour + timedelta(hours=1)):
-            code = _district_of(cell.cell_id, _key(districts))
+            code = district_of_cell(cell.cell_id, districts)
             if code is not None and cell.vehicles is not None:
                 values[code] = values.get(code, 0.0) + cell.vehicles
     texts = {} if hour is None else {
@@ -92,6 +92,11 @@ def newest_hour(moment: datetime, end: datetime, city: City) -> datetime:
     while hour.astimezone(city.zone).hour != wanted:
         hour -= timedelta(hours=1)
     return hour
+
+
+def district_of_cell(cell: str, districts: Sequence[District]) -> str | None:
+    """The code of the district that holds the centre of an H3 cell."""
+    return _district_of(cell, _key(districts))
 
 
 class _Outlines(tuple[tuple[str, tuple[tuple[float, float], ...]], ...]):

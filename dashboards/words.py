@@ -50,6 +50,22 @@ def change(now: float | None, before: float | None) -> tuple[str, str]:
     return ("up" if share > 0 else "down"), f"{sign}{abs(100 * share):.0f}{_THIN_SPACE}%"
 
 
+def span(minutes: int) -> str:
+    """A length of time that is whole: 30 min, 1 h, 1 day."""
+    if minutes % 1_440 == 0:
+        days = minutes // 1_440
+        return f"{days}{_THIN_SPACE}day" + ("s" if days > 1 else "")
+    return f"{minutes // 60}{_THIN_SPACE}h" if minutes % 60 == 0 else f"{minutes}{_THIN_SPACE}min"
+
+
+def tiny(value: float) -> str:
+    """A very small number as a power of ten: 10⁻⁶; others as they are."""
+    exponent = round(math.log10(value)) if value > 0 else 0
+    if exponent > -3 or not math.isclose(value, 10.0**exponent, rel_tol=1e-6):
+        return f"{value:g}"
+    return "10⁻" + str(-exponent).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
 def age(length: timedelta) -> str:
     """A length of time in its largest sensible unit: 12 s, 4 min, 3 h, 2 days."""
     seconds = max(int(length.total_seconds()), 0)

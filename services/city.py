@@ -148,6 +148,7 @@ class City:
     _services: dict[str, Running] = field(init=False, default_factory=dict)
     _stop: threading.Event = field(init=False, default_factory=threading.Event)
     _began: float = field(init=False, default=0.0)
+    _chosen: dict[str, Any] = field(init=False, default_factory=dict)
     _ready: bool = field(init=False, default=False)
     _say: Callable[[str], None] = field(init=False, default=print)
 
@@ -186,7 +187,8 @@ class City:
             file.unlink(missing_ok=True)
             file.touch(mode=0o600)  # it holds the embedded database's password
             stack.callback(file.unlink, missing_ok=True)
-            file.write_text(json.dumps(endpoints.document(), indent=2), encoding="utf-8")
+            known = {**endpoints.document(), "settings": self._chosen}
+            file.write_text(json.dumps(known, indent=2), encoding="utf-8")
             self._ready = True
             yield endpoints
             self._say("Stopping ...")
@@ -256,7 +258,8 @@ class City:
         if self.settings.ingest_metrics_port is None:
             found["ingest_metrics_port"] = free_port()
         if self.with_simulator:
-            found |= self._for_the_simulator()
+            self._chosen = self._for_the_simulator()
+            found |= self._chosen
         given = {name: getattr(self.settings, name) for name in self.settings.model_fields_set}
         self.settings = Settings(**{**given, "data_dir": self._folder, **found})
 

@@ -523,6 +523,7 @@ def _running_city(data_dir: Path) -> dict[str, Any]:
         **{f"database_password_{role}": unquote(password or "") for role in ("ingest", "jobs", "api")},
         "mqtt_url": endpoints["mqtt"],
         "mqtt_protocol": endpoints["mqtt_protocol"],
+        **endpoints.get("settings", {}),
     }
 
 

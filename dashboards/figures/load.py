@@ -100,14 +100,16 @@ def _add_outlook(figure: go.Figure, outlook: LoadOutlook, zone: ZoneInfo, scheme
         x=x, y=median, name="Forecast", mode="lines", line={"color": palette.accent, "width": 2.2}, hovertemplate=hover
     )
     top = int(median.argmax())
+    share = top / max(len(median) - 1, 1)
+    side = "right" if share < 0.15 else "left" if share > 0.85 else "center"  # a text may not leave the chart
     figure.add_scatter(
         x=x[top : top + 1],
         y=median[top : top + 1],
         name="Forecast peak",
         mode="markers+text",
         marker={"color": palette.accent, "size": 9, "line": {"color": palette.surface, "width": 2}},
-        text=[f"peak {median[top]:,.1f} MW"],
-        textposition="top center",
+        text=[f"highest {median[top]:,.1f} MW"],
+        textposition=f"top {side}",
         textfont={"color": palette.text, "size": 12},
         hoverinfo="skip",
         showlegend=False,

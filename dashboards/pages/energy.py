@@ -11,7 +11,7 @@ import numpy as np
 from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
-from dashboards import address, badges, emptiness, peaks, words
+from dashboards import address, badges, emptiness, households, peaks, words
 from dashboards.address import View
 from dashboards.alerts import is_silent
 from dashboards.context import City, threaded
@@ -45,6 +45,7 @@ class Shown:
     last_week: CityLoad
     outlook: LoadOutlook | None
     peaks: list[PeakForecast]
+    households: households.Households | None
 
 
 def layout(city: City, view: View, scheme: Scheme) -> Component:
@@ -129,6 +130,7 @@ def body(shown: Shown, view: View, city: City, scheme: Scheme) -> list[Component
             note="Chance that the highest quarter hour of today or tomorrow exceeds the limit",
             privacy=badge,
         ),
+        households.panel(shown.households, view),
     ]
 
 
@@ -173,6 +175,7 @@ def _read(city: City, view: View) -> Shown:
             last_week=overview.city_load(connection, start - _WEEK, ahead - _WEEK, width),
             outlook=outlook_of(totals.latest_totals(connection, issued_before=now), end, ahead),
             peaks=totals.latest_peaks(connection, since=day_of(now, city.zone), issued_before=now),
+            households=households.read(connection, day_of(now, city.zone)),
         )
 
 
@@ -242,7 +245,8 @@ def _peak_note(outlook: LoadOutlook | None, shown: Shown, city: City) -> Content
     top = int(outlook.median_kw.argmax())
     value, unit = words.power(float(outlook.median_kw[top]))
     return (
-        f"Median highest {words.clock(from_us(int(outlook.target_us[top])), city.zone, now=shown.now)}: {value} {unit}"
+        f"Forecast shown here is highest {words.clock(from_us(int(outlook.target_us[top])), city.zone, now=shown.now)}: "
+        f"{value} {unit}"
     )
 
 

@@ -94,6 +94,7 @@ def layout(city: City, view: View, scheme: Scheme) -> Component:
                 ],
                 className="grid",
             ),
+            html.Div(id="mobility-also", className="cards"),
             dcc.Store(id="cells-drawn", data=scheme),
         ],
         style={"display": "contents"},
@@ -110,6 +111,7 @@ def register(app: Dash, city: City) -> None:
             Output("mobility-legend", "children"),
             Output("mobility-side", "children"),
             Output("mobility-explanation", "children"),
+            Output("mobility-also", "children"),
             Output("cells-drawn", "data"),
         ],
         Input("url", "search"),
@@ -124,7 +126,7 @@ def register(app: Dash, city: City) -> None:
         try:
             shown = _read(city, view)
         except UnavailableError as error:
-            return [dash.no_update, [], None, card("Mobility", emptiness.failed(str(error))), None, drawn]
+            return [dash.no_update, [], None, card("Mobility", emptiness.failed(str(error))), None, [], drawn]
         patch = Patch()
         for trace, attributes in zip(
             (WITHHELD, PUBLISHED), cells_update(shown.cells, shown.highest, scheme), strict=True
@@ -140,8 +142,9 @@ def register(app: Dash, city: City) -> None:
             patch,
             _badge(shown),
             [_legend(shown, scheme), html.Footer(badges.released(shown.release, view), className="card-foot")],
-            [*_side(shown, city, view), *also_released.cards(shown.also, view), _ledger(shown, view)],
+            _side(shown, city, view),
             _explanation(shown.release),
+            [*also_released.cards(shown.also, view), _ledger(shown, view)],
             scheme,
         ]
 
@@ -161,9 +164,10 @@ def _read(city: City, view: View) -> Shown:
             hour = begin + timedelta(hours=_hour(view))
             found = releases.presence(connection, start=begin, end=begin + timedelta(days=1))
             day = [cell for cell in found if cell.release_key == release.release_key]
+        districts = overview.districts(connection)
         return Shown(
             now=now,
-            districts=overview.districts(connection),
+            districts=districts,
             layers=overview.layer_names(connection),
             releases=known,
             release=release,
@@ -171,7 +175,7 @@ def _read(city: City, view: View) -> Shown:
             cells=[cell for cell in day if cell.hour == hour],
             day=day,
             budgets=ledger.budgets(connection, first_day=today - _LEDGER_DAYS, last_day=today),
-            also=[] if release is None else also_released.read(connection, release.day),
+            also=[] if release is None else also_released.read(connection, release.day, districts),
         )
 
 

@@ -19,7 +19,6 @@ from dashboards.glance import Figure, Glance, read_glance
 from dashboards.marks import congestion_legend, marks_of, patch_marks, patch_theme
 from dashboards.parts import Content, Tone, card, icon, map_part, page_title, strip, tag
 from dashboards.theme import MAP_CONFIG, Scheme, scheme_of
-from services.domain import from_us
 from services.errors import UnavailableError
 from services.storage import overview
 
@@ -130,7 +129,7 @@ def key_figures(glance: Glance, city: City, view: View) -> list[Component]:
     peak = []
     if glance.peak is not None:
         value, peak_unit = words.power(glance.peak.power_kw)
-        clock = words.clock(from_us(glance.peak.at_us), city.zone, now=glance.now)
+        clock = words.clock(glance.peak.at, city.zone, now=glance.now)
         peak = [" · peak ", html.B(f"{value} {peak_unit}"), f" about {clock}"]
     live = glance.sensors - glance.silent
     ratio = None if glance.speed.now is None else 100 * glance.speed.now

@@ -90,7 +90,7 @@ def _summary(facts: Facts, city: City) -> Component:
     gone = facts["destructions"]
     controller = facts["controller"]["name"]
     rows: list[tuple[str, Content]] = [
-        ("Answers for it", "Not filled yet" if controller.startswith(OPEN) else controller),
+        ("Controller", "Not named yet" if controller.startswith(OPEN) else controller),
         ("Personal rows live at most", f"{facts['personal_hours']} h"),
         ("Budget per day and domain", f"ε {facts['epsilon_day']:g}"),
         *((f"Spent, {b['domain']}, {newest:%-d %b}", f"{b['spent']:g} of {b['cap']:g}") for b in spent),
@@ -153,9 +153,9 @@ def _published(rows: Sequence[Facts]) -> Content:
                 f"{row['plan']} v{row['version']}",
                 row["purpose"],
                 row["subject"],
-                f"{row['zones']}, {row['slot_minutes']} min",
+                f"{row['zones']}, {words.span(row['slot_minutes'])}",
                 f"{row['epsilon']:g}",
-                f"{row['delta']:g}",
+                words.tiny(row["delta"]),
                 row["mechanism"].replace("_", " "),
                 html.Code(row["plan_hash"][:12], title=row["plan_hash"]),
             ]

@@ -6,6 +6,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from fastapi import APIRouter, Depends, FastAPI
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
 from starlette.responses import RedirectResponse
 
 from services.api import problems
@@ -37,6 +38,9 @@ from services.storage.database import Pool
 
 PREFIX: Final = "/api/v1"
 _VERSION: Final = "1.0"
+_COMPRESSED_FROM: Final = 1_024
+_NOT_COMPRESSED: Final = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/vnd.apache.parquet", "text/csv")
+"""Parquet is compressed already, and a long table streams as fast as it is read: a proxy may compress it."""
 _DESCRIPTION: Final = """
 Everything the platform stores about fixed sensors, forecasts and released aggregates, for reading.
 
@@ -81,6 +85,9 @@ def create_app(settings: Settings, pool: Pool) -> FastAPI:
     app.state.requests = Requests(pool)
     app.state.trail = Trail(pool)
     app.add_middleware(Gate, requests=app.state.requests, trail=app.state.trail)
+    app.add_middleware(
+        GZipMiddleware, minimum_size=_COMPRESSED_FROM, compresslevel=6, exclude_content_types=_NOT_COMPRESSED
+    )
     versioned = APIRouter(prefix=PREFIX, dependencies=[Depends(only_known_parameters)])
     for module in (
         sensors,

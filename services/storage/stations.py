@@ -28,6 +28,11 @@ def codes(connection: Connection, purpose: Purpose) -> dict[int, str]:
     return dict(connection.execute(query("stations", "codes"), {"purpose": purpose}).fetchall())
 
 
+def names(connection: Connection, purpose: Purpose) -> dict[str, str]:
+    """Name of each station of a purpose by its code."""
+    return dict(connection.execute(query("stations", "names"), {"purpose": purpose}).fetchall())
+
+
 def put_stations(connection: Connection, purpose: Purpose, found: Iterable[Station]) -> None:
     """Write stations, replacing those of the same code; none is removed. Needs the owner; committed by the caller."""
     with connection.cursor() as cursor:

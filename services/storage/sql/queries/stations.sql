@@ -2,6 +2,10 @@
 -- What each station is called outside.
 SELECT id, code FROM sensing.station WHERE purpose = %(purpose)s
 
+-- name: names
+-- What each station is called, by its code.
+SELECT code, name FROM sensing.station WHERE purpose = %(purpose)s
+
 -- name: put
 -- Write one station, or replace the one of the same code.
 INSERT INTO sensing.station (purpose, code, name, lon, lat, district_id)
