@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from dash import html
 from dash.development.base_component import Component
@@ -11,13 +12,21 @@ from dashboards import emptiness, words
 from dashboards.parts import Content, table, tag
 from services.storage.forecasts import ScoreRow
 
+_WAITING: Final = "A forecast is scored once its time has passed; scores come every hour."
 
-def accuracy(scores: Sequence[ScoreRow], unit: str) -> Component:
-    """A table by lead time and a sentence that says who won."""
+
+def accuracy(scores: Sequence[ScoreRow], unit: str, *, waiting: str = _WAITING, ahead: str = "Ahead") -> Component:
+    """A table by lead time and a sentence that says who won.
+
+    Args:
+        scores: by lead time.
+        unit: of the errors.
+        waiting: what is said while there are none.
+        ahead: what the lead time is called.
+
+    """
     if not scores:
-        return emptiness.not_yet(
-            "No score yet", "A forecast is scored once its time has passed; scores come every hour."
-        )
+        return emptiness.not_yet("No score yet", waiting)
     rows = [
         [
             lead_text(score.lead_minutes),
@@ -32,7 +41,7 @@ def accuracy(scores: Sequence[ScoreRow], unit: str) -> Component:
         for score in scores
     ]
     headings = [
-        "Ahead",
+        ahead,
         f"Mean error [{unit}]",
         f"Last week's value [{unit}]",
         "Against it",

@@ -11,7 +11,7 @@ import numpy as np
 from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
-from dashboards import address, badges, emptiness, households, peaks, words
+from dashboards import accuracy, address, badges, emptiness, households, peaks, words
 from dashboards.address import View
 from dashboards.alerts import is_silent
 from dashboards.context import City, threaded
@@ -22,11 +22,15 @@ from dashboards.theme import PALETTES, Scheme, scheme_of
 from services.domain import QUANTILE_LEVELS, from_us, to_us
 from services.errors import UnavailableError
 from services.local_day import day_of
-from services.storage import overview, totals
+from services.storage import load_scores, overview, totals
+from services.storage.database import Connection
+from services.storage.forecasts import ScoreRow
 from services.storage.overview import CityLoad, District, SensorNow
 from services.storage.totals import PeakForecast, TotalForecast
 
 _WEEK: Final = timedelta(days=7)
+_SCORED: Final = timedelta(days=14)
+_NO_PEAK_YET: Final = "A peak is scored once its day is over."
 _AHEAD: Final = timedelta(hours=48)
 _WORTH_A_TIME: Final = 0.01  # the least chance of which it is said when
 _PEAK_NOTE: Final = (
@@ -46,6 +50,7 @@ class Shown:
     outlook: LoadOutlook | None
     peaks: list[PeakForecast]
     households: households.Households | None
+    scores: dict[load_scores.What, list[ScoreRow]]
 
 
 def layout(city: City, view: View, scheme: Scheme) -> Component:
@@ -131,6 +136,15 @@ def body(shown: Shown, view: View, city: City, scheme: Scheme) -> list[Component
             privacy=badge,
         ),
         households.panel(shown.households, view),
+        card(
+            "How good have these forecasts been?",
+            html.H3("Load of the city", className="column-title"),
+            accuracy.accuracy(shown.scores["total"], "kW"),
+            html.H3("Highest quarter hour of a day of the city", className="column-title spaced"),
+            accuracy.accuracy(shown.scores["peak"], "kW", waiting=_NO_PEAK_YET, ahead="Before the day's end"),
+            note="Last 14 days, by lead time",
+            privacy=badge,
+        ),
     ]
 
 
@@ -176,7 +190,13 @@ def _read(city: City, view: View) -> Shown:
             outlook=outlook_of(totals.latest_totals(connection, issued_before=now), end, ahead),
             peaks=totals.latest_peaks(connection, since=day_of(now, city.zone), issued_before=now),
             households=households.read(connection, day_of(now, city.zone)),
+            scores={what: _scores(connection, what, now) for what in ("total", "peak")},
         )
+
+
+def _scores(connection: Connection, what: load_scores.What, now: datetime) -> list[ScoreRow]:
+    found = load_scores.scorecard(connection, what=what, since=(now - _SCORED).date())
+    return [score for score in found if score.scope == "city"]
 
 
 def _districts(shown: Shown) -> Content:

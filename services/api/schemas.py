@@ -127,7 +127,7 @@ AreaCongestion = _row(
 Score = _row(
     "Score",
     "kind quantity lead_minutes sensors n mae coverage_80 coverage_90",
-    "naive_mae wape skill mase pinball coverage_50 district state observed_quality utc_day",
+    "naive_mae wape skill mase pinball coverage_50 scope district state observed_quality utc_day",
 )
 Presence = _row(
     "Presence",
@@ -231,8 +231,9 @@ class PeakPage(_Answer):
 
 
 class ScoreMeta(Count):
-    """The days that were scored, and what the rows are divided by."""
+    """What was scored, on which days, and what the rows are divided by."""
 
+    of: str
     since: str | None
     until: str | None
     by: list[str]
@@ -395,12 +396,21 @@ class Transparency(_Answer):
     dialects: list[dict[str, Any]] = Field(description="The payload formats that are read.")
     published: list[dict[str, Any]] = Field(description="The release plans that are on.")
     budgets: list[dict[str, Any]] = Field(description="Spent of the cap, by local day and domain, for 30 days.")
-    composition: list[dict[str, Any]] = Field(description="What several days cost together, by domain.")
+    composition: list[dict[str, Any]] = Field(
+        description="What several days cost together, by domain: the sum, and the tighter bound of the second accountant at "
+        "delta 1e-6 as of the last check of the ledger (null before it)."
+    )
+    composition_checked: dict[str, Any] | None = Field(
+        description="When that check was made, whether both accountants agreed, and the last of its days."
+    )
     withheld: list[dict[str, Any]] = Field(
         description="Of the newest release of each plan: how much is withheld, and why."
     )
     red_team: dict[str, Any] | None = Field(
-        description="The last attacks on our own releases; null before the first run."
+        description="The last attacks on our own releases that somebody asked for, else the timetable's; null before the first."
+    )
+    red_team_weekly: dict[str, Any] | None = Field(
+        description="The last attacks that the timetable asked for each week, a short version; null before the first."
     )
     fairness: dict[str, Any] | None = Field(description="The last fairness audit; null before the first.")
     destructions: list[dict[str, Any]] = Field(

@@ -129,7 +129,8 @@ class ScoreRow:
     """How forecasts of one quantity did at one lead time.
 
     `naive_mae` is the mean absolute error of the value a week before, on its own count; `skill` is one minus the ratio of
-    both sums over the hours that have both. `district`, `state`, `observed_quality` and `utc_day` are None unless asked for.
+    both sums over the hours that have both. `scope` is whose forecasts they are: `sensor`, or `district` and `city` where totals
+    or peaks were asked for. `district`, `state`, `observed_quality` and `utc_day` are None unless asked for.
     """
 
     kind: str
@@ -146,6 +147,7 @@ class ScoreRow:
     mase: float | None = None
     pinball: float | None = None
     coverage_50: float | None = None
+    scope: str = "sensor"
     district: str | None = None
     state: str | None = None
     observed_quality: str | None = None

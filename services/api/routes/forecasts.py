@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from datetime import date, datetime
+from functools import partial
 from itertools import islice
 from operator import attrgetter
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query
 from starlette.requests import Request
@@ -35,7 +36,7 @@ from services.api.schemas import ForecastPage, ScorePage
 from services.api.times import FORMS, parse_time
 from services.api.writers import instant
 from services.domain import QUANTILE_LEVELS, to_us
-from services.storage import forecasts, sensors
+from services.storage import forecasts, load_scores, sensors
 from services.storage.database import Connection
 from services.storage.forecasts import ScoreRow, SeriesForecast
 
@@ -158,6 +159,13 @@ def read_scorecard(
     request: Request,
     connection: ConnectionDep,
     now: Now,
+    of: Annotated[
+        Literal["sensors", "totals", "peaks"],
+        Query(
+            description="sensors: each sensor's values. totals: load of the city and of districts, as of /energy/forecasts. "
+            "peaks: highest quarter hours of local days, as of /energy/peaks, by the time from the issue to the day's end."
+        ),
+    ] = "sensors",
     sensor: SensorsParam = None,
     kind: KindParam = None,
     quantity: QuantityParam = None,
@@ -177,12 +185,16 @@ def read_scorecard(
 ) -> Response:
     """Errors and coverage by kind, quantity and lead time beside those of the value a week before, whoever won.
 
-    Grows every hour by the forecasts about the hour that has closed.
+    Grows every hour by the forecasts about the hour that has closed; of peaks every day by the day that has. Totals and peaks
+    are also by scope: the city, its districts, and of peaks its feeders. Their quality is not told apart, nor is a MASE.
     """
     chosen = negotiate(accept, format_, _FLAT_FORMATS)
     found = require_sensors(connection, split_codes(sensor))
     divided = sorted(set(by or ()))
-    scores = forecasts.scorecard(
+    read: Callable[..., list[ScoreRow]] = forecasts.scorecard
+    if of != "sensors":
+        read = partial(load_scores.scorecard, what="total" if of == "totals" else "peak")
+    scores = read(
         connection,
         kind=kind,
         quantity=quantity,
@@ -193,9 +205,9 @@ def read_scorecard(
         by=divided,
     )
     scores.sort(key=_score_key)
-    question = fingerprint([list(found), kind, quantity, district, since, until, divided])
+    question = fingerprint([of, list(found), kind, quantity, district, since, until, divided])
     if cursor:
-        after = decode_cursor(cursor, question, (str, str, int, str, str, str, str))
+        after = decode_cursor(cursor, question, (str, str, int, str, str, str, str, str))
         scores = [score for score in scores if _score_key(score) > after]
     following = None
     if limit is not None or cursor or chosen is Format.JSON:
@@ -204,12 +216,12 @@ def read_scorecard(
             following = next_url(request, {"cursor": encode_cursor(_score_key(scores[most - 1]), question)})
         scores = scores[:most]
     rows = list(map(attrgetter(*_SCORE_COLUMNS), scores))
-    meta = {"since": since, "until": until, "by": divided}
+    meta = {"of": of, "since": since, "until": until, "by": divided}
     name = f"arterial-scorecard-{now:%Y%m%dT%H%MZ}"
     return list_response(chosen, _SCORE_COLUMNS, rows, name=name, meta=meta, following=following)
 
 
-def _score_key(score: ScoreRow) -> tuple[str, str, int, str, str, str, str]:
+def _score_key(score: ScoreRow) -> tuple[str, str, int, str, str, str, str, str]:
     parts = (score.district, score.state, score.observed_quality, score.utc_day and score.utc_day.isoformat())
     district, state, quality, day = (part or "" for part in parts)
-    return score.kind, score.quantity, score.lead_minutes, district, state, quality, day
+    return score.kind, score.quantity, score.lead_minutes, score.scope, district, state, quality, day

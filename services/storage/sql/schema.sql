@@ -228,6 +228,38 @@ COMMENT ON COLUMN forecast.fitted.digest IS 'SHA-256 of the content, by which a 
 
 COMMENT ON COLUMN forecast.fitted.content IS 'Numbers and names only; nothing in it is ever executed.';
 
+CREATE TABLE forecast.load_score (
+    what text NOT NULL,
+    sensor_id integer,
+    district_id smallint,
+    quantity text NOT NULL,
+    lead_minutes integer NOT NULL,
+    day date NOT NULL,
+    state text NOT NULL,
+    n integer NOT NULL,
+    absolute_error double precision NOT NULL,
+    naive_absolute_error double precision,
+    naive_n integer NOT NULL,
+    compared_error double precision,
+    pinball double precision NOT NULL,
+    observed_sum double precision NOT NULL,
+    signed_error double precision NOT NULL,
+    inside_50 integer NOT NULL,
+    inside_80 integer NOT NULL,
+    inside_90 integer NOT NULL,
+    CONSTRAINT load_score_check CHECK ((num_nonnulls(sensor_id, district_id) <= 1)),
+    CONSTRAINT load_score_state_check CHECK ((state = ANY (ARRAY['normal'::text, 'degraded'::text, 'stale'::text]))),
+    CONSTRAINT load_score_what_check CHECK ((what = ANY (ARRAY['total'::text, 'peak'::text])))
+);
+
+COMMENT ON TABLE forecast.load_score IS 'Sums over a day, of a sensor, of a district, or of the city where both are NULL; any grouping divides sums.';
+
+COMMENT ON COLUMN forecast.load_score.lead_minutes IS 'Of a total from the issue step to the end of the target, of a peak from the issue to the end of its day.';
+
+COMMENT ON COLUMN forecast.load_score.day IS 'The UTC day of totals, the local day of peaks.';
+
+COMMENT ON COLUMN forecast.load_score.compared_error IS 'Sum of absolute errors where there was a value a week before, so that both stand on the same targets.';
+
 CREATE TABLE forecast.peak (
     run_id bigint NOT NULL,
     sensor_id integer,
@@ -1002,6 +1034,9 @@ ALTER TABLE ONLY forecast.congestion
 ALTER TABLE ONLY forecast.fitted
     ADD CONSTRAINT fitted_pkey PRIMARY KEY (shard, kind, quantity, step_seconds);
 
+ALTER TABLE ONLY forecast.load_score
+    ADD CONSTRAINT load_score_what_sensor_id_district_id_quantity_lead_minutes_key UNIQUE NULLS NOT DISTINCT (what, sensor_id, district_id, quantity, lead_minutes, day, state);
+
 ALTER TABLE ONLY forecast.peak
     ADD CONSTRAINT peak_run_id_sensor_id_district_id_quantity_day_key UNIQUE NULLS NOT DISTINCT (run_id, sensor_id, district_id, quantity, day);
 
@@ -1198,6 +1233,9 @@ CREATE TRIGGER red_team_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON go
 ALTER TABLE ONLY forecast.congestion
     ADD CONSTRAINT congestion_run_id_fkey FOREIGN KEY (run_id) REFERENCES forecast.run(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY forecast.load_score
+    ADD CONSTRAINT load_score_district_id_fkey FOREIGN KEY (district_id) REFERENCES sensing.district(id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY forecast.peak
     ADD CONSTRAINT peak_district_id_fkey FOREIGN KEY (district_id) REFERENCES sensing.district(id) ON DELETE CASCADE;
 
@@ -1285,6 +1323,9 @@ GRANT SELECT,INSERT,DELETE ON TABLE forecast.congestion TO arterial_jobs;
 GRANT SELECT ON TABLE forecast.congestion TO arterial_api;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE forecast.fitted TO arterial_jobs;
+
+GRANT SELECT,INSERT,DELETE ON TABLE forecast.load_score TO arterial_jobs;
+GRANT SELECT ON TABLE forecast.load_score TO arterial_api;
 
 GRANT SELECT,INSERT ON TABLE forecast.peak TO arterial_jobs;
 GRANT SELECT ON TABLE forecast.peak TO arterial_api;
