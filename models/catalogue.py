@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from models.calendar_ridge import CalendarRidge
@@ -34,9 +35,6 @@ ON_ROADS: Final[tuple[Forecaster, ...]] = (*CANDIDATES, Network(rows=3_000))
 Learning from a quarter of the rows takes 0.4 of the time and loses 0.2 % on the synthetic city at 15 minutes.
 """
 
-INFORMED: Final[tuple[Forecaster, ...]] = (Informed(plain=ProfileRidge()), Informed(plain=CalendarRidge()))
-"""Those that join the candidates where covariates are known; without them they are their plain models."""
-
 FORECASTERS: Final[tuple[Forecaster, ...]] = (*CANDIDATES, LoadRidge(), ETS())
 """Those that every recording is measured with; the last is fitted series by series, or where a person asks for it."""
 
@@ -49,7 +47,17 @@ JOINT: Final[tuple[Forecaster, ...]] = (LongLinear(shared=True),)
 CLASSICAL: Final[tuple[Forecaster, ...]] = (Sarimax(), Structural())
 """Those for the few series where a person wants to read the model: a tenth to a third of a second for each."""
 
-_EVERY: Final = (*FORECASTERS, *INFORMED, *SPECIAL, *JOINT, *CLASSICAL)
+
+def informed(models: Sequence[Forecaster]) -> tuple[Forecaster, ...]:
+    """What joins these models where covariates are known; without covariates they are their plain models."""
+    return tuple(
+        Informed(plain=one, from_midnights=isinstance(one, LoadRidge))
+        for one in models
+        if isinstance(one, ProfileRidge | CalendarRidge | LoadRidge)
+    )
+
+
+_EVERY: Final = (*FORECASTERS, *informed(FORECASTERS), *SPECIAL, *JOINT, *CLASSICAL)
 
 
 def forecaster(name: str) -> Forecaster:

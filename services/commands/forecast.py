@@ -104,6 +104,10 @@ def backtest(
         Path | None,
         typer.Option(help="A CSV of school holidays: start,end and if wanted region,name; days like 2024-07-18."),
     ] = None,
+    covariates: Annotated[
+        Path | None,
+        typer.Option(help="A CSV of weather or events as was known: variable,valid_at,value and if wanted issued_at."),
+    ] = None,
     engine: Annotated[
         str, typer.Option(help="Where, model by model: inline, local, local:4 (so many processes) or dask://host:port.")
     ] = "inline",
@@ -115,6 +119,7 @@ def backtest(
     from services.commands.progress import progress_bar
     from services.forecasting import congestion_evaluation, evaluation
     from services.forecasting.city_calendar import with_school_holidays
+    from services.forecasting.covariate_files import described, in_words, read_covariates
     from services.forecasting.datasets.catalogue import load
     from services.forecasting.datasets.recording import Options
     from services.forecasting.engine import engine_of
@@ -137,6 +142,9 @@ def backtest(
     if school_holidays is not None:
         calendar = with_school_holidays(recording.panel.calendar, school_holidays)
         recording = replace(recording, panel=replace(recording.panel, calendar=calendar))
+    said = {} if covariates is None else read_covariates(covariates)
+    if said:
+        recording = evaluation.informed(recording, said)
     with progress_bar(f"Measuring on {recording.name}") as progress:
         if recording.flow is not None:
             scores = congestion_evaluation.evaluate(recording, recording.flow, progress)
@@ -144,4 +152,8 @@ def backtest(
             report(told, congestion_evaluation.table(recording, scores), as_json=as_json)
             return
         done = evaluation.evaluate(recording, progress, chosen)
-    report(evaluation.document(recording, done), evaluation.table(recording, done), as_json=as_json)
+    document, lines = evaluation.document(recording, done), evaluation.table(recording, done)
+    if said:
+        document |= {"covariates": described(said)}
+        lines = [*in_words(said), *lines]
+    report(document, lines, as_json=as_json)

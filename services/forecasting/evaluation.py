@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from typing import Any, Final
 
+from models import catalogue
 from models.backtest import SELECTED, Backtest, backtest
 from services.errors import InputError
+from services.forecasting.covariate_files import Key, Said, covariates_of
 from services.forecasting.datasets.recording import Recording
 from services.forecasting.engine import Engine, Inline
 
 _WITHOUT: Final = "_without_holidays"
 _SELECTED_ON: Final = "validation origins before the test part, per sensor and lead times"
+
+
+def informed(recording: Recording, said: Mapping[Key, Said]) -> Recording:
+    """The recording with covariates, and beside its models those that use them; they know no districts.
+
+    Raises:
+        InputError: there is nothing about everywhere.
+
+    """
+    everywhere = {key: one for key, one in said.items() if key[1] is None}
+    covariates = covariates_of(everywhere, [None] * recording.panel.sensors)
+    if covariates is None:
+        message = "the covariates are of districts, which a recording does not have; leave the district column empty"
+        raise InputError(message)
+    more = catalogue.informed(recording.models)
+    return replace(
+        recording,
+        panel=replace(recording.panel, covariates=covariates),
+        models=(*recording.models, *more),
+        candidates=(*recording.candidates, *(one.name for one in more)),
+    )
 
 
 def evaluate(recording: Recording, progress: Callable[[int, int], None], engine: Engine | None = None) -> Backtest:
