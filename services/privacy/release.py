@@ -47,7 +47,7 @@ from services.privacy.mechanisms.catalogue import mechanism_of
 from services.privacy.plan import Plan, day_cap, enabled_plans
 from services.privacy.policy import MOST_DELTA, check
 from services.privacy.products.catalogue import CATALOGUE
-from services.privacy.products.contract import Integers
+from services.privacy.products.contract import Integers, Numbers
 from services.settings import Settings
 from services.storage import audit, ledger, personal, releases
 from services.storage.audit import Action
@@ -236,8 +236,7 @@ def _complete(connection: Connection, plan: Plan, day: LocalDay, domain: Integer
         paid = ledger.find_charge(connection, key)
         drawn = draw(plan, product, paid.micro_epsilon, product.exact(connection, plan, day, domain))
         release = releases.publish_release(connection, _head(plan, paid, drawn))
-        product.publish(
-            connection,
+        numbers = Numbers(
             release_key=key,
             plan=plan,
             day=day,
@@ -246,6 +245,7 @@ def _complete(connection: Connection, plan: Plan, day: LocalDay, domain: Integer
             shown=drawn.shown,
             ci95=drawn.ci95,
         )
+        product.publish(connection, numbers)
         facts = {
             "release_key": key,
             "plan_hash": plan.hash,

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 
 import numpy as np
-from numpy.typing import NDArray
 
 from services.privacy import bounding
 from services.privacy.days import LocalDay
-from services.privacy.mechanisms.contract import Mechanism
 from services.privacy.plan import Plan
-from services.privacy.products.contract import Integers
+from services.privacy.products.contract import Figure, Integers, Numbers, Product
 from services.storage import personal, releases
 from services.storage.database import Connection
 
 _WH_PER_KWH = 1_000
 
 
-class Charging:
+class Charging(Product):
     """The product `charging`."""
 
     def domain(self, connection: Connection) -> Integers:
@@ -42,33 +39,13 @@ class Charging:
         )
         return {"sessions": sessions, "energy_wh": energy_wh}
 
-    def refined(self, plan: Plan, noisy: dict[str, Integers], noise: dict[str, Mechanism]) -> dict[str, Integers]:
-        """As they are."""
-        del plan, noise
-        return noisy
-
-    def publish(
-        self,
-        connection: Connection,
-        *,
-        release_key: str,
-        plan: Plan,
-        day: LocalDay,
-        domain: Integers,
-        values: dict[str, Integers],
-        shown: NDArray[np.bool_],
-        ci95: dict[str, float],
-    ) -> None:
+    def publish(self, connection: Connection, numbers: Numbers) -> None:
         """Store sessions and energy [kWh] of every district."""
-        del plan
-        codes = releases.district_codes(connection)
-        sessions, energy, visible = values["sessions"].tolist(), values["energy_wh"].tolist(), shown.tolist()
+        codes, start = releases.district_codes(connection), numbers.day.start
 
-        def rows() -> Iterator[tuple[str, str, datetime, str, float | None, float | None]]:
-            for i, number in enumerate(domain.tolist()):
-                count = (sessions[i], ci95["sessions"]) if visible[i] else (None, None)
-                drawn = (energy[i] / _WH_PER_KWH, ci95["energy_wh"] / _WH_PER_KWH) if visible[i] else (None, None)
-                yield (codes[number], "", day.start, "sessions", *count)
-                yield (codes[number], "", day.start, "energy_kwh", *drawn)
+        def figures() -> Iterator[Figure]:
+            for i, district in enumerate(numbers.domain.tolist()):
+                yield (codes[district], "", start, "sessions", *numbers.said("sessions", i))
+                yield (codes[district], "", start, "energy_kwh", *numbers.said("energy_wh", i, unit=_WH_PER_KWH))
 
-        releases.publish_figures(connection, release_key, rows())
+        releases.publish_figures(connection, numbers.release_key, figures())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 import numpy as np
@@ -13,6 +15,31 @@ from services.privacy.plan import Plan
 from services.storage.database import Connection
 
 Integers = NDArray[np.int64]
+
+
+Figure = tuple[str, str, datetime, str, float | None, float | None]
+"""One published number: place, part, slot, measure, value and half-width of its interval, both None where withheld."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Numbers:
+    """What is published of one plan and local day: rounded noisy vectors over the domain, and which cells are shown."""
+
+    release_key: str
+    plan: Plan
+    day: LocalDay
+    domain: Integers
+    values: dict[str, Integers]
+    shown: NDArray[np.bool_]
+    ci95: dict[str, float]
+
+    def said(self, measure: str, *cell: int, unit: int = 1) -> tuple[float, float] | tuple[None, None]:
+        """A cell's value and half-width in multiples of `unit`, or nothing where the cell is withheld."""
+        place = cell[: self.shown.ndim]
+        if not self.shown[place]:
+            return None, None
+        value = int(self.values[measure][cell])
+        return (value if unit == 1 else value / unit), self.ci95[measure] / unit
 
 
 class Product(Protocol):
@@ -28,18 +55,9 @@ class Product(Protocol):
         """
 
     def refined(self, plan: Plan, noisy: dict[str, Integers], noise: dict[str, Mechanism]) -> dict[str, Integers]:
-        """The noisy vectors as they decide what is shown and are published; made from noisy numbers alone."""
+        """The noisy vectors as they decide what is shown and are published, made from noisy numbers alone; here as they are."""
+        del plan, noise
+        return noisy
 
-    def publish(
-        self,
-        connection: Connection,
-        *,
-        release_key: str,
-        plan: Plan,
-        day: LocalDay,
-        domain: Integers,
-        values: dict[str, Integers],
-        shown: NDArray[np.bool_],
-        ci95: dict[str, float],
-    ) -> None:
-        """Store rounded noisy values; where `shown` is false nothing but the cell's existence."""
+    def publish(self, connection: Connection, numbers: Numbers) -> None:
+        """Store the numbers; where `shown` is false nothing but the cell's existence."""

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
-from numpy.typing import NDArray
 
 from services.privacy import bounding
 from services.privacy.days import LocalDay
-from services.privacy.mechanisms.contract import Mechanism
 from services.privacy.plan import Plan
-from services.privacy.products.contract import Integers
+from services.privacy.products.contract import Integers, Numbers, Product
 from services.storage import personal, releases
 from services.storage.database import Connection
 
 _WH_PER_KWH = 1_000
 
 
-class DistrictEnergyOfDay:
+class DistrictEnergyOfDay(Product):
     """The product `district_energy`."""
 
     def domain(self, connection: Connection) -> Integers:
@@ -39,38 +39,13 @@ class DistrictEnergyOfDay:
         )
         return {"households": households, "energy_wh": energy_wh}
 
-    def refined(self, plan: Plan, noisy: dict[str, Integers], noise: dict[str, Mechanism]) -> dict[str, Integers]:
-        """As they are."""
-        del plan, noise
-        return noisy
-
-    def publish(
-        self,
-        connection: Connection,
-        *,
-        release_key: str,
-        plan: Plan,
-        day: LocalDay,
-        domain: Integers,
-        values: dict[str, Integers],
-        shown: NDArray[np.bool_],
-        ci95: dict[str, float],
-    ) -> None:
+    def publish(self, connection: Connection, numbers: Numbers) -> None:
         """Store one row per district, energy in kWh."""
-        del plan
-        half_width = ci95["energy_wh"] / _WH_PER_KWH
-        releases.publish_district_energy(
-            connection,
-            release_key,
-            day.day,
-            (
-                (district, energy / _WH_PER_KWH, count, half_width) if visible else (district, None, None, None)
-                for district, energy, count, visible in zip(
-                    domain.tolist(),
-                    values["energy_wh"].tolist(),
-                    values["households"].tolist(),
-                    shown.tolist(),
-                    strict=True,
-                )
-            ),
-        )
+
+        def districts() -> Iterator[tuple[int, float | None, int | None, float | None]]:
+            for i, district in enumerate(numbers.domain.tolist()):
+                energy, half_width = numbers.said("energy_wh", i, unit=_WH_PER_KWH)
+                households = None if energy is None else int(numbers.values["households"][i])
+                yield (district, energy, households, half_width)
+
+        releases.publish_district_energy(connection, numbers.release_key, numbers.day.day, districts())

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from services.domain import to_us
 from services.privacy import bounding
 from services.privacy.days import LocalDay
-from services.privacy.mechanisms.contract import Mechanism
 from services.privacy.plan import Plan
-from services.privacy.products.contract import Integers
+from services.privacy.products.contract import Figure, Integers, Numbers, Product
 from services.storage import personal, releases
 from services.storage.database import Connection
 
@@ -25,7 +22,7 @@ _MINUTE_US = 60_000_000
 _WH_PER_KWH = 1_000
 
 
-class DistrictLoad:
+class DistrictLoad(Product):
     """The product `district_load`."""
 
     def domain(self, connection: Connection) -> Integers:
@@ -51,35 +48,15 @@ class DistrictLoad:
         )
         return {"households": households, "energy_wh": energy_wh}
 
-    def refined(self, plan: Plan, noisy: dict[str, Integers], noise: dict[str, Mechanism]) -> dict[str, Integers]:
-        """As they are."""
-        del plan, noise
-        return noisy
-
-    def publish(
-        self,
-        connection: Connection,
-        *,
-        release_key: str,
-        plan: Plan,
-        day: LocalDay,
-        domain: Integers,
-        values: dict[str, Integers],
-        shown: NDArray[np.bool_],
-        ci95: dict[str, float],
-    ) -> None:
+    def publish(self, connection: Connection, numbers: Numbers) -> None:
         """Store the households of each district's day and the energy [kWh] of each of its half hours."""
-        codes = releases.district_codes(connection)
-        households, energy, visible = values["households"].tolist(), values["energy_wh"].tolist(), shown.tolist()
-        half_width = ci95["energy_wh"] / _WH_PER_KWH
+        codes, day = releases.district_codes(connection), numbers.day
 
-        def rows() -> Iterator[tuple[str, str, datetime, str, float | None, float | None]]:
-            for i, number in enumerate(domain.tolist()):
-                district, known = codes[number], visible[i]
-                count = (households[i], ci95["households"]) if known else (None, None)
-                yield (district, "", day.start, "households", *count)
-                for j, half_hour in enumerate(day.slots(plan.grid.slot_minutes)):
-                    used = (energy[i][j] / _WH_PER_KWH, half_width) if known else (None, None)
-                    yield (district, "", half_hour, "energy_kwh", *used)
+        def figures() -> Iterator[Figure]:
+            for i, number in enumerate(numbers.domain.tolist()):
+                district = codes[number]
+                yield (district, "", day.start, "households", *numbers.said("households", i))
+                for j, half_hour in enumerate(day.slots(numbers.plan.grid.slot_minutes)):
+                    yield (district, "", half_hour, "energy_kwh", *numbers.said("energy_wh", i, j, unit=_WH_PER_KWH))
 
-        releases.publish_figures(connection, release_key, rows())
+        releases.publish_figures(connection, numbers.release_key, figures())

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
 from services.privacy import movement
 from services.privacy.days import LocalDay
-from services.privacy.mechanisms.contract import Mechanism
 from services.privacy.plan import Plan
-from services.privacy.products.contract import Integers
+from services.privacy.products.contract import Integers, Numbers, Product
 from services.privacy.products.geography import city_cells
 from services.storage import personal, releases
 from services.storage.database import Connection
 
 
-class OriginDestination:
+class OriginDestination(Product):
     """The product `origin_destination`."""
 
     def domain(self, connection: Connection) -> Integers:
@@ -33,32 +29,14 @@ class OriginDestination:
         most = plan.measure_named("trips").cells_per_subject
         return {"trips": movement.origin_destination(found, domain=domain, trips_per_subject=most)}
 
-    def refined(self, plan: Plan, noisy: dict[str, Integers], noise: dict[str, Mechanism]) -> dict[str, Integers]:
-        """As they are."""
-        del plan, noise
-        return noisy
-
-    def publish(
-        self,
-        connection: Connection,
-        *,
-        release_key: str,
-        plan: Plan,
-        day: LocalDay,
-        domain: Integers,
-        values: dict[str, Integers],
-        shown: NDArray[np.bool_],
-        ci95: dict[str, float],
-    ) -> None:
+    def publish(self, connection: Connection, numbers: Numbers) -> None:
         """Store one row per pair of cells; most pairs of a city are withheld."""
-        del plan
-        cells = [f"{cell:x}" for cell in domain.tolist()]
-        counts, visible, half_width = values["trips"].tolist(), shown.tolist(), ci95["trips"]
+        cells, start = [f"{cell:x}" for cell in numbers.domain.tolist()], numbers.day.start
         releases.publish_figures(
             connection,
-            release_key,
+            numbers.release_key,
             (
-                (one, other, day.start, "trips", *((counts[i][j], half_width) if visible[i][j] else (None, None)))
+                (one, other, start, "trips", *numbers.said("trips", i, j))
                 for i, one in enumerate(cells)
                 for j, other in enumerate(cells)
             ),

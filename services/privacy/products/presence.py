@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from services.domain import to_us
 from services.privacy import bounding
 from services.privacy.days import LocalDay
 from services.privacy.mechanisms.contract import Mechanism
 from services.privacy.mechanisms.smoothing import smoothed
 from services.privacy.plan import Plan
-from services.privacy.products.contract import Integers
+from services.privacy.products.contract import Integers, Numbers, Product
 from services.privacy.products.geography import city_cells
 from services.storage import personal, releases
 from services.storage.database import Connection
@@ -23,7 +20,7 @@ _Z95: Final = 1.96
 _REACH: Final = 0.99
 
 
-class Presence:
+class Presence(Product):
     """The product `presence`."""
 
     def domain(self, connection: Connection) -> Integers:
@@ -58,28 +55,15 @@ class Presence:
             )
         }
 
-    def publish(
-        self,
-        connection: Connection,
-        *,
-        release_key: str,
-        plan: Plan,
-        day: LocalDay,
-        domain: Integers,
-        values: dict[str, Integers],
-        shown: NDArray[np.bool_],
-        ci95: dict[str, float],
-    ) -> None:
+    def publish(self, connection: Connection, numbers: Numbers) -> None:
         """Store one row per cell and hour; `ci95` stands in the head of the release, it is the same for every cell."""
-        del ci95
-        counts = values["vehicles"].tolist()
-        visible = shown.tolist()
+        counts, visible = numbers.values["vehicles"].tolist(), numbers.shown.tolist()
         releases.publish_presence(
             connection,
-            release_key,
+            numbers.release_key,
             (
                 (cell, hour, counts[i][j] if visible[i][j] else None)
-                for i, cell in enumerate(domain.tolist())
-                for j, hour in enumerate(day.slots(plan.grid.slot_minutes))
+                for i, cell in enumerate(numbers.domain.tolist())
+                for j, hour in enumerate(numbers.day.slots(numbers.plan.grid.slot_minutes))
             ),
         )

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
-
-import numpy as np
-from numpy.typing import NDArray
 
 from services.domain import to_us
 from services.privacy import movement
 from services.privacy.days import LocalDay
-from services.privacy.mechanisms.contract import Mechanism
 from services.privacy.plan import Plan
-from services.privacy.products.contract import Integers
+from services.privacy.products.contract import Figure, Integers, Numbers, Product
 from services.privacy.products.geography import city_cells
 from services.storage import personal, releases
 from services.storage.database import Connection
@@ -23,7 +18,7 @@ _WIDER = 1.25
 """Two intervals of 97.5 % hold together with 95 %; of Laplace noise each is ln 40 / ln 20 = 1.23 times as wide as at 95 %."""
 
 
-class Speeds:
+class Speeds(Product):
     """The product `speeds`."""
 
     def domain(self, connection: Connection) -> Integers:
@@ -51,39 +46,19 @@ class Speeds:
         )
         return {"vehicles": counts, "speed_sum_kmh": sums}
 
-    def refined(self, plan: Plan, noisy: dict[str, Integers], noise: dict[str, Mechanism]) -> dict[str, Integers]:
-        """As they are."""
-        del plan, noise
-        return noisy
-
-    def publish(
-        self,
-        connection: Connection,
-        *,
-        release_key: str,
-        plan: Plan,
-        day: LocalDay,
-        domain: Integers,
-        values: dict[str, Integers],
-        shown: NDArray[np.bool_],
-        ci95: dict[str, float],
-    ) -> None:
+    def publish(self, connection: Connection, numbers: Numbers) -> None:
         """Store noisy vehicles and, as their quotient, the mean speed in whole km/h, for every cell and hour."""
-        counts, sums, visible = values["vehicles"].tolist(), values["speed_sum_kmh"].tolist(), shown.tolist()
+        sums, ci95 = numbers.values["speed_sum_kmh"], numbers.ci95
 
-        def rows() -> Iterator[tuple[str, str, datetime, str, float | None, float | None]]:
-            for i, cell in enumerate(domain.tolist()):
-                for j, hour in enumerate(day.slots(plan.grid.slot_minutes)):
-                    place = (f"{cell:x}", "", hour)
-                    if visible[i][j]:
-                        speed, half_width = mean_speed(counts[i][j], sums[i][j], ci95)
-                        yield (*place, "vehicles", counts[i][j], ci95["vehicles"])
-                        yield (*place, "speed_kmh", speed, half_width)
-                    else:
-                        yield (*place, "vehicles", None, None)
-                        yield (*place, "speed_kmh", None, None)
+        def figures() -> Iterator[Figure]:
+            for i, cell in enumerate(numbers.domain.tolist()):
+                for j, hour in enumerate(numbers.day.slots(numbers.plan.grid.slot_minutes)):
+                    vehicles, half_width = numbers.said("vehicles", i, j)
+                    speed = (None, None) if vehicles is None else mean_speed(int(vehicles), int(sums[i, j]), ci95)
+                    yield (f"{cell:x}", "", hour, "vehicles", vehicles, half_width)
+                    yield (f"{cell:x}", "", hour, "speed_kmh", *speed)
 
-        releases.publish_figures(connection, release_key, rows())
+        releases.publish_figures(connection, numbers.release_key, figures())
 
 
 def mean_speed(count: int, total: int, ci95: dict[str, float]) -> tuple[int, float]:
