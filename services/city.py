@@ -40,6 +40,7 @@ from services.embedded import (
 )
 from services.errors import ArterialError, ConfigurationError, UnavailableError
 from services.settings import ENDPOINTS_FILE, PREFIX, Settings, without_user
+from services.storage import stations
 from services.storage.database import connect
 from services.storage.health import live_sensors
 from services.storage.migrate import migrate
@@ -284,10 +285,8 @@ class City:
         with connect(self.settings.owner_dsn(), application="up") as connection:
             begun = state.exists() and state.read_text(encoding="utf-8") == "loading"
             if not begun and live_sensors(connection)[0]:
-                if state.exists():
-                    history.write_register(
-                        self.settings, build_city(self.settings)
-                    )  # a version without one made this city
+                if state.exists() and not stations.codes(connection, "bike"):  # a version without a register made it
+                    history.write_register(self.settings, build_city(self.settings))
                 return
         state.write_text("loading", encoding="utf-8")
         began = time.monotonic()
