@@ -64,11 +64,16 @@ def body(facts: Facts, city: City) -> list[Component]:
             card(
                 "Privacy budget", _budgets(facts["budgets"]), note="Spent per subject and day; never refunded", span=6
             ),
-            card("Several days together", _composition(facts["composition"]), note="Sum of what was spent", span=6),
+            card(
+                "Several days together",
+                _composition(facts["composition"], facts["composition_checked"], city),
+                note="Sum of what was spent, and a tighter bound",
+                span=6,
+            ),
         ),
         card("What was withheld, and why", _withheld(facts["withheld"])),
         _grid(
-            card("Attacks on our own releases", _red_team(facts["red_team"], city), span=6),
+            card("Attacks on our own releases", _red_team(facts["red_team"], facts["red_team_weekly"], city), span=6),
             card("Fairness audit", _fairness(facts["fairness"], city), span=6),
         ),
         _grid(
@@ -95,10 +100,15 @@ def _summary(facts: Facts, city: City) -> Component:
         ("Budget per day and domain", f"ε {facts['epsilon_day']:g}"),
         *((f"Spent, {b['domain']}, {newest:%-d %b}", f"{b['spent']:g} of {b['cap']:g}") for b in spent),
         ("Last key destroyed", words.clock(gone[0]["destroyed_at"], city.zone) if gone else "None yet"),
-        ("Attacks", _verdict(facts["red_team"], "Not run yet")),
+        ("Attacks", _verdict(_newest(facts["red_team"], facts["red_team_weekly"]), "Not run yet")),
         ("Fairness", _verdict(facts["fairness"], "Not audited yet")),
     ]
     return html.Div(card(None, strip(rows)), className="even")
+
+
+def _newest(*found: Facts | None) -> Facts | None:
+    """The run that ended last."""
+    return max((one for one in found if one is not None), key=lambda one: one["finished_at"], default=None)
 
 
 def _verdict(found: Facts | None, none: str) -> Component:
@@ -185,16 +195,33 @@ def _budgets(rows: Sequence[Facts]) -> Content:
     return html.Div([bars(shown), table_view(listing)])
 
 
-def _composition(rows: Sequence[Facts]) -> Component:
+def _composition(rows: Sequence[Facts], checked: Facts | None, city: City) -> Component:
     windows = sorted({row["days"] for row in rows})
     spent = {(row["domain"], row["days"]): f"{row['epsilon']:g} of {row['at_most']:g}" for row in rows}
+    tighter = {
+        (row["domain"], row["days"]): f"{row['epsilon_distribution']:.3g}"
+        for row in rows
+        if row["epsilon_distribution"] is not None
+    }
+    lines = []
+    for domain in sorted({row["domain"] for row in rows}):
+        lines.append([domain, *(spent[domain, days] for days in windows)])
+        if any((domain, days) in tighter for days in windows):
+            lines.append([f"{domain}, tighter", *(tighter.get((domain, days), "–") for days in windows)])
     listing = _table(
         ["Domain", *(f"{days} {'day' if days == 1 else 'days'} [ε]" for days in windows)],
-        [[domain, *(spent[domain, days] for days in windows)] for domain in sorted({row["domain"] for row in rows})],
+        lines,
         numeric=range(1, len(windows) + 1),
     )
-    text = "Spent, and at most with today's cap, for somebody who was there on every one of these days. Tighter bounds hold."
-    return html.Div([listing, html.P(text, className="card-note spaced")])
+    text = "Spent, and at most with today's cap, for somebody who was there on every one of these days: the sum."
+    if checked is None:
+        how = "A second accountant works out a tighter bound from the noise itself each night."
+    else:
+        how = (
+            "Tighter: the second accountant's bound at δ = 10⁻⁶, which composes the noise's distributions of privacy loss, for "
+            f"the days up to {checked['last_day']}, worked out {words.clock(checked['at'], city.zone)}."
+        )
+    return html.Div([listing, html.P(f"{text} {how}", className="card-note spaced")])
 
 
 def _withheld(rows: Sequence[Facts]) -> Content:
@@ -218,12 +245,18 @@ def _withheld(rows: Sequence[Facts]) -> Content:
     )
 
 
-def _red_team(found: Facts | None, city: City) -> Content:
+def _red_team(found: Facts | None, weekly: Facts | None, city: City) -> Content:
     if found is None:
         return emptiness.not_yet(
-            "Not run on this database", "The command arterial privacy attack runs them and keeps the result."
+            "Not run on this database", "The worker runs a short version each week, arterial privacy attack all of it."
         )
-    when = html.P(["Run ", words.clock(found["finished_at"], city.zone), " ", _verdict(found, "")], className="below")
+    runs = [("Shown: a short version of" if found["short"] else "Shown: a whole run of", found)]
+    if weekly is not None and weekly["finished_at"] != found["finished_at"]:
+        runs.append(("A short version each week, last", weekly))
+    when = [
+        html.P([text, " ", words.clock(one["finished_at"], city.zone), " ", _verdict(one, "")], className="below")
+        for text, one in runs
+    ]
     note = html.P(
         "On generated people. A control is the same attack on unprotected data, where it must work.",
         className="card-note spaced",
@@ -242,12 +275,12 @@ def _red_team(found: Facts | None, city: City) -> Content:
         ],
         numeric=[2, 3],
     )
-    return html.Div([when, listing, note])
+    return html.Div([*when, listing, note])
 
 
 def _fairness(found: Facts | None, city: City) -> Content:
     if found is None:
-        text = "The command arterial governance fairness compares districts and keeps the result."
+        text = "The worker compares districts each week, and arterial governance fairness at once."
         return emptiness.not_yet("Not audited yet", text)
     when = f"{found['since']} to {found['until']}, audited {words.clock(found['audited_at'], city.zone)} "
     held = [gate for gate in found["gates"] if gate["held"]]

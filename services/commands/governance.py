@@ -69,20 +69,18 @@ def fairness(
     from datetime import UTC, datetime
 
     from services.commands.progress import progress_bar
-    from services.governance.fairness.audit import audit
+    from services.governance.fairness.keeping import audit_and_keep
     from services.settings import load_settings
-    from services.storage import audit as log
-    from services.storage import governance
-    from services.storage.database import connect
 
-    settings = load_settings()
-    with connect(settings.role_dsn("jobs"), application="fairness", autocommit=True) as connection:
-        with progress_bar("Comparing groups") as told:
-            result = audit(connection, settings, datetime.now(UTC), days=days, samples=samples, told=told)
-        with connection.transaction():
-            governance.store_fairness(connection, result)
-            facts = {"passed": result["passed"], "since": result["since"], "until": result["until"]}
-            log.append(connection, "fairness.audited", "arterial governance fairness", facts)
+    with progress_bar("Comparing groups") as told:
+        result = audit_and_keep(
+            load_settings(),
+            datetime.now(UTC),
+            actor="arterial governance fairness",
+            days=days,
+            samples=samples,
+            told=told,
+        )
     report(result, _sentences(result), as_json=as_json)
     if check and not result["passed"]:
         raise typer.Exit(1)

@@ -74,13 +74,16 @@ def _keep(document: dict[str, Any]) -> bool:
     """Store the result for the transparency page, where there is a database."""
     from services.errors import ConfigurationError, UnavailableError
     from services.settings import load_settings
+    from services.storage import audit
     from services.storage.database import connect
     from services.storage.red_team import store_result
 
     settings = load_settings()
     try:
-        with connect(settings.role_dsn("jobs"), application="attack", autocommit=True) as connection:
+        with connect(settings.role_dsn("jobs"), application="attack") as connection:
             store_result(connection, document)
+            facts = {name: document[name] for name in ("passed", "short")} | {"attacks": len(document["attacks"])}
+            audit.append(connection, audit.Action.RELEASES_ATTACKED, "arterial privacy attack", facts)
     except (ConfigurationError, UnavailableError):
         return False
     return True

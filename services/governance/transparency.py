@@ -20,6 +20,7 @@ from services.governance.documents.uses import USES
 from services.privacy.composition import compose
 from services.privacy.plan import day_cap
 from services.storage.audit import Entry
+from services.storage.red_team import RedTeamResult
 from services.storage.releases import Release
 
 _LEDGER_DAYS: Final = 30
@@ -34,6 +35,7 @@ _REASON: Final = "noisy count below the threshold, or none at all: both look the
 def transparency(facts: Facts) -> dict[str, Any]:
     """What the public page shows."""
     settings = facts.settings
+    tighter = _by_distribution(facts.ledger_checked)
     return {
         "city": settings.city_name,
         "made_at": facts.at,
@@ -69,12 +71,20 @@ def transparency(facts: Facts) -> dict[str, Any]:
             if one.day > facts.today - timedelta(days=_LEDGER_DAYS)
         ],
         "composition": [
-            {"domain": one.domain, "days": one.days, "epsilon": one.epsilon, "at_most": one.at_most}
+            {
+                "domain": one.domain,
+                "days": one.days,
+                "epsilon": one.epsilon,
+                "at_most": one.at_most,
+                "epsilon_distribution": tighter.get((one.domain, one.days)),
+            }
             for domain in sorted({plan.domain for plan in facts.plans} | {one.domain for one in facts.budgets})
             for one in compose(facts.budgets, domain, last_day=facts.today - timedelta(days=1), cap=day_cap(settings))
         ],
+        "composition_checked": _entry(facts.ledger_checked, ("agree", "last_day")),
         "withheld": [_withheld(release) for release in _newest_of_each_plan(facts)],
-        "red_team": _red_team(facts),
+        "red_team": _red_team(facts.red_team),
+        "red_team_weekly": _red_team(facts.red_team_weekly),
         "fairness": _fairness(facts),
         "destructions": [
             {"purpose": one.purpose, "day": one.day, "destroyed_at": one.destroyed_at} for one in facts.destructions
@@ -166,13 +176,19 @@ def _withheld(release: Release) -> dict[str, Any]:
     }
 
 
-def _red_team(facts: Facts) -> dict[str, Any] | None:
-    last = facts.red_team
+def _by_distribution(checked: Entry | None) -> dict[tuple[str, int], float]:
+    """What the second accountant found at δ = 10^-6 in the last check of the ledger, by domain and days."""
+    windows = [] if checked is None else json.loads(checked.body).get("windows", [])
+    return {(one["domain"], one["days"]): one["epsilon_distribution"] for one in windows}
+
+
+def _red_team(last: RedTeamResult | None) -> dict[str, Any] | None:
     if last is None:
         return None
     names = ("name", "control_passed", "advantage", "limit", "epsilon_hat", "passed")
     attacks = [{name: attack.get(name) for name in names} for attack in last.result.get("attacks", [])]
-    return {"finished_at": last.finished_at, "passed": last.passed, "attacks": attacks}
+    short = bool(last.result.get("short"))
+    return {"finished_at": last.finished_at, "passed": last.passed, "short": short, "attacks": attacks}
 
 
 def _fairness(facts: Facts) -> dict[str, Any] | None:

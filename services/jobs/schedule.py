@@ -20,7 +20,7 @@ import structlog
 from procrastinate.jobs import Status
 
 from services.errors import UnavailableError
-from services.jobs import tasks
+from services.jobs import tasks, weekly
 from services.settings import Settings
 from services.storage.database import first_line
 
@@ -63,6 +63,8 @@ def timetable(settings: Settings) -> tuple[Job, ...]:
         Job(name=RELEASE, cron="10 * * * *", do=tasks.publish),
         Job(name=DESTROY, cron="40 * * * *", do=tasks.destroy_personal),
         Job(name="forget", cron="50 * * * *", do=tasks.forget),
+        Job(name="attack", cron="50 2 * * *", do=weekly.attack_releases),
+        Job(name="fairness", cron="15 3 * * *", do=weekly.audit_fairness),
         Job(name="check-ledger", cron="35 3 * * *", do=tasks.check_ledger),
         Job(name="checkpoint", cron="45 3 * * *", do=tasks.sign_checkpoint),
     )

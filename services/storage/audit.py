@@ -38,6 +38,8 @@ class Action(StrEnum):
     LEDGER_CHECKED = "ledger.checked"
     RESTORE_FOUND = "restore.found"
     RESTORE_ACCEPTED = "restore.accepted"
+    FAIRNESS_AUDITED = "fairness.audited"
+    RELEASES_ATTACKED = "releases.attacked"
     SUBJECT_ACCESS = "subject.access"
     SUBJECT_ERASURE = "subject.erasure"
     SUBJECT_OBJECTION = "subject.objection"

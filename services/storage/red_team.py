@@ -38,10 +38,10 @@ def store_result(connection: Connection, result: Mapping[str, Any]) -> None:
     connection.execute(query("red_team", "store"), {"passed": bool(result["passed"]), "result": Jsonb(dict(result))})
 
 
-def last_result(connection: Connection) -> RedTeamResult | None:
-    """The newest result, None when the suite has not been run on this database."""
+def last_result(connection: Connection, *, scheduled: bool = False) -> RedTeamResult | None:
+    """The newest result of `arterial privacy attack`, or of the timetable's short version; None where there is none."""
     with connection.cursor(row_factory=class_row(RedTeamResult)) as cursor:
-        return cursor.execute(query("red_team", "last")).fetchone()
+        return cursor.execute(query("red_team", "last"), {"scheduled": scheduled}).fetchone()
 
 
 def tables(connection: Connection) -> list[tuple[str, str]]:

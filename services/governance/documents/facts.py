@@ -28,7 +28,8 @@ _PROOFS: Final = 14
 class Facts:
     """Everything known at one moment that a document may say. Nothing in it is personal.
 
-    `plans` are those that are on; `releases` and `budgets` are those of the last year, newest first; `scores` are those of
+    `red_team` is the newest run of `arterial privacy attack`, or where there is none that of the timetable; `red_team_weekly`
+    is the newest of the timetable. `plans` are those that are on; `releases` and `budgets` are those of the last year, newest first; `scores` are those of
     the week up to yesterday.
     """
 
@@ -41,6 +42,7 @@ class Facts:
     budgets: list[Budget]
     destructions: list[Destruction]
     red_team: RedTeamResult | None
+    red_team_weekly: RedTeamResult | None
     fairness: FairnessResult | None
     audit_rows: int
     audit_head: bytes | None
@@ -94,6 +96,7 @@ def gather(connection: Connection, settings: Settings, now: datetime, *, scores:
     require_known_statements(settings)
     today = day_of(now, settings.zone)
     rows = audit.size(connection)
+    weekly = red_team.last_result(connection, scheduled=True)
     return Facts(
         settings=settings,
         at=now,
@@ -103,7 +106,8 @@ def gather(connection: Connection, settings: Settings, now: datetime, *, scores:
         releases=releases.releases(connection, first_day=today - YEAR, last_day=today),
         budgets=ledger.budgets(connection, first_day=today - YEAR, last_day=today),
         destructions=governance.destructions(connection, most=_PROOFS),
-        red_team=red_team.last_result(connection),
+        red_team=red_team.last_result(connection) or weekly,
+        red_team_weekly=weekly,
         fairness=governance.last_fairness(connection),
         audit_rows=rows,
         audit_head=audit.hash_of(connection, rows),

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 
 import pytest
+from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
+from services.api.app import create_app
 from services.governance import checkpoint as checkpoints
 from services.governance import configuration, signing
 from services.governance.verify import verify
-from services.jobs import tasks
+from services.jobs import tasks, weekly
+from services.privacy.attacks import suite
+from services.privacy.attacks.sybil import SybilIsolation
 from services.settings import Settings
-from services.storage import audit
-from services.storage.database import Connection
+from services.storage import audit, red_team
+from services.storage.database import Connection, pooled
 
 
 def test_the_configuration_is_logged_when_it_changes(settings: Settings, owner: Connection) -> None:
@@ -63,3 +67,24 @@ def test_every_night_the_ledger_is_checked_and_the_log_is_signed(settings: Setti
     assert signed.rows == 2
     assert verify(audit.entries(owner), [signed], signing.known(settings)).passed
     assert json.loads(audit.newest(owner, most=1, action="ledger.checked")[0].body)["agree"] is True
+
+
+def test_once_a_week_our_own_releases_are_attacked_and_everybody_sees_it(
+    settings: Settings, owner: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(suite, "ATTACKS", (SybilIsolation(),))
+    for _ in range(2):  # the second night finds the result of the first
+        weekly.attack_releases(settings)
+        weekly.audit_fairness(settings)  # there is nothing to compare: no result, and no failure
+    assert owner.execute("SELECT count(*) FROM governance.red_team").fetchone() == (1,)
+    assert [entry.actor for entry in audit.newest(owner, most=9, action="releases.attacked")] == ["worker"]
+    assert red_team.last_result(owner) is None  # nobody has asked for a whole run
+    tasks.check_ledger(settings)
+
+    with pooled(settings.role_dsn("api"), application="test", statement_timeout_s=5) as pool:
+        shown = TestClient(create_app(settings, pool)).get("/api/v1/privacy/transparency").json()
+    assert [attack["name"] for attack in shown["red_team_weekly"]["attacks"]] == ["sybil-isolation"]
+    assert (shown["red_team_weekly"]["passed"], shown["red_team_weekly"]["short"]) == (True, True)
+    assert shown["red_team"] == shown["red_team_weekly"]  # the only one there is
+    assert shown["fairness"] is None
+    assert shown["composition_checked"]["agree"] is True

@@ -104,9 +104,12 @@ def test_the_newest_result_is_kept_and_read_by_the_api_role(settings: Settings, 
     with connect(settings.role_dsn("jobs"), application="test", autocommit=True) as jobs:
         store_result(jobs, {"passed": True, "attacks": []})
         store_result(jobs, {"passed": False, "attacks": [{"name": "averaging"}]})
+        store_result(jobs, {"passed": True, "attacks": [{"name": "sybil-isolation"}], "scheduled": True})
     with connect(settings.role_dsn("api"), application="test", autocommit=True) as api:
-        found = last_result(api)
+        found, weekly = last_result(api), last_result(api, scheduled=True)
     assert found is not None
+    assert weekly is not None
+    assert weekly.passed
     assert not found.passed
     assert found.result["attacks"] == [{"name": "averaging"}]
 

@@ -80,7 +80,7 @@ def organisation(tmp_path: Path, **changes: Any) -> Settings:
 def facts(settings: Settings) -> Facts:
     return Facts(
         settings=settings, at=NOW, today=date(2026, 11, 22), plans=enabled_plans(settings),
-        sensors={"traffic": 3, "energy": 2}, releases=[], budgets=[], destructions=[], red_team=None, fairness=None,
+        sensors={"traffic": 3, "energy": 2}, releases=[], budgets=[], destructions=[], red_team=None, red_team_weekly=None, fairness=None,
         audit_rows=1, audit_head=bytes(32), checkpoint=None, changed=None, ledger_checked=None, served=[], scores=[],
     )  # fmt: skip
 
