@@ -20,6 +20,8 @@ def test_everybody_finds_the_page_from_a_badge_and_can_read_it_on_a_phone(window
     text = window.text()
     for said in ("At most 48 hours", "one vehicle's local day", "0.8 of 1", "79", "both look the same on purpose"):
         assert said in text
+    for said in ("mobility, tighter", "1.37", "a short version of", "sybil-isolation"):
+        assert said in text
     assert (
         window.run("return [...document.querySelectorAll('[data-state]')].map(e => e.dataset.state)").count("failed")
         == 0

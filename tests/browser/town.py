@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import h3
@@ -16,7 +16,7 @@ from services.forecasting.days import Ahead, peaks_of, today_so_far
 from services.forecasting.ensemble import Ensemble
 from services.forecasting.totals import forecast_totals
 from services.settings import Settings
-from services.storage import congestion, totals
+from services.storage import audit, congestion, red_team, totals
 from services.storage.congestion import NewCongestion
 from services.storage.database import Connection
 from simulators.city import build_city, districts_geojson, roads_geojson, water_geojson
@@ -341,6 +341,19 @@ def _releases(owner: Connection, city: Any, now: datetime, rng: np.random.Genera
         with owner.cursor().copy("COPY published.presence FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(row)
+    _nights(owner, (now - timedelta(days=1)).date())
+
+
+def _nights(owner: Connection, last_day: date) -> None:
+    """What the second accountant and the weekly attacks left behind."""
+    windows = [
+        {"domain": "mobility", "days": days, "epsilon_sum": 0.8 * min(days, 3), "epsilon_distribution": tighter, "agree": True}
+        for days, tighter in ((1, 0.8), (7, 1.37), (30, 1.37), (90, 1.37), (365, 1.37))
+    ]  # fmt: skip
+    facts = {"agree": True, "days": 3, "wrong": [], "last_day": last_day.isoformat(), "windows": windows}
+    audit.append(owner, audit.Action.LEDGER_CHECKED, "worker", facts)
+    attack = {"name": "sybil-isolation", "control_passed": True, "advantage": 0.51, "limit": 0.731, "passed": True}
+    red_team.store_result(owner, {"passed": True, "short": True, "scheduled": True, "attacks": [attack]})
 
 
 def _ingest(owner: Connection, now: datetime) -> None:
