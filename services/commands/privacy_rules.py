@@ -27,6 +27,12 @@ def rules(
         int | None,
         typer.Option("--merge", metavar="COUNT", min=2, help="First join rows in order until each has so many."),
     ] = None,
+    like: Annotated[
+        Path | None,
+        typer.Option(
+            "--like", metavar="FILE", help="What an earlier period published: what it withheld is withheld again."
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Write what may be published as CSV.")
     ] = None,
@@ -48,9 +54,10 @@ def rules(
     cells = files.read_register(table)
     if merge is not None:
         cells = merged(cells, merge)
+    earlier = set() if like is None else files.read_withheld(like)
     try:
         with progress_bar("cells") as tell:
-            found = protect(Table.of(cells), chosen, tell=tell)
+            found = protect(Table.of(cells), chosen, earlier=earlier, tell=tell)
     except ValueError as error:
         message = f"{table}: {error}"
         raise InputError(message) from error

@@ -7,7 +7,8 @@ Derivation. The published numbers and the sums that bind them are linear equatio
 unknown under them are two linear programs, solved exactly enough by HiGHS. An interval of width zero is a disclosure.
 
 Assumptions. The attacker does not know why a cell is withheld: too few and withheld-for-others look the same in what is
-published. A contributor who knows a withheld cell's other contributors is not covered.
+published. Who knew that a rule of k named a cell would know that it lies below k, and no pattern could leave him an interval
+of k: such a reader is not covered. A contributor who knows a withheld cell's other contributors is not covered either.
 
 Citation. Hundepool et al., Statistical Disclosure Control, 2012, chapter 4.3. Solver: Huangfu, Hall, 2018,
 https://doi.org/10.1007/s12532-017-0130-5.

@@ -39,6 +39,25 @@ def read_register(path: Path) -> list[Cell]:
         raise InputError(message) from error
 
 
+def read_withheld(path: Path) -> set[tuple[str, str]]:
+    """Row and column of what a file of an earlier period withholds, as `write_published` wrote it.
+
+    Raises:
+        InputError: it is not such a file.
+
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            if tuple(reader.fieldnames or ()) != COLUMNS:
+                message = f"{path} is not a file that `arterial privacy rules --out` wrote: its columns are {', '.join(COLUMNS)}"
+                raise InputError(message)
+            return {(line["row"], line["column"]) for line in reader if line["suppressed"] == "true"}
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"{path} cannot be read: {error}"
+        raise InputError(message) from error
+
+
 def published(protected: Protected) -> list[dict[str, Any]]:
     """What may be published: every cell and margin, the withheld ones all alike, without their reason."""
     rows = []

@@ -6,7 +6,11 @@ Claim. After `protect`, no primary cell can be worked out from what is published
 Derivation. For each primary cell that is not safe, a linear program looks for another table that fits the published sums,
 in which that cell is larger by the width it needs, and which differs from the real one where it costs least: withheld cells
 may differ for nothing, others at the price of what they show. Where it differs, cells are withheld; then both tables fit all
-that is published, so the attacker's interval holds both numbers. Cells withheld later only widen it.
+all that is published, so the attacker's interval holds both numbers. Cells withheld later only widen it.
+
+Periods. A cell that one period shows and another withholds gives the withheld number away to whoever knows that registers hardly
+change. So what an earlier period withheld can be withheld again; as nobody can tell from what was published why it was, each
+of those cells is protected and audited as if a rule named it. What an earlier period has shown is out, and stays out.
 
 Citation. Kelly, Golden, Assad: Cell suppression: Disclosure protection for sensitive tabular data, Networks 22, 1992,
 https://doi.org/10.1002/net.3230220407. Not the least loss (that is NP-hard), but a safe one.
@@ -14,7 +18,7 @@ https://doi.org/10.1002/net.3230220407. Not the least loss (that is NP-hard), bu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -29,6 +33,7 @@ from services.privacy.rules.criteria import Rule
 from services.privacy.rules.table import Table
 
 COMPLEMENTARY: Final = "withheld for others' sake"
+EARLIER: Final = "withheld in an earlier period"
 AMOUNTS: Final = ("count", "value")
 _TOO_SMALL: Final = 1e-6
 
@@ -58,6 +63,7 @@ def protect(
     rules: Sequence[Rule],
     *,
     amounts: Sequence[str] = AMOUNTS,
+    earlier: Collection[tuple[str, str]] = (),
     tell: Callable[[int, int], None] = lambda *_: None,
 ) -> Protected:
     """Withhold what the rules name, and as much more as it takes.
@@ -66,15 +72,26 @@ def protect(
         table: with its margins.
         rules: each is applied to each cell and margin; the first that objects gives the reason.
         amounts: what is published of a shown cell: `count`, `value` or both.
+        earlier: row and column of the cells and margins that an earlier period withheld.
         tell: is told how many cells of how many were looked at.
 
     Raises:
-        InputError: no pattern was found that passes the audit; nothing may be published.
+        InputError: no pattern was found that passes the audit, or an earlier cell is not in the table; nothing may be
+            published.
 
     """
+    unknown = next((name for name in sorted(earlier) if name not in table.place), None)
+    if unknown is not None:
+        message = (
+            f"{' / '.join(filter(None, unknown))} was withheld in the earlier period and is not in this table: the pattern can "
+            "only be kept for the same rows and columns"
+        )
+        raise InputError(message)
     reasons: dict[int, str] = {}
     for number, cell in enumerate(table.cells):
         said = next((reason for rule in rules if (reason := rule.reason(cell)) is not None), None)
+        if said is None and (cell.row, cell.column) in earlier:
+            said = EARLIER
         if said is not None:
             reasons[number] = said
     primary = list(reasons)

@@ -18,7 +18,7 @@ from services.errors import InputError
 from services.privacy.rules.audit import intervals
 from services.privacy.rules.criteria import RULES, FifteenFifteen, PriorPosterior, Threshold, rule_of
 from services.privacy.rules.merging import merged
-from services.privacy.rules.suppression import COMPLEMENTARY, protect
+from services.privacy.rules.suppression import COMPLEMENTARY, EARLIER, protect
 from services.privacy.rules.table import TOTAL, Cell, Table
 
 
@@ -94,6 +94,21 @@ def test_whatever_the_table_no_primary_cell_can_be_worked_out(rows: int, columns
         truth = getattr(exact[one.row, one.column], one.amount)
         assert one.low - 1e-6 * (1 + truth) <= truth <= one.high + 1e-6 * (1 + truth)
         assert one.holds
+
+
+def test_what_was_withheld_stays_withheld_and_cannot_be_worked_out() -> None:
+    before = protect(grid(GIVEN_AWAY), [Threshold(10)])
+    names = {(before.table.cells[n].row, before.table.cells[n].column) for n in before.reasons}
+    grown = grid([[40, 30, 12], *GIVEN_AWAY[1:]])  # the small cell has passed the threshold meanwhile
+    assert protect(grown, [Threshold(10)]).reasons == {}
+    after = protect(grown, [Threshold(10)], earlier=names)
+    assert {(grown.cells[n].row, grown.cells[n].column) for n in after.reasons} >= names
+    assert set(after.reasons.values()) <= {EARLIER, COMPLEMENTARY}
+    counted = [one for one in after.audit if one.amount == "count"]
+    assert {(one.row, one.column) for one in counted} == names  # none of them is taken for a mere complement
+    assert all(one.width >= 10 for one in counted)
+    with pytest.raises(InputError, match="zone 9 / kind 0 was withheld in the earlier period and is not in this table"):
+        protect(grown, [Threshold(10)], earlier={("zone 9", "kind 0")})
 
 
 def test_sums_of_few_are_withheld_too() -> None:
@@ -178,6 +193,14 @@ def test_the_command_publishes_nothing_that_tells_few_from_withheld(tmp_path: Pa
     assert len(rows) == 9
     assert list(rows[0]) == ["row", "column", "count", "value", "suppressed"]  # no reason among them
     assert len(document["published"]) == 9
+
+    grown = tmp_path / "grown.csv"
+    grown.write_text(REGISTER.replace("power,6,600", "power,60,6000"), encoding="utf-8")
+    for more, withheld in ([], 0), (["--like", str(out)], len(hidden)):
+        again = CliRunner().invoke(app, ["privacy", "rules", str(grown), "--rule", "15/15", "--json", *more])
+        assert sum(row["suppressed"] for row in json.loads(again.stdout)["published"]) == withheld, again.output
+    refused = CliRunner().invoke(app, ["privacy", "rules", str(grown), "--rule", "15/15", "--like", str(source)])
+    assert "is not a file that" in str(refused.exception)
 
 
 @pytest.mark.parametrize(
