@@ -89,7 +89,7 @@ def select(panel: Panel, steps: int, candidates: Sequence[Forecaster]) -> Select
     days = panel.length / panel.steps_per_day
     candidates = [one for one in candidates if not isinstance(one, Patient) or days >= one.least_days]
     begin, origins = _origins(panel, steps)
-    truth = _observed(panel, origins, steps)
+    truth = observed(panel, origins, steps)
     fits = [_fits(candidate, panel, (begin, panel.length), steps) for candidate in candidates]
     errors = [truth - rolling(early, panel, origins, steps) for early, _ in fits]
     parts = choice_bands(np.arange(steps), panel.steps_per_day)
@@ -120,7 +120,7 @@ def _fits(model: Forecaster, panel: Panel, ends: tuple[int, int], steps: int) ->
     return model.fit(panel.cut(ends[0]), steps), lambda: model.fit(panel.cut(ends[1]), steps)
 
 
-def _observed(panel: Panel, origins: NDArray[np.int64], steps: int) -> Values:
+def observed(panel: Panel, origins: NDArray[np.int64], steps: int) -> Values:
     """What was observed at each step after each origin (origins x sensors x steps), NaN beyond the end."""
     columns = origins[:, None] + np.arange(steps)
     inside = columns < panel.length

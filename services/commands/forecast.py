@@ -108,6 +108,9 @@ def backtest(
         Path | None,
         typer.Option(help="A CSV of weather or events as was known: variable,valid_at,value and if wanted issued_at."),
     ] = None,
+    also: Annotated[
+        str, typer.Option(help="More models to measure, such as blend or sarimax,structural; they are not selected.")
+    ] = "",
     engine: Annotated[
         str, typer.Option(help="Where, model by model: inline, local, local:4 (so many processes) or dask://host:port.")
     ] = "inline",
@@ -119,7 +122,7 @@ def backtest(
     from services.commands.progress import progress_bar
     from services.forecasting import congestion_evaluation, evaluation
     from services.forecasting.city_calendar import with_school_holidays
-    from services.forecasting.covariate_files import described, in_words, read_covariates
+    from services.forecasting.covariate_files import described, in_words, read_covariates, with_schools
     from services.forecasting.datasets.catalogue import load
     from services.forecasting.datasets.recording import Options
     from services.forecasting.engine import engine_of
@@ -143,8 +146,10 @@ def backtest(
         calendar = with_school_holidays(recording.panel.calendar, school_holidays)
         recording = replace(recording, panel=replace(recording.panel, calendar=calendar))
     said = {} if covariates is None else read_covariates(covariates)
-    if said:
-        recording = evaluation.informed(recording, said)
+    known = with_schools(said, recording.panel.calendar)
+    if known:
+        recording = evaluation.informed(recording, known)
+    recording = evaluation.beside(recording, also.split(",") if also else [])
     with progress_bar(f"Measuring on {recording.name}") as progress:
         if recording.flow is not None:
             scores = congestion_evaluation.evaluate(recording, recording.flow, progress)

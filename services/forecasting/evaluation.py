@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, Final
 
@@ -36,6 +36,22 @@ def informed(recording: Recording, said: Mapping[Key, Said]) -> Recording:
         models=(*recording.models, *more),
         candidates=(*recording.candidates, *(one.name for one in more)),
     )
+
+
+def beside(recording: Recording, names: Sequence[str]) -> Recording:
+    """The recording with more models to measure, which selection does not choose from.
+
+    Raises:
+        InputError: there is no model of such a name.
+
+    """
+    try:
+        more = [catalogue.forecaster(name.strip()) for name in names]
+    except KeyError as error:
+        message = f"--also: {error.args[0]}"
+        raise InputError(message) from error
+    known = {one.name for one in recording.models}
+    return replace(recording, models=(*recording.models, *(one for one in more if one.name not in known)))
 
 
 def evaluate(recording: Recording, progress: Callable[[int, int], None], engine: Engine | None = None) -> Backtest:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from models.calendar import Calendar
-from models.catalogue import CANDIDATES, CLASSICAL, FORECASTERS, JOINT, SPECIAL
+from models.catalogue import BLEND, CANDIDATES, CLASSICAL, FORECASTERS, JOINT, SPECIAL
 from models.contract import Forecaster, Rolling, Shared
 from models.panel import Panel, Values
 from models.sarimax import Sarimax
@@ -22,8 +22,9 @@ DAYS, STEPS = 49, 24
 
 # fitted series by series: to fewer weeks here than a person would
 BRIEFLY = [Sarimax(weeks=3), Structural(weeks=3)]
+POOLED = [*JOINT, replace(BLEND, members=CANDIDATES[:4])]  # of members that are quickly fitted
 
-every_model = pytest.mark.parametrize("model", [*FORECASTERS, *SPECIAL, *JOINT, *BRIEFLY], ids=lambda one: one.name)
+every_model = pytest.mark.parametrize("model", [*FORECASTERS, *SPECIAL, *POOLED, *BRIEFLY], ids=lambda one: one.name)
 
 
 def city(sensors: int = 4, days: int = DAYS, step_seconds: int = 3600) -> Panel:
@@ -177,7 +178,7 @@ BAD = {
 @every_model
 @pytest.mark.parametrize("bad", BAD)
 def test_a_bad_series_disturbs_no_other_and_gets_a_number_where_it_has_one(model: Forecaster, bad: str) -> None:
-    if model in JOINT:
+    if model in POOLED:
         pytest.skip(f"{model.name} does not promise it")
     panel = city(2 if model in BRIEFLY else 4)
     values = panel.values.copy()
@@ -244,5 +245,5 @@ def test_classical_models_are_all_held_to_it() -> None:
 
 
 def test_names_are_unique() -> None:
-    every = (*FORECASTERS, *SPECIAL, *JOINT, *CLASSICAL)
+    every = (*FORECASTERS, *SPECIAL, *JOINT, *CLASSICAL, BLEND)
     assert len({model.name for model in every}) == len(every)
