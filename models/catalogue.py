@@ -55,11 +55,7 @@ BLEND: Final = Blend(members=CANDIDATES)
 
 def informed(models: Sequence[Forecaster]) -> tuple[Forecaster, ...]:
     """What joins these models where covariates are known; without covariates they are their plain models."""
-    return tuple(
-        Informed(plain=one, from_midnights=isinstance(one, LoadRidge))
-        for one in models
-        if isinstance(one, ProfileRidge | CalendarRidge | LoadRidge)
-    )
+    return tuple(Informed(plain=one) for one in models if isinstance(one, ProfileRidge | CalendarRidge | LoadRidge))
 
 
 _EVERY: Final = (*FORECASTERS, *informed(FORECASTERS), *SPECIAL, *JOINT, *CLASSICAL, BLEND)

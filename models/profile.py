@@ -24,7 +24,6 @@ _SAME_CLASS_LAG: Final = 3
 _BLOCK: Final = 4_000_000  # numbers of one block of days
 _NETWORK: Final = 16  # numbers up to which a network of comparisons is the quickest sort
 _LEAST: Final = 2  # values that a median of one day type needs
-_SCHOOL_REACH_DAYS: Final = 400  # looked back where school holidays are known: the last ones may be a year ago
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,8 +32,7 @@ class Profile:
 
     Days less than a week before the target do not count, so the profile of a past time is exactly what could be known
     up to seven days before it. With fewer than two such values: the days of its class (working day or weekend), then
-    any day, then the median of all that is known. Where school holidays are known, their working days are types of their
-    own; while fewer than two of them have been seen, they are days like others.
+    any day, then the median of all that is known.
     """
 
     weeks: int = 6
@@ -80,7 +78,7 @@ def usual_from(panel: Panel, origins: NDArray[np.int64], steps: int, weeks: int 
             here = slice(int(origin) - first, int(origin) - first + steps)
             columns, slots = local_days[here], local_slots[here]
             today = int(panel.local(int(origin) - 1, 1)[0][0]) if origin else start
-            oldest = start + max(0, _reach(today - start, weeks, panel.calendar))
+            oldest = start + max(0, _reach(today - start, weeks))
             for day in range(int(columns[0]), int(columns[-1]) + 1):
                 if day - _SAME_CLASS_LAG >= today:
                     break  # days that count had not ended at the origin
@@ -97,10 +95,9 @@ def usual_from(panel: Panel, origins: NDArray[np.int64], steps: int, weeks: int 
     return result
 
 
-def _reach(days: int, weeks: int, calendar: Calendar) -> int:
+def _reach(days: int, weeks: int) -> int:
     """The first of `days` days that a median of the newest ones looks at."""
-    far = 7 * (weeks + _HOLIDAY_WEEKS) + 1
-    return days - (max(far, _SCHOOL_REACH_DAYS) if calendar.school_breaks else far)
+    return days - 7 * (weeks + _HOLIDAY_WEEKS) - 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -198,7 +195,7 @@ class _Days:
         if panel.length:
             day = back_from if back_from is not None else int(panel.local(panel.length - 1, 1)[0][0])
             ahead = day - int(panel.local(0, 1)[0][0])
-            oldest = max(0, _reach(ahead, weeks, panel.calendar) * panel.steps_per_day)
+            oldest = max(0, _reach(ahead, weeks) * panel.steps_per_day)
         columns, slots = panel.local(oldest, panel.length - oldest)
         first, last = (int(columns[0]), int(columns[-1])) if len(columns) else (0, -1)
         known = np.arange(first, last + 1)
@@ -215,9 +212,7 @@ class _Days:
         days = self.first + np.arange(len(self.types))
         there = days >= (self.first if oldest is None else oldest)
         same = (self.types == kinds[:, None]) & (days <= wanted[:, None] - _SAME_TYPE_LAG) & there
-        result = self._medians(self._like_schools(same, wanted, days), weeks, _LEAST)
-        if self.calendar.school_breaks and np.isnan(result).any():
-            result = np.where(np.isnan(result), self._medians(same, weeks, _LEAST), result)
+        result = self._medians(same, weeks, _LEAST)
         lacking = np.isnan(result).any(axis=(0, 2))
         if lacking.any():
             alike = (self.types >= _SATURDAY) == (kinds[lacking, None] >= _SATURDAY)
@@ -225,15 +220,6 @@ class _Days:
             some = result[:, lacking]
             result[:, lacking] = np.where(np.isnan(some), self._medians(alike, weeks, 1), some)
         return result
-
-    def _like_schools(
-        self, same: NDArray[np.bool_], wanted: NDArray[np.int64], days: NDArray[np.int64]
-    ) -> NDArray[np.bool_]:
-        """Of the same days those in school holidays as the wanted day is, or out of them as it is (wanted x days)."""
-        if not self.calendar.school_breaks:
-            return same
-        breaks = self.calendar.school_breaks_at
-        return np.asarray(same & (breaks(wanted)[:, None] == breaks(days)))
 
     def _medians(self, counts: NDArray[np.bool_], weeks: int, least: int) -> Values:
         """Medians of the newest `weeks` days that count (wanted x days) for each wanted day (sensors x wanted x slots)."""

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.calendar import DAY_S, Calendar
 from models.covariates import Course, Covariates
 from models.panel import LARGEST
 from services.domain import from_us, to_us
@@ -21,6 +22,8 @@ from services.errors import InputError
 OBSERVED_AFTER: Final = timedelta(hours=1)
 """A value without a time of issue is an observation, and known so long after the time it is of."""
 MOST_VARIABLES: Final = 16
+SCHOOL_BREAK: Final = "school_break"
+"""The variable that school holidays make."""
 
 _REQUIRED: Final = frozenset({"variable", "valid_at", "value"})
 _COLUMNS: Final = _REQUIRED | {"issued_at", "district"}
@@ -29,7 +32,10 @@ _MOST_ROWS: Final = 5_000_000
 _MOST_DISTRICTS: Final = 500
 _NAME: Final = re.compile(r"^[a-z][a-z0-9_]{0,39}$")
 _YEARS: Final = range(1970, 2101)
-_AHEAD_US: Final = 400 * 86_400_000_000
+_DAY_US: Final = 86_400_000_000
+_HOUR_US: Final = 3_600_000_000
+_AHEAD_US: Final = 400 * _DAY_US
+_AROUND_DAYS: Final = 60
 
 Key = tuple[str, str | None]
 
@@ -104,6 +110,20 @@ def covariates_of(said: Mapping[Key, Said], districts: Sequence[str | None]) -> 
     )
 
 
+def with_schools(said: Mapping[Key, Said], calendar: Calendar) -> dict[Key, Said]:
+    """Besides, whether schools are closed on a working day, for every hour around the calendar's school holidays.
+
+    It is known more than a year before. Without school holidays nothing is added.
+    """
+    if not calendar.school_breaks:
+        return dict(said)
+    first, last = calendar.school_breaks[0][0] - _AROUND_DAYS, calendar.school_breaks[-1][1] + _AROUND_DAYS
+    times = np.arange(first * _DAY_US, last * _DAY_US, _HOUR_US)
+    closed = calendar.school_breaks_at(calendar.local_seconds(times) // DAY_S)
+    told = Said(valid_us=times, issued_us=times - _AHEAD_US, values=closed.astype(np.float64))
+    return {**said, (SCHOOL_BREAK, None): told}
+
+
 def described(said: Mapping[Key, Said]) -> list[dict[str, object]]:
     """What there is of each variable, for a program."""
     return [
@@ -160,10 +180,10 @@ def _rows(file: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 
 def _check_key(variable: str, names: set[str], keys: int, file: Path, line: int) -> None:
-    if not _NAME.match(variable):
+    if not _NAME.match(variable) or variable == SCHOOL_BREAK:
         message = (
             f"{file}, line {line}: {variable!r} is no name of a variable; write small letters, digits and _, "
-            "with the unit at the end, such as temperature_c"
+            f"with the unit at the end, such as temperature_c ({SCHOOL_BREAK} comes from the list of school holidays)"
         )
         raise InputError(message)
     if len(names) > MOST_VARIABLES:

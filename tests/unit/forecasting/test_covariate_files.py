@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from models.calendar import Calendar, school_breaks_of
+from models.informed import Informed
+from models.panel import Panel
+from models.profile import Profile
 from services.domain import to_us
 from services.errors import InputError
 from services.forecasting import evaluation
-from services.forecasting.covariate_files import OBSERVED_AFTER, covariates_of, described, in_words, read_covariates
+from services.forecasting.covariate_files import (
+    OBSERVED_AFTER,
+    SCHOOL_BREAK,
+    covariates_of,
+    described,
+    in_words,
+    read_covariates,
+    with_schools,
+)
 from services.forecasting.datasets.recording import Options
 from services.forecasting.datasets.wide_csv import wide_csv
 
@@ -111,8 +123,8 @@ def test_a_backtest_shows_what_covariates_bring_and_leaves_the_others_as_they_we
             for k in range(issue + 1, min(issue + 37, len(hours)))
         ]
     said = read_covariates(written(tmp_path, "variable,valid_at,issued_at,value\n" + "".join(rows)))
-    plain = wide_csv(recorded, options=Options(horizon=24, test_share=0.2))
-    few = tuple(one for one in plain.models if one.name in {"profile", "profile_ridge"})
+    plain = wide_csv(recorded, options=Options(horizon=24, test_share=0.1))
+    few = tuple(one for one in plain.models if one.name in {"profile", "calendar_ridge"})
     names = tuple(one.name for one in few)
     plain = replace(plain, models=few, candidates=names)
     without, beside = (evaluation.evaluate(one, lambda *_: None) for one in (plain, evaluation.informed(plain, said)))
@@ -120,7 +132,8 @@ def test_a_backtest_shows_what_covariates_bring_and_leaves_the_others_as_they_we
     for one in without.results:
         if one.model in names:
             assert found[one.model, one.horizon] == one.metrics["mae"]
-    assert found["profile_ridge_informed", 24] < 0.8 * found["profile_ridge", 24]
+    assert found["calendar_ridge_informed", 24] < 0.4 * found["calendar_ridge", 24]
+    assert found["selected", 24] < 0.4 * found["calendar_ridge", 24]
 
 
 def test_a_recording_has_no_districts(tmp_path: Path) -> None:
@@ -129,3 +142,29 @@ def test_a_recording_has_no_districts(tmp_path: Path) -> None:
     said = read_covariates(written(tmp_path, HEAD + "event,2026-11-22T18:00:00Z,,1,mitte\n"))
     with pytest.raises(InputError, match="leave the district column empty"):
         evaluation.informed(wide_csv(recorded), said)
+
+
+def test_schools_are_closed_beforehand_for_models_that_know_covariates() -> None:
+    breaks = school_breaks_of([(date(2025, 2, 3), date(2025, 2, 14)), (date(2025, 4, 14), date(2025, 4, 25))])
+    calendar = Calendar(school_breaks=breaks)
+    start = datetime(2024, 12, 16, tzinfo=UTC)
+    rng = np.random.default_rng(2)
+    hours = np.arange(24 * 140)
+    closed = calendar.school_breaks_at(to_us(start) // 86_400_000_000 + hours // 24)
+    weekend = hours // 24 % 7 >= 5
+    values = np.where(weekend, 60.0, np.where(closed, 80.0, 120.0)) + rng.normal(0, 2, len(hours))
+    panel = Panel(names=("a",), values=values[None], start_us=to_us(start), step_seconds=3600, calendar=calendar)
+    known = covariates_of(with_schools({}, calendar), [None])
+    assert known is not None
+    assert known.names == (SCHOOL_BREAK,)
+    wrong = []
+    for model in (Profile(), Informed(plain=Profile())):
+        end = (datetime(2025, 4, 14, tzinfo=UTC) - start).days * 24  # a Monday, the first day of the second holidays
+        cut = replace(panel, covariates=known).cut(end)
+        wrong.append(np.abs(model.fit(cut, 24).forecast(cut, 24)[0] - 80).mean())
+    assert wrong[1] < 0.5 * wrong[0]
+    first = (datetime(2025, 2, 3, tzinfo=UTC) - start).days * 24  # of the first holidays ever seen nothing is known
+    cut = replace(panel, covariates=known).cut(first)
+    made = [model.fit(cut, 24).forecast(cut, 24) for model in (Profile(), Informed(plain=Profile()))]
+    assert made[0] == pytest.approx(made[1], abs=1)
+    assert with_schools({}, Calendar()) == {}

@@ -14,8 +14,6 @@ from models.contract import Forecaster
 from models.day_features import FEATURES, day_features
 from models.load_ridge import LoadRidge
 from models.panel import Panel
-from models.profile import Profile
-from models.profile_ridge import ProfileRidge
 from models.remainders import Remainders
 from services.domain import to_us
 
@@ -71,7 +69,7 @@ def schools(calendar: Calendar) -> Panel:
     return replace(panel, values=panel.values - 30 * np.repeat(closed, 24), calendar=calendar)
 
 
-@pytest.mark.parametrize("model", [Profile(), ProfileRidge(), CalendarRidge(), LoadRidge()], ids=lambda one: one.name)
+@pytest.mark.parametrize("model", [CalendarRidge(), LoadRidge()], ids=lambda one: one.name)
 def test_school_holidays_are_known_beforehand(model: Forecaster) -> None:
     aware, unaware = schools(replace(GERMANY, school_breaks=school_breaks_of(BREAKS))), schools(GERMANY)
     for end, truth in ((place(2, 2), 70), (place(2, 16), 100)):  # the first day of them, and the first day after them
@@ -80,18 +78,6 @@ def test_school_holidays_are_known_beforehand(model: Forecaster) -> None:
         ]
         assert wrong[0] < 8
         assert wrong[0] < 0.6 * wrong[1]
-
-
-@pytest.mark.parametrize("model", [Profile(), ProfileRidge()], ids=lambda one: one.name)
-def test_the_first_school_holidays_ever_seen_are_days_like_others(model: Forecaster) -> None:
-    later = [(date(2025, 7, 7), date(2025, 8, 24))]
-    aware, unaware = (
-        replace(week(GERMANY), calendar=one)
-        for one in (replace(GERMANY, school_breaks=school_breaks_of(later)), GERMANY)
-    )
-    end = (datetime(2025, 7, 7, tzinfo=UTC) - START).days * 24
-    forecasts = [model.fit(one.cut(end), 24).forecast(one.cut(end), 24) for one in (aware, unaware)]
-    assert forecasts[0] == pytest.approx(forecasts[1], abs=2)
 
 
 def test_what_lasts_is_carried_forward_and_one_broken_day_is_not() -> None:

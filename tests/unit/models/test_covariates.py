@@ -133,8 +133,8 @@ def test_a_cut_panel_knows_nothing_that_was_said_later() -> None:
 def test_the_error_falls_where_the_weather_matters_and_nowhere_rises(plain: Forecaster) -> None:
     panel = city()
     before, after = wrong_by(plain, panel), wrong_by(Informed(plain=plain), panel)
-    assert after[0] < 0.75 * before[0]
-    assert after[1] < 1.06 * before[1]
+    assert after[0] < 0.6 * before[0]
+    assert after[1] < 1.05 * before[1]
 
 
 def test_what_the_weather_forecast_misses_is_in_the_intervals() -> None:
@@ -157,20 +157,26 @@ def test_without_covariates_it_is_the_plain_model_to_the_bit(plain: Forecaster) 
         assert np.array_equal(made, expected)
 
 
-def test_weather_that_is_no_longer_told_leaves_the_plain_forecast() -> None:
+def test_where_the_weather_is_no_longer_told_forecasts_go_on() -> None:
     panel = city()
     fitted = Informed(plain=Profile()).fit(panel, STEPS)
-    silent = replace(panel, covariates=covariates(None))
-    expected = Profile().fit(panel, STEPS).forecast(panel, STEPS)
-    assert np.array_equal(fitted.forecast(silent, STEPS), expected)
-    assert np.array_equal(fitted.forecast(replace(panel, covariates=None), STEPS), expected)
-    assert not np.array_equal(fitted.forecast(panel.cut(panel.length - 30), STEPS), expected)
+    for silent in (None, covariates(None), replace(covariates(None), names=("rain_mm",))):
+        made = fitted.forecast(replace(panel, covariates=silent), STEPS)
+        assert made == pytest.approx(Profile().fit(panel, STEPS).forecast(panel, STEPS), abs=1e-9)
+
+
+def test_where_the_weather_does_nothing_next_to_nothing_changes() -> None:
+    rng = np.random.default_rng(3)
+    panel = city()
+    flat = replace(panel, values=rng.normal(100, 5, panel.values.shape))  # nothing to find
+    made = [model.fit(flat, STEPS).forecast(flat, STEPS) for model in (Profile(), Informed(plain=Profile()))]
+    assert made[1] == pytest.approx(made[0], abs=4)
 
 
 def test_observations_alone_help_through_what_was_seen_last() -> None:
     panel = city(error=None)
     before, after = wrong_by(Profile(), panel), wrong_by(Informed(plain=Profile()), panel)
-    assert after[0] < 0.97 * before[0]
+    assert after[0] < 0.9 * before[0]
     assert after[0] > wrong_by(Informed(plain=Profile()), city())[0]  # forecasts are worth more
 
 
