@@ -36,12 +36,12 @@ def read(connection: Connection, today: date) -> Households | None:
     return Households(release=found[0], districts=releases.district_energy(connection, first_day=day, last_day=day))
 
 
-def panel(found: Households | None, view: View) -> Component:
+def panel(found: Households | None, view: View, *, span: int) -> Component:
     """A card with a bar for each district that is shown."""
     badge = badges.released(None if found is None else found.release, view)
     if found is None:
         text = "Energy of a day is released once the day is over. Nobody sees a single home's."
-        return card("Households", emptiness.not_yet("Nothing released yet", text), privacy=badge)
+        return card("Households", emptiness.not_yet("Nothing released yet", text), span=span, privacy=badge)
     shown = [(one, one.energy_kwh, one.ci95_kwh, one.households) for one in found.districts]
     visible = [row for row in shown if row[1] is not None]
     visible.sort(key=lambda row: -(row[1] or 0.0))
@@ -60,4 +60,4 @@ def panel(found: Households | None, view: View) -> Component:
         body = emptiness.withheld("In no district enough households reported.")
     hidden = f"{words.number(len(shown) - len(visible))} of {words.number(len(shown))} districts withheld"
     note = f"Energy on {found.release.day:%A, %-d %B}. ± holds in 95 of 100 cases; {hidden}"
-    return card("Households", body, note=note, privacy=badge)
+    return card("Households", body, note=note, span=span, privacy=badge)

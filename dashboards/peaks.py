@@ -89,4 +89,4 @@ def _when(one: PeakForecast, city: City) -> str:
 
 
 def _power(value: float) -> str:
-    return " ".join(words.power(value))
+    return "\u00a0".join(words.power(value))  # number and unit stay on one line

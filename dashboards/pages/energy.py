@@ -135,15 +135,21 @@ def body(shown: Shown, view: View, city: City, scheme: Scheme) -> list[Component
             note="Chance that the highest quarter hour of today or tomorrow exceeds the limit",
             privacy=badge,
         ),
-        households.panel(shown.households, view),
-        card(
-            "How good have these forecasts been?",
-            html.H3("Load of the city", className="column-title"),
-            accuracy.accuracy(shown.scores["total"], "kW"),
-            html.H3("Highest quarter hour of a day of the city", className="column-title spaced"),
-            accuracy.accuracy(shown.scores["peak"], "kW", waiting=_NO_PEAK_YET, ahead="Before the day's end"),
-            note="Last 14 days, by lead time",
-            privacy=badge,
+        html.Div(
+            [
+                households.panel(shown.households, view, span=5),
+                card(
+                    "How good have these forecasts been?",
+                    html.H3("Load of the city", className="column-title"),
+                    accuracy.accuracy(shown.scores["total"], "kW"),
+                    html.H3("Highest quarter hour of a day of the city", className="column-title spaced"),
+                    accuracy.accuracy(shown.scores["peak"], "kW", waiting=_NO_PEAK_YET, ahead="Before the day's end"),
+                    note="Last 14 days, by lead time",
+                    span=7,
+                    privacy=badge,
+                ),
+            ],
+            className="grid stretch",
         ),
     ]
 

@@ -83,13 +83,7 @@ def layout(city: City, view: View, scheme: Scheme) -> Component:
             controls,
             html.Div(
                 [
-                    html.Div(
-                        [
-                            card(None, drawn, html.Div(id="mobility-legend", className="spaced")),
-                            html.Div(id="mobility-explanation"),
-                        ],
-                        className="stack span-7",
-                    ),
+                    html.Div(card(None, drawn, html.Div(id="mobility-legend", className="spaced")), className="span-7"),
                     html.Div(id="mobility-side", className="stack span-5"),
                 ],
                 className="grid",
@@ -110,7 +104,6 @@ def register(app: Dash, city: City) -> None:
             Output("mobility-badge", "children"),
             Output("mobility-legend", "children"),
             Output("mobility-side", "children"),
-            Output("mobility-explanation", "children"),
             Output("mobility-also", "children"),
             Output("cells-drawn", "data"),
         ],
@@ -126,7 +119,7 @@ def register(app: Dash, city: City) -> None:
         try:
             shown = _read(city, view)
         except UnavailableError as error:
-            return [dash.no_update, [], None, card("Mobility", emptiness.failed(str(error))), None, [], drawn]
+            return [dash.no_update, [], None, card("Mobility", emptiness.failed(str(error))), [], drawn]
         patch = Patch()
         for trace, attributes in zip(
             (WITHHELD, PUBLISHED), cells_update(shown.cells, shown.highest, scheme), strict=True
@@ -143,8 +136,7 @@ def register(app: Dash, city: City) -> None:
             _badge(shown),
             [_legend(shown, scheme), html.Footer(badges.released(shown.release, view), className="card-foot")],
             _side(shown, city, view),
-            _explanation(shown.release),
-            [*also_released.cards(shown.also, view), _ledger(shown, view)],
+            [*also_released.cards(shown.also, view), _ledger(shown, view), _explanation(shown.release)],
             scheme,
         ]
 
@@ -301,5 +293,5 @@ def _ledger(shown: Shown, view: View) -> Component:
             for b in sorted(days[day], key=lambda b: b.domain)
         ]
         columns.append(html.Div([html.Div(f"{day:%a %-d %B}", className="column-title"), bars(rows)]))
-    note = "Spent per person and day, never refunded"
+    note = "Spent per vehicle, household, trip or session and day; never refunded"
     return card("Privacy budget", html.Div(columns, className="columns"), note=note, privacy=badges.records(view))

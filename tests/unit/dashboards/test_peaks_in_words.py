@@ -35,8 +35,8 @@ PEAK = PeakForecast(
 def test_a_peak_is_said_with_its_time_its_range_and_its_chance() -> None:
     said = sentence(PEAK, NOW.date(), CITY, NOW)
     assert said == (
-        "Tomorrow: the highest quarter hour is about 31.4 MW, most likely around Mon 18:15; in 8 of 10 cases it lies between"
-        " 29.8 MW and 33.0 MW. The chance that it exceeds 32.6 MW, the most of the last four weeks, is 12\u202f%."
+        "Tomorrow: the highest quarter hour is about 31.4\u00a0MW, most likely around Mon 18:15; in 8 of 10 cases it lies between"
+        " 29.8\u00a0MW and 33.0\u00a0MW. The chance that it exceeds 32.6\u00a0MW, the most of the last four weeks, is 12\u202f%."
     )
 
 
@@ -51,7 +51,7 @@ def test_a_peak_that_is_over_has_no_range_and_no_time() -> None:
         limit_kw=None,
     )
     said = sentence(over, NOW.date(), CITY, NOW)
-    assert said == "Today: the highest quarter hour is about 31.4 MW, most likely reached already."
+    assert said == "Today: the highest quarter hour is about 31.4\u00a0MW, most likely reached already."
 
 
 def test_a_drawn_chance_is_never_quite_certain() -> None:
