@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from math import exp
 from typing import Final
 
 import numpy as np
@@ -33,6 +34,13 @@ INTERVALS: Final = {"0.8": (LEVELS.index(0.1), LEVELS.index(0.9)), "0.95": (0, l
 _NOMINAL: Final = np.array([0.8, 0.95])
 _STEERED_HOURS: Final = (1, 6, 24, 48, 96, 192, 384)
 _GAIN: Final = 0.2  # of the step that would close a normal distribution's gap at once
+_LATE_GAIN: Final = exp(-1)
+"""What all steps add up to that are made before the first of them shows, where targets lie further than a step ahead.
+
+The most that does not overshoot an answer that comes late (integral control with dead time). With 0.2, as for near
+targets, 80 % intervals for 8 to 30 days ahead held 73, 75 and 80 % in three stretches of ETTh1 before its test part, with
+this 77, 76 and 81 %; on M_DENSE before its test part no band held 1.2 points more or less than with 0.2.
+"""
 _CLOSES: Final = np.array(
     [2.23, 4.36]
 )  # change of log width per change of coverage of a normal distribution, at 80 and 95 %
@@ -138,7 +146,8 @@ def _steered(leads: Columns, day: int, every: int) -> list[tuple[range, float]]:
     """Places in `leads` whose widths are steered together, and how strongly at each of the steps that are `every` apart."""
     edges = np.searchsorted(leads, [max(1, round(day * hours / 24)) for hours in _STEERED_HOURS])
     cuts = sorted({0, *(int(edge) for edge in edges), len(leads)})
-    return [(range(a, b), _GAIN * min(1.0, every / max(int(leads[a]), 1))) for a, b in itertools.pairwise(cuts)]
+    late = [_LATE_GAIN * every / max(int(leads[a]), 1) for a in cuts[:-1]]
+    return [(range(a, b), min(_GAIN, gain)) for (a, b), gain in zip(itertools.pairwise(cuts), late, strict=True)]
 
 
 def _widened(offsets: Values, log_width: Values) -> Values:

@@ -112,3 +112,24 @@ def test_an_interval_knows_nothing_that_comes_later() -> None:
         )
         held.append(issue(history, np.ones((2, 3)), [range(3)], 24, 20).lost[:60])
     assert np.array_equal(*held)
+
+
+def test_far_ahead_intervals_follow_as_quickly_as_their_late_answers_allow() -> None:
+    """Errors grow by half at the test part; what is forecast ten days ahead shows it ten days later, or overshoots."""
+    rng = np.random.default_rng(3)
+    size = np.where(np.arange(160) < 80, 1.0, 1.5)[:, None, None]
+    errors = (rng.normal(0, 1, (160, 200, 1)) * size).astype(np.float32)
+    history = History(
+        origins=24 * np.arange(160),
+        leads=np.array([239]),
+        errors=errors,
+        truth=errors + 100,
+        kinds=np.zeros((160, 1), dtype=np.int64),
+        first_test=80,
+        nonnegative=False,
+    )
+    issued = issue(history, np.ones((200, 1)), [range(1)], 24, 24)
+    share = issued.inside["0.8"][:, 0] / issued.known[:, 0]
+    assert share[:10].mean() < 0.65
+    assert share[30:40].mean() == pytest.approx(0.8, abs=0.03)
+    assert share[40:].reshape(4, 10).mean(axis=1) == pytest.approx([0.8] * 4, abs=0.06)
