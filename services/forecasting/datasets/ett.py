@@ -1,9 +1,10 @@
-"""Code concerned with ETT: hourly load and oil temperature of a transformer, by the protocol of long-term forecasting tables."""
+"""Code concerned with ETT: load and oil temperature of a transformer, by the protocol of long-term forecasting tables."""
 
 from __future__ import annotations
 
 import csv
-from datetime import UTC, datetime
+import itertools
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -23,8 +24,8 @@ from services.forecasting.datasets.recording import Options, Published, Recordin
 
 ETT_FILE: Final = "ETTh1.csv"
 LTSF: Final = "ltsf"
-_MONTH: Final = 30 * 24
-_TRAIN, _VALIDATION, _TEST = 12 * _MONTH, 4 * _MONTH, 4 * _MONTH
+_MONTH_DAYS: Final = 30
+_STEPS_MIN: Final = (15, 60)  # of ETTm and ETTh
 _HORIZONS: Final = (96, 192, 336, 720)
 _PATCHTST: Final = "yuqinie98/PatchTST pic/table3.png"
 _LINEAR: Final = "cure-lab/LTSF-Linear pics/Mul-results.png"
@@ -38,7 +39,7 @@ _TABLE: Final = {
 
 
 def ett(path: Path, protocol: str, options: Options) -> Recording:
-    """Seven channels, a row per hour with its time first: 12, 4 and 4 months of 30 days to learn, to choose and to test.
+    """Seven channels, a row per hour or quarter with its time first: 12, 4, 4 months of 30 days to learn, choose and test.
 
     Errors are in standard deviations of each channel's training part, over all windows of the test part and all steps of
     a horizon. All channels are of one device, so a model may share what it learns among them; the one that does is what
@@ -46,7 +47,7 @@ def ett(path: Path, protocol: str, options: Options) -> Recording:
     Published figures are those of ETTh1 and not shown beside another file of the family.
 
     Raises:
-        InputError: the path holds no such file, or too few hours.
+        InputError: the path holds no such file, its rows are not equally far apart, or too few.
 
     """
     del options
@@ -54,20 +55,22 @@ def ett(path: Path, protocol: str, options: Options) -> Recording:
     try:
         with file.open(encoding="utf-8-sig", newline="") as opened:
             rows = list(csv.reader(opened))
-        start = datetime.fromisoformat(rows[1][0]).replace(tzinfo=UTC)
+        times = [datetime.fromisoformat(row[0]).replace(tzinfo=UTC) for row in rows[1:]]
         values = np.array([[float(cell) for cell in row[1:]] for row in rows[1:]]).T
     except (OSError, ValueError, IndexError) as error:
         message = f"{file} cannot be read as ETT, a header and rows of a time and numbers with commas between: {error}"
         raise InputError(message) from error
-    length = _TRAIN + _VALIDATION + _TEST
-    if values.shape[1] < length:
-        message = f"{file}: {values.shape[1]} hours are too few, the protocol takes the first {length}"
+    step = _step(file, times)
+    month = _MONTH_DAYS * timedelta(days=1) // step
+    train, length = 12 * month, 20 * month
+    if len(times) < length:
+        message = f"{file}: {len(times)} rows are too few, the protocol takes the first {length}"
         raise InputError(message)
     panel = Panel(
         names=tuple(rows[0][1:]),
         values=np.ascontiguousarray(values[:, :length]),
-        start_us=to_us(start),
-        step_seconds=3600,
+        start_us=to_us(times[0]),
+        step_seconds=int(step.total_seconds()),
     )
     models: tuple[Forecaster, ...] = (
         LastValue(),
@@ -83,9 +86,9 @@ def ett(path: Path, protocol: str, options: Options) -> Recording:
         protocol=every_origin(
             panel,
             _HORIZONS,
-            24,
-            train_end=_TRAIN,
-            test=range(_TRAIN + _VALIDATION, length),
+            panel.steps_per_day,
+            train_end=train,
+            test=range(16 * month, length),
             name=protocol,
             description="12/4/4 months of 30 days; in standard deviations of the first part; all windows of the last; "
             "candidates and times of calibration limited after test figures had been seen",
@@ -94,6 +97,27 @@ def ett(path: Path, protocol: str, options: Options) -> Recording:
         models=models,
         candidates=(models[-1].name,),
     )
+
+
+def _step(file: Path, times: list[datetime]) -> timedelta:
+    """The time from row to row.
+
+    Raises:
+        InputError: it is no quarter and no hour, or not the same everywhere.
+
+    """
+    apart = [later - earlier for earlier, later in itertools.pairwise(times)]
+    step = min(apart, default=timedelta(0))
+    if step not in {timedelta(minutes=minutes) for minutes in _STEPS_MIN}:
+        message = (
+            f"{file}: rows are {step} apart, the protocol has hours and quarters of an hour: try --dataset wide-csv"
+        )
+        raise InputError(message)
+    for place, length in enumerate(apart):
+        if length != step:
+            message = f"{file}: after {times[place]} comes {times[place + 1]}, elsewhere rows are {step} apart"
+            raise InputError(message)
+    return step
 
 
 def _published() -> tuple[Published, ...]:

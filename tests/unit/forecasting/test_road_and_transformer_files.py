@@ -96,8 +96,26 @@ def test_ett_has_the_borders_of_the_tables(tmp_path: Path) -> None:
     path.rename(other)
     assert read("ett", other).published == ()
     other.write_text("\n".join(["date,HUFL,OT", *rows[:500]]), encoding="utf-8")
-    with pytest.raises(InputError, match="500 hours are too few"):
+    with pytest.raises(InputError, match="500 rows are too few"):
         read("ett", other)
+
+
+def test_ett_in_quarters_of_an_hour_has_four_times_as_many_rows(tmp_path: Path) -> None:
+    quarters = np.datetime64("2016-07-01T00:00") + 15 * np.arange(57_700)
+    rows = [f"{str(quarter).replace('T', ' ')}:00,{k % 96},{k % 7}" for k, quarter in enumerate(quarters)]
+    path = tmp_path / "ETTm1.csv"
+    path.write_text("\n".join(["date,HUFL,OT", *rows]), encoding="utf-8")
+
+    found = read("ett", path)
+
+    assert (found.panel.step_seconds, found.panel.length, found.protocol.train_end) == (900, 57_600, 34_560)
+    assert (found.protocol.test[0], found.protocol.season, found.published) == (46_080, 96, ())
+    path.write_text("\n".join(["date,HUFL,OT", *rows[:900], *rows[901:]]), encoding="utf-8")
+    with pytest.raises(InputError, match=r"after 2016-07-10 08:45:00.* comes 2016-07-10 09:15:00.* are 0:15:00 apart"):
+        read("ett", path)
+    path.write_text("\n".join(["date,HUFL,OT", *rows[:9000:12]]), encoding="utf-8")
+    with pytest.raises(InputError, match=r"rows are 3:00:00 apart.* try --dataset wide-csv"):
+        read("ett", path)
 
 
 def write_h5(path: Path, unit: str | None = None, key: str = "df") -> None:
