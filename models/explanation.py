@@ -31,8 +31,8 @@ class Explanation:
         from_us: where the values it was fitted to begin [µs since 1970 UTC].
         to_us: where they end.
         values: how many there are.
-        level: where the series stands when it is fitted, at an average time of day.
-        trend: change per week, where the model tells it.
+        level: where the series stands at the end, at an average time of the usual day.
+        trend: change per week so far, where the model tells it; no forecast carries it on.
         season: the usual value at each step of the local day, by kind of day.
         terms: all parameters and coefficients.
         noise: the standard deviation of one-step errors.

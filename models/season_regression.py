@@ -30,7 +30,12 @@ _ALPHA: Final = 0.3  # of a level where there is too little for an estimate
 _PENALTY: Final = 1e-3  # on scaled values: keeps a kind of day that never came at zero
 _VALUES_PER_TERM: Final = 3
 _WEEK_DAYS: Final = 7
-_KINDS: Final = {"working day": (0, 0, 0), "Friday": (1, 0, 0), "Saturday": (0, 1, 0), "Sunday or holiday": (0, 0, 1)}
+_KINDS: Final = {
+    "Monday to Thursday": (0, 0, 0),
+    "Friday": (1, 0, 0),
+    "Saturday": (0, 1, 0),
+    "Sunday or holiday": (0, 0, 1),
+}
 
 
 class NotEstimatedError(Exception):
@@ -307,7 +312,7 @@ def _in_unit(term: Term, size: float) -> Term:
 
 
 def _level(fit: SeriesFit) -> Term:
-    """Where the series stands, at an average time of a working day."""
+    """Where the series stands, at an average time of a day from Monday to Thursday."""
     wandered = float(fit.end.state[0, 0]) if fit.errors.level is not None else 0.0
     error = float(fit.deviations[0]) if fit.errors.level is None else fit.errors.level
     return Term(

@@ -15,6 +15,7 @@ from services.commands import (
     audit,
     bench,
     doctor,
+    explain,
     forecast,
     governance,
     influx,
@@ -53,6 +54,7 @@ app.command()(worker.worker)
 app.command()(serve.serve)
 app.command()(worker.reconcile)
 app.command()(migrate.migrate)
+forecast.app.command()(explain.explain)
 forecast.app.command()(peaks.peaks)
 app.add_typer(forecast.app, name="forecast")
 app.command()(forecast.backtest)

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from services.domain import ForecastState
-from services.errors import InputError
+from services.errors import ArterialError, InputError
+from services.forecasting import explained
 from services.forecasting.run import forecast_all
 from services.forecasting.score import score_closed_hours
 from services.settings import Settings
@@ -121,6 +122,19 @@ def test_what_was_received_later_is_not_known_then(
     assert before.runs != after.runs
     assert highest[after.runs[0]] < 1000
     assert highest[after.runs[0]] == pytest.approx(highest[before.runs[0]], rel=0.1)
+
+
+def test_a_person_is_told_what_a_model_makes_of_a_sensor(settings: Settings, street: int, top: datetime) -> None:
+    quantity, panel = explained.of_city(settings, "det-1", None, None)
+    told = explained.explain(panel, "sarimax")
+    assert (quantity, told.values, panel.step_seconds) == ("flow_vph", 16 * 96, 900)
+    assert told.form.startswith("season of a week")
+    assert told.season["Sunday or holiday"][48] == pytest.approx(250, abs=25)
+    _, earlier = explained.of_city(settings, "det-1", "speed_kmh", top - timedelta(days=10))
+    assert explained.explain(earlier, "ets").values == pytest.approx(6 * 96, abs=2)
+    for code, wanted, words in (("det-9", None, "no sensor"), ("det-1", "power_kw", "flow_vph, speed_kmh")):
+        with pytest.raises(ArterialError, match=words):
+            explained.of_city(settings, code, wanted, None)
 
 
 def test_the_past_can_be_asked_as_it_was_issued(
