@@ -7,6 +7,7 @@ what was known then: in training, too, the forecast that stood at that lead time
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -81,6 +82,14 @@ class Covariates:
     def rows(self, which: NDArray[np.bool_]) -> Covariates:
         """For some of the sensors."""
         return replace(self, places=self.places[which])
+
+    def digest(self) -> bytes:
+        """A digest of all that was said, and of what."""
+        digest = hashlib.sha256(f"{self.names} {self.places.tolist()} {self.until_us}".encode())
+        for course in (one for courses in self.courses for one in courses if one is not None):
+            digest.update(np.ascontiguousarray(course.keys).data)
+            digest.update(np.ascontiguousarray(course.values).data)
+        return digest.digest()
 
     def known(self, place: int, variable: int, targets_us: Times, by_us: Times) -> tuple[Values, NDArray[np.bool_]]:
         """What was expected of a variable at each target by each time, and where it had been said.

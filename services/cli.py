@@ -14,6 +14,7 @@ import typer
 from services.commands import (
     audit,
     bench,
+    covariates,
     doctor,
     explain,
     forecast,
@@ -58,6 +59,7 @@ forecast.app.command()(explain.explain)
 forecast.app.command()(peaks.peaks)
 app.add_typer(forecast.app, name="forecast")
 app.command()(forecast.backtest)
+app.add_typer(covariates.app, name="covariates")
 privacy.app.command()(ledger.ledger)
 privacy.app.command()(rights.retention)
 privacy.app.command()(rights.access)

@@ -22,6 +22,8 @@ from models.recalibration import Recalibration
 from models.selection import Selected
 from models.steering import over_leads, steer
 from services.domain import Kind, from_us, to_us
+from services.forecasting.covariate_files import Key, Said
+from services.forecasting.covariate_store import attached, told
 from services.forecasting.freezing import code_hash, freeze
 from services.forecasting.grid import by_step, extended, to_panel
 from services.forecasting.keeping import fetch
@@ -108,6 +110,7 @@ def learn_kind(
         until=from_us(wanted.until_us),
         received_by=wanted.received_by,
     )
+    said = _told(connection, wanted)
     groups: list[Group] = []
     for step, ids in sorted(by_step(sensors, read).items()):
         for one in read:
@@ -120,6 +123,7 @@ def learn_kind(
                 nonnegative=never_negative(one.quantity),
             )
             if panel.sensors:
+                panel = attached(panel, said, sensors)
                 selected = learn(panel, steps_of(kind, step), plainly=plainly, on_roads=kind is Kind.TRAFFIC)
                 groups.append(
                     Group(
@@ -129,6 +133,16 @@ def learn_kind(
     if wanted.received_by is None:  # the scorecard does not tell what it held at an earlier time
         groups = [replace(one, log_width=_steered(connection, one, steps_of(kind, one.step_seconds))) for one in groups]
     return [_on_roads(one, groups, sensors) if one.quantity == SPEED else one for one in groups]
+
+
+def _told(connection: Connection, wanted: History) -> dict[Key, Said]:
+    return told(
+        connection,
+        wanted.calendar,
+        since_us=wanted.since_us,
+        until_us=wanted.until_us,
+        received_by=wanted.received_by,
+    )
 
 
 def _steered(connection: Connection, group: Group, steps: int) -> Values | None:
@@ -227,6 +241,7 @@ def take_up(
         one.quantity: one
         for one in panels.history(connection, kind, named, since=from_us(since_us), until=from_us(wanted.until_us))
     }
+    said = _told(connection, wanted)
     groups = []
     started: dict[int, int] = {}
     for one, content in known:
@@ -236,7 +251,7 @@ def take_up(
         groups.append(
             Group(
                 quantity=one.quantity,
-                panel=grown,
+                panel=attached(grown, said, sensors),
                 selected=content["selected"],
                 trained_to_us=to_us(one.trained_to),
                 is_new=False,

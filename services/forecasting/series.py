@@ -38,7 +38,10 @@ def learn(panel: Panel, steps: int, *, plainly: bool = False, on_roads: bool = F
     if plainly:
         return select(panel, steps, _PLAIN)
     near = on_roads and panel.step_seconds <= _SHORT_S
-    return select(panel, steps, catalogue.ON_ROADS if near else catalogue.CANDIDATES)
+    models = catalogue.ON_ROADS if near else catalogue.CANDIDATES
+    if panel.covariates is not None:
+        models = (*models, *catalogue.informed(models))
+    return select(panel, steps, models)
 
 
 def forecast_series(

@@ -264,4 +264,6 @@ def _data_hash(groups: Sequence[Group]) -> str:
         panel = group.panel
         digest.update(f"{group.quantity} {panel.names} {panel.start_us} {panel.step_seconds}".encode())
         digest.update(np.ascontiguousarray(panel.values).data)
+        if panel.covariates is not None:
+            digest.update(panel.covariates.digest())
     return digest.hexdigest()[:32]

@@ -15,11 +15,13 @@ from services.local_day import day_of
 from services.privacy import accountants, release, retention
 from services.privacy.composition import WINDOWS
 from services.settings import Settings
-from services.storage import audit, dead_letters, forecasts, ledger, panels, sensor_health
+from services.storage import audit, covariates, dead_letters, forecasts, ledger, panels, sensor_health
 from services.storage.audit import Action
 from services.storage.database import connect
 
 log = structlog.get_logger()
+
+_COVARIATES_KEPT = timedelta(days=800)  # more than the longest history that is learnt from
 
 
 def shards(settings: Settings) -> list[int]:
@@ -131,8 +133,9 @@ def sign_checkpoint(settings: Settings) -> None:
 
 
 def forget(settings: Settings) -> None:
-    """Remove old forecasts and old dead letters."""
+    """Remove old forecasts, old covariates and old dead letters."""
     now = datetime.now(UTC)
     with connect(settings.role_dsn("jobs"), application="jobs") as connection:
         forecasts.forget(connection, now, timedelta(days=settings.forecast_keep_days))
+        covariates.forget(connection, before=now - _COVARIATES_KEPT)
         dead_letters.forget(connection, before=now - timedelta(days=settings.dead_letter_days))

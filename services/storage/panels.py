@@ -36,6 +36,7 @@ class PanelSensor:
     step_seconds: int | None
     free_flow_kmh: float | None = None
     capacity_vph: float | None = None
+    district_id: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -211,6 +211,24 @@ COMMENT ON TABLE forecast.congestion IS 'Chances of the classes of speed over fr
 
 COMMENT ON COLUMN forecast.congestion.free_flow_kmh IS 'What the speed was divided by at the time of issue; estimated from the history where the device had not told it.';
 
+CREATE TABLE forecast.covariate (
+    variable text NOT NULL,
+    district_id smallint,
+    valid_at timestamp with time zone NOT NULL,
+    issued_at timestamp with time zone NOT NULL,
+    value double precision NOT NULL,
+    received_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT covariate_check CHECK ((issued_at >= (valid_at - '400 days'::interval))),
+    CONSTRAINT covariate_value_check CHECK ((abs(value) <= ('1000000000000'::numeric)::double precision)),
+    CONSTRAINT covariate_variable_check CHECK ((variable ~ '^[a-z][a-z0-9_]{0,39}$'::text))
+);
+
+COMMENT ON TABLE forecast.covariate IS 'Issued before it is valid a value is a forecast, after it an observation; of several the last issued by the time of asking counts.';
+
+COMMENT ON COLUMN forecast.covariate.district_id IS 'NULL is everywhere.';
+
+COMMENT ON COLUMN forecast.covariate.received_at IS 'When it was stored here: a forecast as of an earlier time knows nothing received later.';
+
 CREATE TABLE forecast.fitted (
     shard integer NOT NULL,
     kind text NOT NULL,
@@ -1031,6 +1049,9 @@ CREATE TABLE sensing.traffic_hour (
 ALTER TABLE ONLY forecast.congestion
     ADD CONSTRAINT congestion_pkey PRIMARY KEY (sensor_id, issued_at, run_id);
 
+ALTER TABLE ONLY forecast.covariate
+    ADD CONSTRAINT covariate_variable_district_id_valid_at_issued_at_key UNIQUE NULLS NOT DISTINCT (variable, district_id, valid_at, issued_at);
+
 ALTER TABLE ONLY forecast.fitted
     ADD CONSTRAINT fitted_pkey PRIMARY KEY (shard, kind, quantity, step_seconds);
 
@@ -1174,6 +1195,8 @@ ALTER TABLE ONLY sensing.traffic
 
 CREATE INDEX congestion_run ON forecast.congestion USING btree (run_id);
 
+CREATE INDEX covariate_valid ON forecast.covariate USING btree (valid_at);
+
 CREATE INDEX peak_newest ON forecast.peak USING btree (sensor_id, district_id, quantity, day, issued_at);
 
 CREATE INDEX run_issued_at ON forecast.run USING btree (issued_at);
@@ -1232,6 +1255,9 @@ CREATE TRIGGER red_team_is_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON go
 
 ALTER TABLE ONLY forecast.congestion
     ADD CONSTRAINT congestion_run_id_fkey FOREIGN KEY (run_id) REFERENCES forecast.run(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY forecast.covariate
+    ADD CONSTRAINT covariate_district_id_fkey FOREIGN KEY (district_id) REFERENCES sensing.district(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY forecast.load_score
     ADD CONSTRAINT load_score_district_id_fkey FOREIGN KEY (district_id) REFERENCES sensing.district(id) ON DELETE CASCADE;
@@ -1321,6 +1347,8 @@ GRANT ALL ON FUNCTION sensing.ensure_month(month date) TO arterial_jobs;
 
 GRANT SELECT,INSERT,DELETE ON TABLE forecast.congestion TO arterial_jobs;
 GRANT SELECT ON TABLE forecast.congestion TO arterial_api;
+
+GRANT SELECT,INSERT,DELETE ON TABLE forecast.covariate TO arterial_jobs;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE forecast.fitted TO arterial_jobs;
 

@@ -4,7 +4,7 @@
 
 -- name: sensors
 -- What is known about the sensors of a kind in a shard.
-SELECT id, code, step_seconds, free_flow_kmh, capacity_vph FROM sensing.sensor
+SELECT id, code, step_seconds, free_flow_kmh, capacity_vph, district_id::integer FROM sensing.sensor
 WHERE kind = %(kind)s AND id >= %(first)s AND id < %(end)s
 ORDER BY id
 
