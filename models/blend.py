@@ -35,8 +35,8 @@ class Blend:
 
     Assumes that what erred together in the last four weeks will again. `_WORSE` and `_CITY` were chosen on validation
     origins of M_DENSE, Berlin, GB load and ETTh1, cut into halves and quarters: with them no part lost to selection, half
-    a percent was gained on average, and weights of each sensor's own lost. As weights are the city's, a broken sensor
-    moves them by its share: `models.catalogue.JOINT`.
+    a percent was gained on average, and weights of each sensor's own lost. As the weights are the city's, a broken sensor
+    can move those of others, as it can move what selection chooses; its errors count for no more than anybody's.
     """
 
     members: tuple[Forecaster, ...]

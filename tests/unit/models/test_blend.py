@@ -1,0 +1,98 @@
+"""The blend: which weights models get, and what a broken sensor may do to them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from models.blend import Blend, FittedBlend, blend_weights
+from models.last_value import LastValue
+from models.panel import Panel, Values
+from models.profile import Profile
+from models.seasonal_naive import SeasonalNaive
+
+PARTS = (range(1), range(1, 4))
+ORIGINS, SENSORS, STEPS = 400, 5, 4
+
+
+def noise(seed: int, size: float = 1.0) -> Values:
+    return np.random.default_rng(seed).normal(0, size, (ORIGINS, SENSORS, STEPS))
+
+
+def test_two_that_err_apart_share_the_city_part_and_the_winner_has_the_rest() -> None:
+    weights = blend_weights([noise(1, 1.05), noise(2)], PARTS)
+    assert weights.shape == (SENSORS, 2, 2)
+    assert weights.sum(axis=2) == pytest.approx(1.0)
+    assert (weights >= 0).all()
+    # of independent errors the variances divide the weight: 1 / (1 + 1.05^2) of the city's 0.4 for the first
+    assert weights[:, :, 0] == pytest.approx(0.4 / (1 + 1.05**2), abs=0.03)
+
+
+def test_errors_that_are_shared_are_not_halved_by_a_copy() -> None:
+    weights = blend_weights([noise(1), noise(1) + 0.5 * noise(2), noise(3)], PARTS)
+    assert weights[:, :, 1].max() < 0.02
+
+
+def test_much_worse_models_get_nothing_even_where_they_would_help() -> None:
+    truth = noise(1)
+    weights = blend_weights([truth, -1.5 * truth], PARTS)
+    assert weights[:, :, 0] == pytest.approx(1.0)
+
+
+def test_leads_have_weights_of_their_own() -> None:
+    first, second = noise(1), noise(2)
+    first[:, :, 0] *= 3
+    second[:, :, 1:] *= 3
+    weights = blend_weights([first, second], PARTS)
+    assert weights[:, 0, 1] == pytest.approx(1.0)
+    assert weights[:, 1, 0] == pytest.approx(1.0)
+
+
+def test_of_many_sensors_a_broken_one_hardly_moves_the_weights_of_the_others() -> None:
+    first, second = (
+        np.concatenate([noise(seed + k, size) for k in range(4)], axis=1) for seed, size in ((1, 0.9), (7, 1))
+    )
+    usual = blend_weights([first, second], PARTS)
+    for one in (first, second):
+        one[::7, 2] *= 1e9
+    second[:, 2] *= 5
+    broken = np.delete(blend_weights([first, second], PARTS), 2, axis=0)
+    assert broken == pytest.approx(np.delete(usual, 2, axis=0), abs=0.02)
+
+
+def test_where_nothing_was_observed_one_model_speaks() -> None:
+    weights = blend_weights([np.full((3, 2, 4), np.nan)] * 3, PARTS)
+    assert weights.sum(axis=2) == pytest.approx(1.0)
+    assert weights.max(axis=2) == pytest.approx(1.0)
+
+
+def week(values: Values) -> Panel:
+    return Panel(names=tuple("abc"[: len(values)]), values=values, start_us=1_757_894_400_000_000, step_seconds=3600)
+
+
+def test_the_forecast_is_the_weighted_mean_of_those_that_have_a_weight() -> None:
+    rng = np.random.default_rng(4)
+    hours = np.arange(70 * 24)
+    usual = 300 - 200 * np.cos(2 * np.pi * hours / 24)
+    panel = week(usual + rng.normal(0, 30, (3, len(hours))))
+    members = (LastValue(), SeasonalNaive(days=1), SeasonalNaive(days=7), Profile())
+    fitted = Blend(members=members).fit(panel, 24)
+    assert isinstance(fitted, FittedBlend)
+    assert "last_value" not in fitted.names[1:]
+    made = np.zeros((3, 24))
+    for k, name in enumerate(fitted.names):
+        own = next(one for one in members if one.name == name).fit(panel, 24).forecast(panel, 24)
+        for number, part in enumerate(fitted.parts):
+            made[:, part.start : part.stop] += fitted.weights[:, number, k, None] * own[:, part.start : part.stop]
+    assert fitted.forecast(panel, 24) == pytest.approx(made)
+
+
+def test_a_sensor_without_values_has_no_forecast_and_harms_none() -> None:
+    rng = np.random.default_rng(4)
+    values = rng.normal(300, 30, (2, 70 * 24))
+    blend = Blend(members=(SeasonalNaive(days=1), Profile()))
+    alone = blend.fit(week(values), 24).forecast(week(values), 24)
+    beside = week(np.vstack([values, np.full((1, 70 * 24), np.nan)]))
+    forecast = blend.fit(beside, 24).forecast(beside, 24)
+    assert np.isnan(forecast[2]).all()
+    assert forecast[:2] == pytest.approx(alone)
