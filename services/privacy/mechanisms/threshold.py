@@ -10,7 +10,7 @@ Derivation. An empty cell is shown when its noise Z is at least t. Noise is symm
 threshold t = w + 1 shows an empty cell with probability at most p. For discrete Laplace noise of scale b and p = 0.001 that
 is about b * ln 500, for Gaussian noise about 3.1 σ.
 
-Utility. At b = 8 the threshold is 51, at σ = 32 it is 99. What lies well above it is shown, what lies near it by chance;
+Utility. At b = 8 the threshold is 51, at σ = 29.6 it is 92. What lies well above it is shown, what lies near it by chance;
 shown values near the threshold are therefore high on average.
 
 Citation. Post-processing: Dwork, Roth: The Algorithmic Foundations of Differential Privacy, 2014, proposition 2.1,
