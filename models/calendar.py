@@ -49,9 +49,9 @@ class Calendar:
         span = int(days.max()) - first + 1
         if span > len(days):  # few times far apart
             distinct, where = np.unique(days, return_inverse=True)
+            offsets = np.stack([_offsets(self.zone, int(day)) for day in distinct])
         else:
-            distinct, where = np.arange(first, first + span), days - first
-        offsets = np.stack([_offsets(self.zone, int(day)) for day in distinct])
+            offsets, where = _offsets_from(self.zone, first, span), days - first
         return seconds + offsets[where, seconds % DAY_S // _QUARTER_S]
 
     def day_types(self, local_days: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -88,6 +88,12 @@ def _offsets(zone: str, day: int) -> NDArray[np.int64]:
     place = ZoneInfo(zone)
     moments = [(start + timedelta(seconds=_QUARTER_S * k)).astimezone(place) for k in range(DAY_S // _QUARTER_S)]
     return np.array([(moment.utcoffset() or timedelta()) // timedelta(seconds=1) for moment in moments], dtype=np.int64)
+
+
+@lru_cache(maxsize=32)
+def _offsets_from(zone: str, first: int, days: int) -> NDArray[np.int64]:
+    """As `_offsets` of each of some days (days x 96)."""
+    return np.stack([_offsets(zone, first + k) for k in range(days)])
 
 
 @lru_cache(maxsize=50_000)

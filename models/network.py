@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from models.contract import bounded, last_finite
 from models.network_inputs import REACH, Columns, Features, Inputs, Neighbours, believed, own_features, plausible
 from models.panel import Panel, Values
+from models.symmetric import solved
 from models.usual_day import UsualDay
 
 _HOUR_S: Final = 3600
@@ -122,38 +123,71 @@ class Network:
         features = inputs.features(rows, some, neighbours, leads)
         targets, known = inputs.targets(rows, some, leads)
         cut = int(len(rows) * (1 - _HELD_BACK))
-        alone = features.copy()
-        alone[:, own_features(leads) :] = 0.0
+        early, late = (
+            _Sums.over(features[:, :, part], targets[:, :, part], known[:, :, part])
+            for part in (slice(cut), slice(cut, None))
+        )
         lost = []
-        for one in (features, alone):
-            learnt = self._solve(one[:, :, :cut], targets[:, :, :cut], known[:, :, :cut], leads)
-            explained = np.matmul(learnt.transpose(0, 2, 1).astype(np.float32), one[:, :, cut:])
+        for beside in (np.ones(len(features), dtype=np.bool_), np.zeros(len(features), dtype=np.bool_)):
+            learnt = self._solve(early, beside, leads)
+            explained = np.matmul(learnt.transpose(0, 2, 1).astype(np.float32), features[:, :, cut:])
             missed = np.where(known[:, :, cut:], targets[:, :, cut:] - explained, np.float32(0))
             lost.append((missed.astype(np.float64) ** 2).sum(axis=(1, 2)))
         kept: NDArray[np.bool_] = lost[0] < (1 - _GAIN) * lost[1]
-        return kept, self._solve(np.where(kept[:, None, None], features, alone), targets, known, leads)
+        return kept, self._solve(early.plus(late), kept, leads)
 
-    def _solve(self, features: Features, targets: Features, known: NDArray[np.bool_], leads: int) -> Values:
-        """Ridge coefficients of some sensors (sensors x features x leads).
+    def _solve(self, sums: _Sums, beside: NDArray[np.bool_], leads: int) -> Values:
+        """Ridge coefficients of some sensors (sensors x features x leads), zero for neighbours of those not `beside` any.
 
-        The Gram matrix counts each row by the share of its leads that are known; each lead's right side is scaled to it.
+        Each lead's right side is scaled to the weight of the Gram matrix.
         """
-        share = known.mean(axis=1, dtype=np.float32)
-        total = share.sum(axis=1).astype(np.float64)
-        size = np.sqrt(np.matmul(features**2, share[:, :, None])[:, :, 0] / np.maximum(total, 1)[:, None])
-        size = np.where(size > 0, size, 1.0).astype(np.float32)
-        scaled = features / size[:, :, None]
-        gram = np.matmul(scaled * share[:, None], scaled.transpose(0, 2, 1)).astype(np.float64)
-        right = np.matmul(scaled, targets.transpose(0, 2, 1)).astype(np.float64)
-        told = known.sum(axis=2)
-        right *= np.where(told > 0, total[:, None] / np.maximum(told, 1), 0.0)[:, None, :]
-        own = own_features(leads)
-        relative = np.ones(features.shape[1])
+        own, features = own_features(leads), sums.gram.shape[1]
+        counts = beside[:, None] | (np.arange(features) < own)
+        size = np.sqrt(np.einsum("spp->sp", sums.gram) / np.maximum(sums.weight, 1)[:, None])
+        size = np.where(counts & (size > 0), size, 1.0)
+        shown = counts / size
+        gram = sums.gram * shown[:, :, None] * shown[:, None, :]
+        right = sums.right * shown[:, :, None]
+        right *= np.where(sums.told > 0, sums.weight[:, None] / np.maximum(sums.told, 1), 0.0)[:, None, :]
+        relative = np.ones(features)
         relative[own:] = self.neighbour_penalty
         relative[[0, own - 1]] = _NOW, 0.0
-        index = np.arange(features.shape[1])
-        gram[:, index, index] += self.penalty * np.maximum(total, 1.0)[:, None] * relative + 1e-6
-        return np.asarray(np.linalg.solve(gram, right) / size[:, :, None])
+        index = np.arange(features)
+        gram[:, index, index] += self.penalty * np.maximum(sums.weight, 1.0)[:, None] * relative + 1e-6
+        return np.asarray(solved(gram, right) / size[:, :, None])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Sums:
+    """Of some sensors over rows: Gram matrices, right sides, weights, and how many targets of each lead are known.
+
+    The Gram matrix counts each row by the share of its leads that are known.
+    """
+
+    gram: Values
+    right: Values
+    weight: Values
+    told: NDArray[np.int64]
+
+    @classmethod
+    def over(cls, features: Features, targets: Features, known: NDArray[np.bool_]) -> _Sums:
+        """From features (sensors x features x rows) and targets (sensors x leads x rows)."""
+        share = known.mean(axis=1, dtype=np.float32)
+        return cls(
+            gram=np.matmul(features * share[:, None], features.transpose(0, 2, 1)).astype(np.float64),
+            right=np.matmul(features, targets.transpose(0, 2, 1)).astype(np.float64),
+            weight=share.sum(axis=1).astype(np.float64),
+            told=known.sum(axis=2),
+        )
+
+    def plus(self, other: _Sums) -> _Sums:
+        """Over the rows of both."""
+        return _Sums(
+            gram=self.gram + other.gram,
+            right=self.right + other.right,
+            weight=self.weight + other.weight,
+            told=self.told + other.told,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

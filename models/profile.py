@@ -225,14 +225,10 @@ class _Days:
         """Medians of the newest `weeks` days that count (wanted x days) for each wanted day (sensors x wanted x slots)."""
         age = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1]
         width = min(weeks, int(counts.sum(axis=1).max(initial=0)))
-        lanes = []
-        for place in range(1, width + 1):
-            found = counts & (age == place)
-            values = self.grid[:, np.argmax(found, axis=1)]
-            lanes.append(np.where(found.any(axis=1)[:, None], values, np.nan))
-        if not lanes:
-            return np.full((len(self.grid), len(counts), self.grid.shape[2]), np.nan)
-        return median(np.stack(lanes, axis=1), least)
+        places = np.arange(1, width + 1)[:, None, None]
+        found = np.pad(counts & (age == places), ((0, 0), (0, 0), (0, 1)), constant_values=True)
+        with_unknown = np.pad(self.grid, ((0, 0), (0, 1), (0, 0)), constant_values=np.nan)
+        return median(with_unknown[:, found.argmax(axis=2)], least)
 
 
 def median(values: Values, least: int = 1) -> Values:
@@ -244,19 +240,23 @@ def median(values: Values, least: int = 1) -> Values:
     if count == 0:
         return np.full((values.shape[0], *values.shape[2:]), np.nan)
     known = np.isfinite(values).sum(axis=1)
-    ordered = _network_sorted(values) if count <= _NETWORK else np.sort(values, axis=1)
+    ordered = np.where(np.isfinite(values), values, np.inf)
+    if count <= _NETWORK:
+        _network_sort(ordered)
+    else:
+        ordered.sort(axis=1)
     upper = np.take_along_axis(ordered, np.minimum(known // 2, count - 1)[:, None], axis=1)[:, 0]
     lower = np.take_along_axis(ordered, np.maximum((known - 1) // 2, 0)[:, None], axis=1)[:, 0]
     with np.errstate(invalid="ignore"):
         return np.where(known >= least, (lower + upper) / 2, np.nan)
 
 
-def _network_sorted(values: Values) -> Values:
-    """Ordered along axis 1, what is missing as infinite: a few passes over all, by Batcher's odd-even merge sort."""
-    lanes = [np.where(np.isfinite(values[:, k]), values[:, k], np.inf) for k in range(values.shape[1])]
-    for low, high in _comparators(len(lanes)):
-        lanes[low], lanes[high] = np.minimum(lanes[low], lanes[high]), np.maximum(lanes[low], lanes[high])
-    return np.stack(lanes, axis=1)
+def _network_sort(values: Values) -> None:
+    """Order along axis 1 in place: a few passes over all, by Batcher's odd-even merge sort."""
+    for low, high in _comparators(values.shape[1]):
+        smaller = np.minimum(values[:, low], values[:, high])
+        np.maximum(values[:, low], values[:, high], out=values[:, high])
+        values[:, low] = smaller
 
 
 @cache

@@ -18,6 +18,7 @@ from models.contract import bounded
 from models.leads import bands
 from models.panel import Panel, Values
 from models.profile import Usual, usual_before
+from models.symmetric import solved
 
 _LAG_STEPS: Final = (0, 1, 2, 3)
 _LAG_HOURS: Final = (1, 2, 3, 5, 11)
@@ -36,6 +37,8 @@ _PRIOR_HOURS: Final = 300.0  # hours of history it takes, half a day ahead, to b
 _GROUP_PRIOR_HOURS: Final = 200.0  # the same for a part of the day against the whole day
 _ROWS_PER_DAY: Final = 48
 _GROUPS: Final = 2 * 24 // _GROUP_HOURS  # parts of a day, for working days and for weekends
+_LITTLE: Final = 1e-6
+_FEW: Final = 8  # times as many columns as rows, from which means are taken for the rows alone
 _BLOCK: Final = 4_000_000  # numbers of one block of features: 16 MB
 
 Features = NDArray[np.float32]
@@ -211,35 +214,32 @@ class _Differences:
             pad=self.pad,
         )
 
-    def features(self, panel: Panel, newest: NDArray[np.int64], band: range) -> Features:
-        """What could be known when column `newest` was the latest: sensors x (features and a one) x rows."""
+    def features(self, panel: Panel, newest: NDArray[np.int64], band: range, room: int = 0) -> Features:
+        """What could be known when column `newest` was the latest: sensors x (features, a one and `room`) x rows."""
         columns = _columns(panel, band)
-        made = np.empty((len(columns) + 1, self.values.shape[0], len(newest)), dtype=np.float32)
+        made = np.empty((len(columns) + 1 + room, self.values.shape[0], len(newest)), dtype=np.float32)
         last = newest + self.pad
         for k, (near, far) in enumerate(columns):
-            if far == near:
-                np.take(self.values, last - far, axis=1, out=made[k], mode="clip")
-            elif 2 * len(last) < self.values.shape[1]:
+            width = far + 1 - near
+            if width > 1 and _FEW * len(last) < self.values.shape[1]:
                 first, end = last - far, last - near + 1
                 count = np.maximum(self.counts[:, end] - self.counts[:, first], 1.0)
                 made[k] = (self.sums[:, end] - self.sums[:, first]) / count
-            elif near == 0:  # all bands look at it
-                if far not in self.means:
-                    self.means[far] = self._mean(near, far)
-                np.take(self.means[far], last, axis=1, out=made[k], mode="clip")
             else:
-                np.take(self._mean(near, far), last, axis=1, out=made[k], mode="clip")
-        made[-1] = 1.0
+                np.take(self._means(width), last - near, axis=1, out=made[k], mode="clip")
+        made[len(columns)] = 1.0
         return made.transpose(1, 0, 2)
 
-    def _mean(self, near: int, far: int) -> Features:
-        """The mean of what is known `near` to `far` steps before each column; right from the padding's end on."""
-        width = far + 1 - near
-        total = self.sums[:, width:] - self.sums[:, :-width]
-        count = self.counts[:, width:] - self.counts[:, :-width]
-        mean = np.zeros(self.values.shape, dtype=np.float32)
-        mean[:, far:] = (total / np.maximum(count, 1.0))[:, : self.values.shape[1] - far]
-        return mean
+    def _means(self, width: int) -> Features:
+        """The mean of what is known of each column and those before it, `width` in all; right where there are as many."""
+        if width == 1:
+            return self.values
+        if width not in self.means:
+            total = self.sums[:, width:] - self.sums[:, :-width]
+            total /= np.maximum(self.counts[:, width:] - self.counts[:, :-width], 1.0)
+            self.means[width] = np.zeros(self.values.shape, dtype=np.float32)
+            self.means[width][:, width - 1 :] = total
+        return self.means[width]
 
 
 def _columns(panel: Panel, band: range) -> list[tuple[int, int]]:
@@ -290,18 +290,17 @@ def _training_rows(panel: Panel) -> NDArray[np.int64]:
 def _solve(differences: _Differences, panel: Panel, runs: _Runs, band: range, penalty: float) -> list[Features]:
     """Coefficients of one band for some sensors at each end: groups x sensors x features x leads."""
     hourly = min(panel.steps_per_day, _ROWS_PER_DAY) / 24
-    features = differences.features(panel, runs.rows, band)
     targets, known = _targets(differences, runs.rows, band)
-    share = None if known.all() else known.mean(axis=1, dtype=np.float32)
+    share = known.mean(axis=1, dtype=np.float32)
+    rows = differences.features(panel, runs.rows, band, room=len(band))
+    rows[:, -len(band) :] = targets / np.maximum(share, _LITTLE)[:, None]
     prior = _PRIOR_HOURS * min(1.0, band.stop / (panel.steps_per_day / 2)) * hourly
     first = int(runs.edges[_GROUPS])
-    missed = _missed(features, targets, known, share, first, (penalty, prior))
+    missed = _missed(rows, targets, known, share, first, (penalty, prior))
     stages = itertools.pairwise(runs.edges[::_GROUPS])
-    robust = np.concatenate(
-        [_robust_weights(missed[:, a:b], None if share is None else share[:, a:b]) for a, b in stages], axis=1
-    )
-    sums = _Sums.over(features, targets, known, share, robust, runs.edges)
-    size = _mean_squares(features[:, :, :first], None if share is None else share[:, :first])
+    robust = np.concatenate([_robust_weights(missed[:, a:b], share[:, a:b]) for a, b in stages], axis=1)
+    sums = _Sums.over(rows, known, share, robust, runs.edges)
+    size = _mean_squares(rows[:, : -len(band), :first], share[:, :first])
     made = []
     for end in range(_GROUPS, len(runs.edges), _GROUPS):
         groups = sums.through(end)
@@ -312,31 +311,27 @@ def _solve(differences: _Differences, panel: Panel, runs: _Runs, band: range, pe
 
 
 def _missed(
-    features: Features,
+    rows: Features,
     targets: Features,
     known: NDArray[np.bool_],
-    share: Features | None,
+    share: Features,
     first: int,
     ridge: tuple[float, float],
 ) -> Features:
     """How far the targets of each row are from what a few features say of them, learnt from the `first` rows."""
-    few = np.concatenate([features[:, :_FIRST], features[:, -1:]], axis=1)
-    begin = np.array([0, first])
-    sums = _Sums.over(few, targets, known, share, None, begin).together()
-    common = sums.solved(*ridge, _mean_squares(few[:, :, :first], None if share is None else share[:, :first]))
-    left = targets - np.matmul(common.transpose(0, 2, 1).astype(np.float32), few)
+    few = np.concatenate([rows[:, :_FIRST], rows[:, -1 - targets.shape[1] :]], axis=1)
+    sums = _Sums.over(few, known, share, np.ones_like(share), np.array([0, first])).together()
+    features = few[:, : _FIRST + 1]
+    common = sums.solved(*ridge, _mean_squares(features[:, :, :first], share[:, :first]))
+    left = targets - np.matmul(common.transpose(0, 2, 1).astype(np.float32), features)
     np.abs(left, out=left)
-    if share is None:
-        return np.asarray(left.sum(axis=1) / np.float32(targets.shape[1]))
-    return np.asarray((left * known).sum(axis=1) / np.maximum(known.sum(axis=1), 1).astype(np.float32))
+    left *= known
+    return np.asarray(left.sum(axis=1) / np.maximum(known.sum(axis=1), 1).astype(np.float32))
 
 
-def _mean_squares(features: Features, share: Features | None) -> Values:
+def _mean_squares(features: Features, share: Features) -> Values:
     """Of each feature over the rows that count (sensors x features), 1 where it is always zero."""
-    if share is None:
-        size = np.einsum("spr,spr->sp", features, features) / np.float32(max(1, features.shape[2]))
-    else:
-        size = np.matmul(features**2, share[:, :, None])[:, :, 0] / np.maximum(share.sum(axis=1), 1)[:, None]
+    size = np.matmul(features**2, share[:, :, None])[:, :, 0] / np.maximum(share.sum(axis=1), 1)[:, None]
     return np.where(size > 0, size, 1.0).astype(np.float64)
 
 
@@ -347,49 +342,56 @@ class _Sums:
     The Gram matrix counts each row by the share of its leads that are known; each lead's right side is scaled to it.
     """
 
-    gram: Values
-    right: Values
-    weight: Values
+    gram: Values | Features
+    right: Values | Features
+    weight: Values | Features
 
     @classmethod
     def over(
         cls,
-        features: Features,
-        targets: Features,
+        rows: Features,
         known: NDArray[np.bool_],
-        share: Features | None,
-        robust: Features | None,
+        share: Features,
+        robust: Features,
         edges: NDArray[np.int64],
     ) -> _Sums:
-        """Sums over the rows between neighbouring edges (runs x sensors x …)."""
-        runs, (sensors, width, _), leads = len(edges) - 1, features.shape, targets.shape[1]
-        weight = share if robust is None else robust if share is None else share * robust
-        weighted = features if weight is None else features * weight[:, None]
-        told = targets if robust is None else targets * robust[:, None]
-        gram, right = np.empty((runs, sensors, width, width)), np.empty((runs, sensors, width, leads))
-        total = np.empty((runs, sensors))
+        """Sums over the rows between neighbouring edges (runs x sensors x …).
+
+        Args:
+            rows: features, and below them the targets over their share that is known (sensors x features, leads x rows).
+            known: which targets are known (sensors x leads x rows).
+            share: of the leads of a row that are known (sensors x rows).
+            robust: the weight of a row besides (sensors x rows).
+            edges: where each run begins and the last ends.
+
+        """
+        runs, sensors, width = len(edges) - 1, len(rows), rows.shape[1] - known.shape[1]
+        weight = share * robust
+        weighted = rows[:, :width] * weight[:, None]
+        both = np.empty((runs, sensors, width, rows.shape[1]), dtype=np.float32)
+        total = np.empty((runs, sensors), dtype=np.float32)
+        is_whole = bool(known.all())
         for run in range(runs):
             here = slice(edges[run], edges[run + 1])
-            rows = features[:, :, here]
-            gram[run] = np.matmul(weighted[:, :, here], rows.transpose(0, 2, 1))
-            right[run] = np.matmul(rows, told[:, :, here].transpose(0, 2, 1))
-            total[run] = rows.shape[2] if weight is None else weight[:, here].sum(axis=1)
-            if share is not None:
+            np.matmul(weighted[:, :, here], rows[:, :, here].transpose(0, 2, 1), out=both[run])
+            total[run] = weight[:, here].sum(axis=1)
+            if not is_whole:
                 mine = known[:, :, here]
-                heard = mine.sum(axis=2) if robust is None else np.matmul(mine, robust[:, here, None])[:, :, 0]
-                scaled = np.where(heard > 0, total[run][:, None] / np.maximum(heard, 1e-6), 0.0)
-                right[run] *= np.where(mine.all(axis=2), 1.0, scaled)[:, None]
-        return cls(gram=gram, right=right, weight=total)
+                heard = np.matmul(mine, robust[:, here, None])[:, :, 0]
+                scaled = np.where(heard > 0, total[run][:, None] / np.maximum(heard, _LITTLE), 0.0)
+                both[run, :, :, width:] *= np.where(mine.all(axis=2), 1.0, scaled)[:, None]
+        return cls(gram=both[..., :width], right=both[..., width:], weight=total)
 
     def through(self, end: int) -> _Sums:
         """Of each group, over the runs before this one (groups x sensors x …)."""
         parts = (one[:end] for one in (self.gram, self.right, self.weight))
-        gram, right, weight = (one.reshape(-1, _GROUPS, *one.shape[1:]).sum(axis=0) for one in parts)
+        gram, right, weight = (one.reshape(-1, _GROUPS, *one.shape[1:]).sum(axis=0, dtype=np.float64) for one in parts)
         return _Sums(gram=gram, right=right, weight=weight)
 
     def together(self) -> _Sums:
         """Over all runs (sensors x …)."""
-        return _Sums(gram=self.gram.sum(axis=0), right=self.right.sum(axis=0), weight=self.weight.sum(axis=0))
+        gram, right, weight = (one.sum(axis=0, dtype=np.float64) for one in (self.gram, self.right, self.weight))
+        return _Sums(gram=gram, right=right, weight=weight)
 
     def without(self, coefficients: Values) -> _Sums:
         """The same rows, of whose targets these coefficients have explained their part."""
@@ -407,39 +409,32 @@ class _Sums:
         """
         ridge = (penalty * self.weight + prior)[..., None] * size
         ridge[..., -1] = prior if constant else 0.0
-        gram = self.gram.copy()
+        gram = self.gram.astype(np.float64)
         index = np.arange(gram.shape[-1])
         gram[..., index, index] += ridge + 1e-6 * size
-        return np.asarray(np.linalg.solve(gram, self.right))
+        return solved(gram, self.right)
 
 
 def _targets(differences: _Differences, rows: NDArray[np.int64], band: range) -> tuple[Features, NDArray[np.bool_]]:
     """The differences at each lead of a band after each row (sensors x leads x rows) and which of them are known."""
-    targets = np.empty((len(differences.values), len(band), len(rows)), dtype=np.float32)
-    known = np.empty(targets.shape, dtype=np.bool_)
-    for k, lead in enumerate(band):
-        known[:, k] = differences.known[:, rows + 1 + lead]
-        targets[:, k] = differences.values[:, rows + (1 + lead + differences.pad)]
+    columns = rows + np.arange(band.start + 1, band.stop + 1)[:, None]
+    targets = np.take(differences.values, columns + differences.pad, axis=1)
+    known = np.take(differences.known, columns, axis=1)
     if not known.all():
-        targets[~known] = 0.0
+        targets *= known
     return targets, known
 
 
-def _robust_weights(missed: Features, share: Features | None) -> Features:
+def _robust_weights(missed: Features, share: Features) -> Features:
     """Weights that turn squares into absolute values: one over the size of the miss, bounded, of mean one."""
-    count = missed.shape[1]
-    if not count:
+    if not missed.shape[1]:
         return missed
-    if share is None:
-        typical = np.partition(missed, (count - 1) // 2, axis=1)[:, (count - 1) // 2]
-    else:
-        counts = share > 0
-        ordered = np.sort(np.where(counts, missed, np.nan), axis=1)
-        middle = np.maximum(counts.sum(axis=1) - 1, 0) // 2
-        typical = np.nan_to_num(ordered[np.arange(len(ordered)), middle])
+    counts = share > 0
+    ordered = np.sort(np.where(counts, missed, np.nan), axis=1)
+    middle = np.maximum(counts.sum(axis=1) - 1, 0) // 2
+    typical = np.nan_to_num(ordered[np.arange(len(ordered)), middle])
     made = 1.0 / np.maximum(missed, np.maximum(0.3 * typical, 1e-6)[:, None])
-    counted = made if share is None else made * share
-    mean = counted.sum(axis=1) / (count if share is None else np.maximum(share.sum(axis=1), 1e-9))
+    mean = (made * share).sum(axis=1) / np.maximum(share.sum(axis=1), 1e-9)
     return np.asarray(made / np.where(mean > 0, mean, 1.0)[:, None], dtype=np.float32)
 
 
