@@ -9,7 +9,7 @@ nobody sees the exact vector, nor more than one result of it per charge.
 Derivation. Noise Z on each coordinate has P(Z = z) in proportion to e^(-z² / 2σ²). OpenDP's own measurement, the one that
 draws, says its ρ (zero-concentrated, ρ >= sensitivity² / 2σ², rounded up); sensitivity² / 2ρ is then no more than σ². From it
 follow two prices, both proven, of which the lower is taken: the theorem of `gaussian_price`, and OpenDP's curve from ρ to (ε, δ)
-(`make_zCDP_to_approxDP`, corollary 13 of the citation), which is lower only where σ is below about 3. σ is the least number, to a
+(`make_zCDP_to_approxDP`, corollary 13 of the citation), which is lower only where σ is below about 5. σ is the least number, to a
 billionth, whose price at δ is not above the charge; the comparison is exact (rational numbers), and it is made again on the very
 measurement that draws.
 
