@@ -9,6 +9,12 @@ A forecast that follows the noise of the past is itself too high where it is hig
 errors, which do not know that, would add to it. How much the highest value of earlier forecasts with their own errors
 differed from that with errors of other days moves and stretches what is drawn (`correction`).
 
+Nor do quantiles that hold what they promise over all hours hold it at the hour that is forecast highest, where errors are
+largest. So what is drawn is at least as wide as the conformal 80 % interval of how far earlier peaks lay from the highest
+value forecast (`models.conformal`, one error for each origin and day). Chosen on the fifth of M_DENSE, ETTh1 and GB load
+before their test parts: there 80 % intervals held 64, 78 and 80 % without it and 76, 81 and 81 % with it, at the same or a
+lower pinball loss. The conformal interval alone held 76, 80 and 76 %.
+
 References: Pinson, Madsen, Nielsen, Papaefthymiou, Klöckl, From probabilistic forecasts to statistical scenarios, Wind
 Energy 12 (2009), doi:10.1002/we.284, for the copula; Clark et al., J. Hydrometeorology 5 (2004), the Schaake shuffle, for
 learning how values go together from courses of the past.
@@ -23,6 +29,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from models.conformal import calibrate
 from models.panel import Values
 from services.domain import QUANTILE_LEVELS
 
@@ -38,6 +45,7 @@ _PARTNERS: Final = 3  # origins with whose errors each is paired
 _FEWEST: Final = 10  # origins, from which a correction is learnt
 _PRIOR: Final = 10.0  # as many origins as it takes for it to count half
 _STRETCH: Final = (0.5, 1.5)
+_INNER: Final = (0.1, 0.9)  # levels
 _NORMAL: Final = NormalDist()
 _GRID: Final = (np.arange(4096) + 0.5) / 4096
 _GRID_SCORES: Final = np.array([_NORMAL.inv_cdf(float(level)) for level in _GRID])
@@ -109,10 +117,14 @@ class Courses:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Correction:
-    """By how much drawn peaks are moved, and how much they are stretched about their median (both sensors x days)."""
+    """By how much drawn peaks are moved, how much they are stretched about their median, and then how wide they are at least.
+
+    All are sensors x days; `least` is between the quantiles 0.1 and 0.9, and 0 for what is left of a day.
+    """
 
     shift: Values
     stretch: Values
+    least: Values
 
 
 def correction(errors: Errors, truth: Values, origins_us: NDArray[np.int64], days: list[range]) -> Correction:
@@ -126,11 +138,12 @@ def correction(errors: Errors, truth: Values, origins_us: NDArray[np.int64], day
 
     """
     sensors = errors.shape[1]
-    shift, stretch = np.zeros((sensors, len(days))), np.ones((sensors, len(days)))
+    shift, stretch, least = (np.full((sensors, len(days)), start) for start in (0.0, 1.0, 0.0))
     apart = np.subtract.outer(origins_us, origins_us) % _DAY_US
     near = np.minimum(apart, _DAY_US - apart) <= _SAME_TIME_US
     np.fill_diagonal(near, val=False)
     first, second = _some_pairs(near)
+    longest = max(map(len, days))
     for number, day in enumerate(days):
         here = slice(day.start, day.stop)
         points = truth[:, :, here] - errors[:, :, here]
@@ -145,7 +158,10 @@ def correction(errors: Errors, truth: Values, origins_us: NDArray[np.int64], day
         ratio = np.where(usable, spread / np.where(usable, other_spread, 1.0), 1.0)
         shift[:, number] = weight * np.where(usable, mean - other_mean, 0.0)
         stretch[:, number] = np.clip(1 + weight * (ratio - 1), *_STRETCH)
-    return Correction(shift=shift, stretch=stretch)
+        if len(day) == longest:  # what is left of today began at other hours
+            low, high = calibrate(own[:, :, None], np.zeros((sensors, 1)), levels=_INNER).offsets[:, 0, :, 0]
+            least[:, number] = np.where(count >= _FEWEST, high - low, 0.0)
+    return Correction(shift=shift, stretch=stretch, least=least)
 
 
 def peaks(
@@ -183,7 +199,11 @@ def peaks(
             highest = here.max(axis=2)
             if corrected is not None:
                 middle = np.median(highest, axis=0)
-                moved = corrected.stretch[some, number] * (highest - middle) + middle + corrected.shift[some, number]
+                low, high = np.quantile(highest, _INNER, axis=0)
+                stretch = corrected.stretch[some, number]
+                wide = stretch * (high - low)
+                stretch = stretch * np.maximum(corrected.least[some, number] / np.where(wide > 0, wide, np.inf), 1.0)
+                moved = stretch * (highest - middle) + middle + corrected.shift[some, number]
                 highest = np.where((quantiles[0, some].min(axis=1) >= 0) & (moved < 0), 0.0, moved)
             past = known[some, number]
             drawn[:, some, number] = np.maximum(highest, past)

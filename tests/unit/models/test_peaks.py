@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from statistics import NormalDist
 
 import numpy as np
@@ -124,5 +125,30 @@ def test_nothing_is_corrected_without_enough_days() -> None:
     learnt = correction(few, SHAPE + few, origins, [range(DAY)])
     np.testing.assert_array_equal(learnt.shift, 0.0)
     np.testing.assert_array_equal(learnt.stretch, 1.0)
+    np.testing.assert_array_equal(learnt.least, 0.0)
     nothing = correction(few[:0], few[:0], origins[:0], [range(DAY)])
     np.testing.assert_array_equal(nothing.shift, 0.0)
+
+
+def test_a_peak_is_as_unsure_as_earlier_peaks_were_where_its_hour_is_harder_than_what_was_issued_says() -> None:
+    """The highest hours err twice as much as the quantiles say that hold on the whole."""
+    harder = np.where(np.abs(np.arange(DAY) - SHAPE.argmax()) <= 6, 2.5, 1.0)
+    past, new = courses(120, 5) * harder, courses(2000, 6) * harder
+    origins = np.arange(120, dtype=np.int64) * 86_400_000_000
+    learnt = correction(past[:, None], (SHAPE + past)[:, None], origins, [range(DAY)])
+    happened = (SHAPE + new).max(axis=1)
+    held = []
+    for how in (replace(learnt, least=np.zeros((1, 1))), learnt):
+        found = peaks(issued(1), Courses.of_errors(past[:, None], DAY), [range(DAY)], corrected=how)
+        low, high = found.quantiles((0.1, 0.9))[:, 0, 0]
+        held.append(((happened >= low) & (happened <= high)).mean())
+    assert held[0] < 0.7
+    assert held[1] == pytest.approx(0.8, abs=0.05)
+
+
+def test_what_is_left_of_today_is_not_compared_with_what_was_left_at_other_hours() -> None:
+    past = courses(40, 8)
+    origins = np.arange(40, dtype=np.int64) * 86_400_000_000
+    learnt = correction(past[:, None], (SHAPE + past)[:, None], origins, [range(8), range(8, DAY)])
+    assert learnt.least[0, 0] == 0
+    assert learnt.least[0, 1] > 0
