@@ -407,7 +407,8 @@ class Transparency(_Answer):
         description="Of the newest release of each plan: how much is withheld, and why."
     )
     red_team: dict[str, Any] | None = Field(
-        description="The last attacks on our own releases that somebody asked for, else the timetable's; null before the first."
+        description="The last attacks on our own releases that somebody asked for, or the timetable's where there are none or "
+        "a later one did not pass; null before the first."
     )
     red_team_weekly: dict[str, Any] | None = Field(
         description="The last attacks that the timetable asked for each week, a short version; null before the first."

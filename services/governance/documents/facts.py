@@ -28,8 +28,8 @@ _PROOFS: Final = 14
 class Facts:
     """Everything known at one moment that a document may say. Nothing in it is personal.
 
-    `red_team` is the newest run of `arterial privacy attack`, or where there is none that of the timetable; `red_team_weekly`
-    is the newest of the timetable. `plans` are those that are on; `releases` and `budgets` are those of the last year, newest first; `scores` are those of
+    `red_team` is the newest run of `arterial privacy attack`; where there is none, or a newer one of the timetable did not pass,
+    it is that of the timetable. `red_team_weekly` is the newest of the timetable. `plans` are those that are on; `releases` and `budgets` are those of the last year, newest first; `scores` are those of
     the week up to yesterday.
     """
 
@@ -106,7 +106,7 @@ def gather(connection: Connection, settings: Settings, now: datetime, *, scores:
         releases=releases.releases(connection, first_day=today - YEAR, last_day=today),
         budgets=ledger.budgets(connection, first_day=today - YEAR, last_day=today),
         destructions=governance.destructions(connection, most=_PROOFS),
-        red_team=red_team.last_result(connection) or weekly,
+        red_team=decisive(red_team.last_result(connection), weekly),
         red_team_weekly=weekly,
         fairness=governance.last_fairness(connection),
         audit_rows=rows,
@@ -117,6 +117,13 @@ def gather(connection: Connection, settings: Settings, now: datetime, *, scores:
         served=governance.served(connection, since=now - _SERVED),
         scores=governance.model_scores(connection, since=(now - SCORED).date(), until=now.date()) if scores else [],
     )
+
+
+def decisive(whole: RedTeamResult | None, weekly: RedTeamResult | None) -> RedTeamResult | None:
+    """Which run documents go by: the whole one says more, but a later failure is never hidden behind it."""
+    if whole is None or (weekly is not None and not weekly.passed and weekly.finished_at > whole.finished_at):
+        return weekly
+    return whole
 
 
 def _newest(connection: Connection, action: Action) -> Entry | None:

@@ -18,7 +18,7 @@ from services.governance.documents.catalogue import DOCUMENTS, PUBLIC
 from services.governance.documents.document import Document
 from services.governance.documents.domains import DOMAINS
 from services.governance.documents.dpia import RISKS
-from services.governance.documents.facts import Facts
+from services.governance.documents.facts import Facts, decisive
 from services.governance.documents.opening import BY_A_PERSON, STATEMENTS, leaves, require_known_statements
 from services.governance.documents.render import markdown, page
 from services.governance.transparency import transparency
@@ -228,3 +228,13 @@ def test_what_is_public_holds_no_field_to_sign_but_the_form(silent: Facts) -> No
     assert [document["name"] for document in shown["documents"]] == list(PUBLIC)
     assert {row["kind"] for row in shown["collected"] if row["personal"]} >= {"probe", "household"}
     assert shown["red_team"] is shown["fairness"] is None
+
+
+def test_a_weekly_failure_is_not_hidden_behind_an_older_whole_run() -> None:
+    whole = RedTeamResult(finished_at=NOW, passed=True, result={})
+    before, later = (replace(whole, finished_at=NOW + timedelta(days=days), passed=False) for days in (-1, 1))
+    assert decisive(whole, later) is later
+    assert decisive(whole, before) is whole
+    assert decisive(whole, replace(later, passed=True)) is whole
+    assert decisive(None, later) is later
+    assert decisive(whole, None) is whole
