@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from models.blend import Blend
@@ -55,7 +56,11 @@ BLEND: Final = Blend(members=CANDIDATES)
 
 def informed(models: Sequence[Forecaster]) -> tuple[Forecaster, ...]:
     """What joins these models where covariates are known; without covariates they are their plain models."""
-    return tuple(Informed(plain=one) for one in models if isinstance(one, ProfileRidge | CalendarRidge | LoadRidge))
+    return tuple(
+        replace(one, informed=True, name=f"{one.name}_informed") if isinstance(one, LoadRidge) else Informed(plain=one)
+        for one in models
+        if isinstance(one, ProfileRidge | CalendarRidge | LoadRidge)
+    )
 
 
 _EVERY: Final = (*FORECASTERS, *informed(FORECASTERS), *SPECIAL, *JOINT, *CLASSICAL, BLEND)

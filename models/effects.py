@@ -89,7 +89,7 @@ class Effects:
         """From the values of the sensors of a place, and of its variables as known in each column (variables x columns)."""
         shapes = Shapes.of(known)
         made = shapes.of_values(known, panel.steps_per_day)
-        flat = made.reshape(-1, known.shape[1])
+        flat = made.reshape(len(known) * SHAPES, known.shape[1])
         there = np.isfinite(flat)
         mean = np.where(there, flat, 0.0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
         both = np.concatenate([values, flat])

@@ -12,6 +12,7 @@ from models.calendar import Calendar
 from models.conformal import quantiles_of
 from models.contract import bounded
 from models.day_features import WEEKDAYS, day_features
+from models.outlook import Outlooks
 from models.panel import Panel, Values
 from models.profile import median, usual_ahead
 
@@ -42,13 +43,15 @@ class LoadRidge:
     Attributes:
         half_life_days: after which a day counts half.
         penalty: of the ridge on standardised features, in days.
+        informed: whether it looks at covariates, where the panel has them.
 
-    Both were chosen on the GB load before its test part, on the 364 days before the last 365.
+    The first two were chosen on the GB load before its test part, on the 364 days before the last 365.
 
     """
 
     half_life_days: float = 365.0
     penalty: float = 0.5
+    informed: bool = False
     name: str = "load_ridge"
     shifts: bool = True
 
@@ -58,8 +61,14 @@ class LoadRidge:
         low, high = quantiles_of(panel.values, _NEARLY_ALL)
         wide = np.nanmax(np.abs(panel.values - centre[:, None]), axis=1, initial=0.0)
         spread = np.where(high > low, (high - low) / 2, np.where(wide > 0, wide, 1.0))
+        covariates = panel.covariates if self.informed else None
         return FittedLoadRidge(
-            model=self, panel=panel, steps=steps, centre=np.nan_to_num(centre), spread=np.nan_to_num(spread, nan=1.0)
+            model=self,
+            panel=panel,
+            steps=steps,
+            centre=np.nan_to_num(centre),
+            spread=np.nan_to_num(spread, nan=1.0),
+            outlooks=None if covariates is None else Outlooks.learn(panel, covariates, steps),
         )
 
 
@@ -72,6 +81,7 @@ class FittedLoadRidge:
     steps: int
     centre: Values
     spread: Values
+    outlooks: Outlooks | None = None
     solved: dict[int, tuple[Values, NDArray[np.bool_]]] = field(default_factory=dict)
 
     def forecast(self, panel: Panel, steps: int) -> Values:
@@ -88,9 +98,12 @@ class FittedLoadRidge:
         known = self._scaled(recent.values, panel.steps_per_day)
         ahead = np.empty((panel.sensors, steps))
         yearly = self.panel.length >= _ENOUGH_FOR_YEAR * panel.steps_per_day
+        told = None if self.outlooks is None else self.outlooks.inputs(panel, np.array([panel.length]), steps)
         for first in range(0, steps, max(1, _BLOCK // max(1, panel.sensors * 50))):
             leads = np.arange(first, min(steps, first + max(1, _BLOCK // max(1, panel.sensors * 50))))
             features = _features(known, recent, np.array([recent.length]), leads, yearly=yearly)
+            if told is not None:
+                features = np.concatenate([told[:, :, leads], features], axis=-1)
             ahead[:, leads] = np.einsum("slf,slf->sl", features[:, 0], coefficients[:, leads])
         ahead = np.clip(ahead, -_FAR, _FAR) * self.spread[:, None] + self.centre[:, None]
         return bounded(np.where(learnt[:, None] & np.isfinite(usual), ahead, usual), panel)
@@ -118,6 +131,7 @@ class FittedLoadRidge:
         known = self._scaled(panel.values, day)
         age = (panel.length - origins) / day
         weights = 0.5 ** (age / self.model.half_life_days)
+        told = None if self.outlooks is None else self.outlooks.inputs(panel, origins, self.steps)
         made = []
         width = max(1, _BLOCK // (panel.sensors * len(origins) * 50))
         for first in range(0, self.steps, width):
@@ -127,7 +141,10 @@ class FittedLoadRidge:
             columns = np.where(inside, columns, 0)
             there = np.isfinite(panel.values[:, columns]) & inside
             learnt |= there.any(axis=2).sum(axis=1) >= _FEWEST
-            rows = _features(known, panel, origins, leads, yearly=yearly).transpose(0, 2, 1, 3)
+            features = _features(known, panel, origins, leads, yearly=yearly)
+            if told is not None:
+                features = np.concatenate([told[:, :, leads], features], axis=-1)
+            rows = features.transpose(0, 2, 1, 3)
             weight = (there * weights[:, None]).transpose(0, 2, 1)[..., None]
             made.append(_ridge(rows, known[:, columns].transpose(0, 2, 1), weight, self.model.penalty))
         return np.concatenate(made, axis=1), learnt

@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 
 from models.calendar import Calendar
-from models.catalogue import BLEND, CANDIDATES, CLASSICAL, FORECASTERS, JOINT, SPECIAL
+from models.catalogue import BLEND, CANDIDATES, CLASSICAL, FORECASTERS, JOINT, SPECIAL, informed
 from models.contract import Forecaster, Rolling, Shared
+from models.covariates import Course, Covariates
+from models.informed import Informed
+from models.load_ridge import LoadRidge
 from models.panel import Panel, Values
+from models.profile import Profile
 from models.sarimax import Sarimax
 from models.selection import select
 from models.structural import Structural
@@ -24,7 +28,23 @@ DAYS, STEPS = 49, 24
 BRIEFLY = [Sarimax(weeks=3), Structural(weeks=3)]
 POOLED = [*JOINT, replace(BLEND, members=CANDIDATES[:4])]  # of members that are quickly fitted
 
-every_model = pytest.mark.parametrize("model", [*FORECASTERS, *SPECIAL, *POOLED, *BRIEFLY], ids=lambda one: one.name)
+INFORMED = [Informed(plain=Profile()), *(one for one in informed(FORECASTERS) if isinstance(one, LoadRidge))]
+
+every_model = pytest.mark.parametrize(
+    "model", [*FORECASTERS, *SPECIAL, *POOLED, *BRIEFLY, *INFORMED], ids=lambda one: one.name
+)
+
+
+@cache
+def weather() -> Course:
+    """Of every hour an observation, and forecasts for a day every six hours; it has nothing to do with the sensors."""
+    rng = np.random.default_rng(8)
+    hours = np.arange(24 * (DAYS + 12))
+    ahead = [np.arange(issue, issue + 24) for issue in range(0, len(hours), 6)]
+    valid = np.concatenate([hours, *ahead])
+    issued = np.concatenate([hours + 1, np.repeat(np.arange(0, len(hours), 6), 24)])
+    hour_us = 3_600_000_000
+    return Course.of(START_US + valid * hour_us, START_US + issued * hour_us, rng.normal(15, 5, len(valid)))
 
 
 def city(sensors: int = 4, days: int = DAYS, step_seconds: int = 3600) -> Panel:
@@ -43,6 +63,9 @@ def city(sensors: int = 4, days: int = DAYS, step_seconds: int = 3600) -> Panel:
         start_us=START_US,
         step_seconds=step_seconds,
         calendar=BERLIN,
+        covariates=Covariates(
+            names=("temperature_c",), courses=((weather(),),), places=np.zeros(sensors, dtype=np.int64)
+        ),
     )
 
 

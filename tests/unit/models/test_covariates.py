@@ -16,6 +16,7 @@ from models.calendar_ridge import CalendarRidge
 from models.contract import Forecaster, rolling
 from models.covariates import Course, Covariates
 from models.informed import Informed
+from models.load_ridge import LoadRidge
 from models.panel import Panel, Values
 from models.profile import Profile
 from models.profile_ridge import ProfileRidge
@@ -26,6 +27,7 @@ HOUR_US = 3_600_000_000
 DAYS, STEPS = 130, 24
 START_US = 1_748_822_400_000_000  # Monday 2025-06-02
 PLAIN = (Profile(), CalendarRidge())
+JOINT = LoadRidge(informed=True, name="load_ridge_informed")
 
 
 def weather() -> Values:
@@ -137,6 +139,19 @@ def test_the_error_falls_where_the_weather_matters_and_nowhere_rises(plain: Fore
     assert after[1] < 1.05 * before[1]
 
 
+def test_the_load_ridge_looks_at_the_weather_itself() -> None:
+    panel = city()
+    before, after = wrong_by(LoadRidge(), panel), wrong_by(JOINT, panel)
+    assert after[0] < 0.8 * before[0]
+    assert after[1] < 1.12 * before[1]
+    for silent in (None, covariates(None)):
+        bare = replace(panel, covariates=silent)
+        made = [model.fit(bare, STEPS).forecast(bare, STEPS) for model in (LoadRidge(), JOINT)]
+        assert made[1] == pytest.approx(made[0], rel=1e-9)
+    expected = LoadRidge().fit(panel, STEPS).forecast(panel, STEPS)
+    assert np.array_equal(LoadRidge().fit(replace(panel, covariates=None), STEPS).forecast(panel, STEPS), expected)
+
+
 def test_what_the_weather_forecast_misses_is_in_the_intervals() -> None:
     models = [Informed(plain=Profile())]
     widths = []
@@ -181,9 +196,11 @@ def test_observations_alone_help_through_what_was_seen_last() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "plain"), [(0.5, Profile()), (None, CalendarRidge())], ids=["forecasts", "observations alone"]
+    ("error", "model"),
+    [(0.5, Informed(plain=Profile())), (0.5, JOINT), (None, Informed(plain=CalendarRidge()))],
+    ids=["forecasts", "forecasts in the load ridge", "observations alone"],
 )
-def test_tomorrows_weather_cannot_be_seen(error: float | None, plain: Forecaster) -> None:
+def test_tomorrows_weather_cannot_be_seen(error: float | None, model: Forecaster) -> None:
     degrees = weather()
     panel = city(error)
     issue = 110 * 24
@@ -191,7 +208,7 @@ def test_tomorrows_weather_cannot_be_seen(error: float | None, plain: Forecaster
     planted = np.where(issued > issue, 1e6, value)
     assert (planted != value).sum() > 24
     beside = replace(panel, covariates=covariates(course(valid, issued, planted)))
-    fitted, fitted_beside = (Informed(plain=plain).fit(one.cut(issue - 48), STEPS) for one in (panel, beside))
+    fitted, fitted_beside = (model.fit(one.cut(issue - 48), STEPS) for one in (panel, beside))
     assert np.array_equal(fitted.forecast(panel.cut(issue), STEPS), fitted_beside.forecast(beside.cut(issue), STEPS))
     origins = np.array([issue - 30, issue])
     assert np.array_equal(rolling(fitted, panel, origins, STEPS), rolling(fitted_beside, beside, origins, STEPS))
