@@ -77,6 +77,12 @@ def forecast(
     scale: Annotated[str, typer.Option(help="Numbers of sensors, for example 1000,10000,100000; '' is none.")] = (
         "1000,10000"
     ),
+    learn: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Of about how many sensors of a larger city models are learnt; the others get the same."
+        ),
+    ] = None,
     peers: Annotated[bool, typer.Option("--peers/--no-peers", help="Whether to install and run statsforecast.")] = True,
     engine: Annotated[str, typer.Option(help="Where: local, local:4 (so many processes) or dask://host:port.")] = (
         "local"
@@ -93,6 +99,7 @@ def forecast(
         most=series,
         with_peers=peers,
         engine=engine_of(engine),
+        most_learnt=learn,
         tell=lambda line: print(line, file=sys.stderr, flush=True),
     )
     report(document, measured.table(document), as_json=as_json)

@@ -34,12 +34,13 @@ def measure(
     most: int,
     with_peers: bool,
     engine: Engine | None,
+    most_learnt: int | None = None,
     tell: Callable[[str], None],
 ) -> dict[str, Any]:
     """The time of one series beside the peers', in one process with one thread each, and the time of whole cities."""
     compared = partial(_compare, most=most, with_peers=with_peers)
     document = next(iter(Local(processes=1).run(compared, [path])))
-    return {"machine": machine(), **document, **scale.measure(wanted, tell, engine)}
+    return {"machine": machine(), **document, **scale.measure(wanted, tell, engine, most_learnt)}
 
 
 def _compare(path: Path | None, *, most: int, with_peers: bool) -> dict[str, Any]:
@@ -68,15 +69,18 @@ def table(document: dict[str, Any]) -> list[str]:
     if "peers" in document:
         lines.append(f"No peers: {document['peers']}")
     if document["scale"]:
-        lines += ["", f"{'sensors':>10}{'refresh s':>12}{'RSS GB':>9}{'first s':>10}{'learning s':>12}{'RSS GB':>9}"]
+        lines += ["", f"{'sensors':>10}{'refresh s':>12}{'CPU s':>9}{'RSS GB':>9}{'first s':>10}"]
+        lines[-1] += f"{'learnt':>10}{'in s':>12}{'CPU s':>9}{'RSS GB':>9}"
     for row in document["scale"]:
         lines.append(
-            f"{row['sensors']:>10}{row['seconds']:>12.1f}{row['rss_gb']:>9.2f}{row['first_seconds']:>10.1f}"
-            f"{row['training_seconds']:>12.1f}{row['training_rss_gb']:>9.2f}"
+            f"{row['sensors']:>10}{row['seconds']:>12.1f}{row['cpu_seconds']:>9.1f}{row['rss_gb']:>9.2f}"
+            f"{row['first_seconds']:>10.1f}{row['learnt']:>10}{row['training_seconds']:>12.1f}"
+            f"{row['training_cpu_seconds']:>9.1f}{row['training_rss_gb']:>9.2f}"
         )
     if document["growth"]:
         lines.append(
             f"Seconds grow with sensors to the power {document['growth']['seconds']:g} (refresh) and "
-            f"{document['growth']['training_seconds']:g} (learning)."
+            f"{document['growth']['training_seconds']:g} (learning), processor time to "
+            f"{document['growth']['cpu_seconds']:g} and {document['growth']['training_cpu_seconds']:g}."
         )
     return lines

@@ -3,10 +3,14 @@
 The same functions on the same engine as in service. Learning takes eight weeks of 15-minute history from shared memory and
 keeps what it learnt in PostgreSQL; the refresh is the service's own: it reads what has come since from PostgreSQL,
 forecasts 96 steps with 7 quantiles and stores them. Processes are started anew for each, and their start is counted.
+
+All shards have the same 256 courses of values, so where a whole night would take too long here, what some shards learnt can
+be laid under the others: they would have learnt the same.
 """
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import resource
@@ -14,7 +18,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from multiprocessing.shared_memory import SharedMemory
@@ -30,6 +34,7 @@ from services.benchmarks.forecast.series import generated
 from services.domain import Kind, from_us, to_us
 from services.embedded import free_port, start_postgres
 from services.forecasting.engine import Engine, Local
+from services.forecasting.freezing import freeze, thaw
 from services.forecasting.learnt import Group, History, keepable, steps_of
 from services.forecasting.series import learn
 from services.forecasting.shard import forecast_shard
@@ -59,28 +64,42 @@ class _Shared:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Worked:
-    """What one shard took: by which process, its memory so far [bytes], and how many series."""
+    """What one shard took: by which process, its memory so far [bytes], its processor time [s], and how many series."""
 
     process: int
     rss: int
+    cpu_s: float
     series: int
 
 
-def measure(sizes: Sequence[int], tell: Callable[[str], None], engine: Engine | None = None) -> dict[str, Any]:
+def measure(
+    sizes: Sequence[int], tell: Callable[[str], None], engine: Engine | None = None, most_learnt: int | None = None
+) -> dict[str, Any]:
     """Seconds and memory for each number of sensors, and how both grow.
 
-    `rss_gb` adds the largest resident sets of the refreshing processes, what they share counted in each.
+    `rss_gb` adds the largest resident sets of the refreshing processes, what they share counted in each. Processor time
+    is that of the same processes, without the database's. `learnt` tells for how many sensors the time of learning is.
+
+    Args:
+        sizes: numbers of sensors.
+        tell: told what is being done.
+        engine: where shards are worked on; by default as many processes as cores.
+        most_learnt: of how many sensors models are really learnt, about; None is all.
+
     """
     rows = []
     for sensors in sizes:
         with _city(sensors, tell) as (settings, shared):
             shards = sorted({number // SHARD_SENSORS for number in range(1, sensors + 1)})
             chosen = engine or Local(processes=os.cpu_count() or 1)
-            tell(f"{sensors} sensors: learning {len(shards)} shards")
+            learning, copying = _parted(shards, most_learnt)
+            tell(f"{sensors} sensors: learning {len(learning)} shards")
             began = time.perf_counter()
-            learnt = list(chosen.run(partial(_learn, settings, shared), shards))
+            learnt = list(chosen.run(partial(_learn, settings, shared), learning))
             training = time.perf_counter() - began
             tell(f"{sensors} sensors: learnt in {training:.1f} s; refreshing")
+            if copying:
+                list(chosen.run(partial(_lay_under, settings, learning[1]), copying))
             began = time.perf_counter()
             list(chosen.run(partial(_refresh, settings), shards))
             first = time.perf_counter() - began
@@ -95,19 +114,25 @@ def measure(sizes: Sequence[int], tell: Callable[[str], None], engine: Engine | 
                 "sensors": sensors,
                 "series": sum(one.series for one in refreshed),
                 "seconds": round(seconds, 2),
+                "cpu_seconds": round(sum(one.cpu_s for one in refreshed), 2),
                 "rss_gb": _together(refreshed),
                 "first_seconds": round(first, 2),
+                "learnt": sum(one.series for one in learnt),
                 "training_seconds": round(training, 1),
+                "training_cpu_seconds": round(sum(one.cpu_s for one in learnt), 1),
                 "training_rss_gb": _together(learnt),
                 "learnt_gb": round(float(kept[0] or 0) / 1e9, 3) if kept else 0.0,
                 "stored_mb": round(float(stored[0]) / 1e6, 1) if stored else 0.0,
             }
         )
         tell(f"{sensors} sensors: refreshed in {seconds:.1f} s")
-    return {
-        "scale": rows,
-        "growth": {name: _growth(rows, name) for name in ("seconds", "training_seconds")} if len(rows) > 1 else {},
-    }
+    return {"scale": rows, "growth": _growths(rows)}
+
+
+def _parted(shards: Sequence[int], most_learnt: int | None) -> tuple[list[int], list[int]]:
+    """Those to learn, and those that are as one of them; the first and the last shard can hold fewer sensors."""
+    count = len(shards) if most_learnt is None else max(2, math.ceil(most_learnt / SHARD_SENSORS) - 1)
+    return [*shards[:count], *shards[count:][-1:]], list(shards[count:-1])
 
 
 def _together(worked: Sequence[_Worked]) -> float:
@@ -117,13 +142,24 @@ def _together(worked: Sequence[_Worked]) -> float:
     return round(sum(most.values()) / 1e9, 3)
 
 
-def _growth(rows: Sequence[dict[str, Any]], name: str) -> float:
-    """The exponent b of seconds = a sensors^b between the smallest and the largest city."""
+def _growths(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """The exponents b of seconds = a sensors^b between the smallest and the largest city; of learning, of those learnt."""
+    if len(rows) < 2:
+        return {}
     first, last = rows[0], rows[-1]
-    return round(math.log(last[name] / first[name]) / math.log(last["sensors"] / first["sensors"]), 3)
+    over = {
+        "seconds": "sensors",
+        "cpu_seconds": "sensors",
+        "training_seconds": "learnt",
+        "training_cpu_seconds": "learnt",
+    }
+    return {
+        name: round(math.log(last[name] / first[name]) / math.log(last[by] / first[by]), 3) for name, by in over.items()
+    }
 
 
 def _learn(settings: Settings, shared: _Shared, shard: int) -> _Worked:
+    began = time.process_time()
     calendar = Calendar(zone=settings.city_timezone, country=settings.city_country, region=settings.city_region)
     wanted = History(until_us=shared.until_us, days=settings.forecast_history_days, calendar=calendar)
     first = max(1, shard * SHARD_SENSORS)
@@ -144,16 +180,28 @@ def _learn(settings: Settings, shared: _Shared, shard: int) -> _Worked:
             connection, shard, Kind.TRAFFIC, keepable([group], Kind.TRAFFIC, shard, wanted, datetime.now(UTC))
         )
         connection.commit()
-    return _worked(panel.sensors)
+    return _worked(panel.sensors, began)
+
+
+def _lay_under(settings: Settings, model: int, shard: int) -> None:
+    """Keep for a shard what another has learnt from the same values."""
+    with connect(settings.role_dsn("jobs"), application="bench") as connection:
+        (one,) = fitted.of_shard(connection, model)
+        names = tuple(str(shard * SHARD_SENSORS + k) for k in range(SHARD_SENSORS))
+        data = freeze(thaw(fitted.content(connection, one) or b"") | {"names": names})
+        copy = replace(one, shard=shard, digest=hashlib.sha256(data).hexdigest())
+        fitted.replace(connection, shard, Kind.TRAFFIC, [(copy, data)])
+        connection.commit()
 
 
 def _refresh(settings: Settings, shard: int) -> _Worked:
-    return _worked(forecast_shard(settings, shard).series)
+    began = time.process_time()
+    return _worked(forecast_shard(settings, shard).series, began)
 
 
-def _worked(series: int) -> _Worked:
+def _worked(series: int, began: float) -> _Worked:
     rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return _Worked(process=os.getpid(), rss=rss, series=series)
+    return _Worked(process=os.getpid(), rss=rss, cpu_s=time.process_time() - began, series=series)
 
 
 @contextmanager
@@ -189,9 +237,9 @@ def _city(sensors: int, tell: Callable[[str], None]) -> Iterator[tuple[Settings,
             shared = _Shared(name=memory.name, sensors=sensors, length=length, until_us=until_us)
             history = np.ndarray((sensors, length), dtype=np.float32, buffer=memory.buf)
             tell(f"{sensors} sensors: making {_DAYS} days of history")
+            courses = generated(min(sensors, SHARD_SENSORS), _DAYS, _STEP, end_us=until_us).values
             for first in range(0, sensors, SHARD_SENSORS):
-                count = min(SHARD_SENSORS, sensors - first)
-                history[first : first + count] = generated(count, _DAYS, _STEP, end_us=until_us).values
+                history[first : first + SHARD_SENSORS] = courses[: sensors - first]
             with connect(settings.owner_dsn(), application="bench", autocommit=True) as connection:
                 connection.execute(
                     "INSERT INTO sensing.sensor (code, kind, step_seconds)"
