@@ -62,6 +62,12 @@ def test_days_together_cost_what_is_known_of_these_mechanisms(noise: Noise, expe
         assert over_days([noise], days) == pytest.approx(epsilon, rel=0.03)
 
 
+def test_the_second_account_of_presence_is_the_exact_sum_over_its_49_numbers_rounded_up() -> None:
+    # Convolving the noise 49 times and searching where P(loss > e) - exp(e) P'(loss > e) is 10^-6 gives 0.9987680.
+    found = cross_check(*book([PRESENCE], days=1), last_day=LAST).days[0].distribution
+    assert 0.998767 <= found < 0.99878
+
+
 def test_sum_and_distribution_agree_and_the_distribution_is_less_over_many_days() -> None:
     checked = cross_check(*book([LAPLACE], days=40), last_day=LAST)
 
