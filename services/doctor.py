@@ -6,7 +6,7 @@ import shutil
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -14,9 +14,10 @@ from urllib.parse import urlsplit
 import psycopg
 
 from services.domain import Diagnosis
-from services.errors import ConfigurationError, UnavailableError
+from services.errors import ConfigurationError, InputError, UnavailableError
+from services.forecasting.city_calendar import city_calendar
 from services.settings import Role, Settings, without_user
-from services.storage import dead_letters, health, sensor_health
+from services.storage import covariates, dead_letters, health, sensor_health
 from services.storage.database import Connection, connect, first_line
 from services.storage.migrate import available, version_of
 
@@ -28,6 +29,7 @@ _MOST_HEARTBEAT_AGE = timedelta(seconds=30)
 _LEAST_FREE_BYTES = 2 * 1024**3
 _MOST_DIRTY_HOURS = 50_000
 _MOST_JUDGED_AGE = timedelta(minutes=15)
+_MOST_COVARIATE_AGE = timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +44,7 @@ class Finding:
 
 def examine(settings: Settings) -> list[Finding]:
     """Examine everything the settings name. Never raises for what it finds."""
-    findings = list(_disk(settings.data_dir))
+    findings = [*_disk(settings.data_dir), *_school_holidays(settings)]
     findings.extend(_broker(settings))
     try:
         dsn = settings.owner_dsn()
@@ -59,6 +61,7 @@ def examine(settings: Settings) -> list[Finding]:
         if version_of(connection) == len(available()):
             try:
                 findings.extend(_flow(connection, settings))
+                findings.extend(_covariates(connection))
             except psycopg.Error as error:
                 findings.append(Finding(subject="database", verdict="wrong", fact=first_line(error)))
     return findings
@@ -248,4 +251,40 @@ def _forecasts(connection: Connection, settings: Settings) -> Iterator[Finding]:
         verdict=verdict,
         fact=f"none in use is older than {age.total_seconds() / 60:.0f} min",
         remedy=None if verdict == "ok" else "is `arterial worker` running? Its log has the reason",
+    )
+
+
+def _covariates(connection: Connection) -> Iterator[Finding]:
+    for one in covariates.summary(connection):
+        where = "" if one.district is None else f" in {one.district}"
+        age = datetime.now(UTC) - one.newest_issue
+        fact = f"{one.variable}{where} was last issued at {one.newest_issue:%Y-%m-%d %H:%M} UTC, up to {one.until:%Y-%m-%d %H:%M} UTC"
+        if one.forecasts and age > _MOST_COVARIATE_AGE:
+            yield Finding(
+                subject="covariates",
+                verdict="warning",
+                fact=fact,
+                remedy="forecasts lean on what was seen last: import newer with `arterial covariates import FILE`",
+            )
+        else:
+            yield Finding(subject="covariates", verdict="ok", fact=fact)
+
+
+def _school_holidays(settings: Settings) -> Iterator[Finding]:
+    if settings.school_holidays is None:
+        return
+    try:
+        known = city_calendar(settings).school_breaks
+    except InputError as error:
+        yield Finding(
+            subject="school holidays", verdict="wrong", fact=str(error), remedy="correct ARTERIAL_SCHOOL_HOLIDAYS"
+        )
+        return
+    last = date.fromordinal(date(1970, 1, 1).toordinal() + known[-1][1])
+    over = last < datetime.now(settings.zone).date()
+    yield Finding(
+        subject="school holidays",
+        verdict="warning" if over else "ok",
+        fact=f"{len(known)} periods, the last until {last}",
+        remedy="add the coming ones to the file" if over else None,
     )

@@ -31,6 +31,10 @@ def up(
 
     given = {"data_dir": data_dir, "api_port": port}
     settings = load_settings({name: value for name, value in given.items() if value is not None}, join_running=False)
+    if settings.school_holidays is not None:
+        from services.forecasting.city_calendar import city_calendar
+
+        city_calendar(settings)  # what cannot be read is told before anything is started
     city = City(settings, mqtt_port=mqtt_port, with_simulator=simulator, broker=broker)
     try:
         with city.running(lambda line: None if as_json else print(line, flush=True)) as endpoints:

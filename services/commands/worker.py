@@ -12,12 +12,14 @@ from services.commands.output import AsJson, report
 
 def worker() -> None:
     """Run the jobs until stopped: roll-ups, forecasts, scores, releases, retention. Start as many as you like."""
+    from services.forecasting.city_calendar import city_calendar
     from services.governance import configuration
     from services.jobs import worker as jobs
     from services.logging import configure_logging
     from services.settings import load_settings
 
     settings = load_settings()
+    city_calendar(settings)  # a list of school holidays that cannot be read is told now, not in every forecast
     configure_logging(settings, "worker")
     configuration.note(settings, "worker")
     jobs.run(settings)

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from models.calendar import Calendar
 from services.cli import app
+from services.doctor import examine
 from services.domain import to_us
 from services.errors import InputError
 from services.forecasting.covariate_store import import_covariates, told
@@ -144,3 +145,6 @@ def test_the_command_says_what_it_stored(settings: Settings, tmp_path: Path, mon
         {"variable": "match", "district": None, "observations": 0, "forecasts": 1, "stored": 1}
     ]
     assert "match everywhere: 0 observations, 1 forecasts" in CliRunner().invoke(app, ["covariates", "list"]).stdout
+    findings = [one for one in examine(settings) if one.subject == "covariates"]
+    assert [one.verdict for one in findings] == ["warning"]
+    assert "match was last issued at 2026-04-01 00:00 UTC" in findings[0].fact

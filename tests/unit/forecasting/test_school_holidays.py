@@ -10,8 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from models.calendar import Calendar
+from services.cli import app
+from services.doctor import examine
 from services.errors import InputError
 from services.forecasting.city_calendar import city_calendar, with_school_holidays
 from services.settings import Settings
@@ -78,3 +81,20 @@ def test_a_file_that_is_not_there_or_too_large(tmp_path: Path) -> None:
         with_school_holidays(BERLIN, tmp_path / "none.csv")
     with pytest.raises(InputError, match="too large"):
         with_school_holidays(BERLIN, written(tmp_path, "start,end\n" + "x" * 1_000_000))
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [(TABLE, "warning"), ("start,end\n2099-07-18,2099-08-30\n", "ok"), ("start,end\nsoon,later\n", "wrong")],
+    ids=["over", "to come", "not readable"],
+)
+def test_the_doctor_looks_at_the_list(tmp_path: Path, text: str, verdict: str) -> None:
+    told = Settings(school_holidays=written(tmp_path, text), data_dir=tmp_path)
+    assert [one.verdict for one in examine(told) if one.subject == "school holidays"] == [verdict]
+
+
+def test_the_worker_does_not_start_with_a_list_it_cannot_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARTERIAL_SCHOOL_HOLIDAYS", str(written(tmp_path, "start,end\nsoon,later\n")))
+    for command in ("worker", "up"):
+        done = CliRunner().invoke(app, [command])
+        assert isinstance(done.exception, InputError), done.output
