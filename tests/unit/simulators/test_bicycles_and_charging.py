@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -104,7 +105,7 @@ def test_what_is_sent_live_is_what_history_would_send(city: City) -> None:
 
 
 def test_another_seed_and_another_day_are_another_story(city: City) -> None:
-    other = build_city(load_settings(), seed=8)
+    other = replace(city, seed=8)
     assert np.array_equal(sessions_of(city, FRIDAY).energy_kwh, sessions_of(city, FRIDAY).energy_kwh)
     assert not np.array_equal(sessions_of(other, FRIDAY).energy_kwh, sessions_of(city, FRIDAY).energy_kwh)
     saturday = bike_trips_of(city, FRIDAY + timedelta(days=1))
