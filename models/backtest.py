@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from models import metrics
 from models.adaptive import Errors, History, Issued, issue
+from models.blend import blend_weights
 from models.contract import Fitted, Forecaster
 from models.leads import bands
 from models.panel import Panel, Values
@@ -27,6 +28,7 @@ from models.regimes import regimes
 from models.selection import choice_bands, choose, random_walk
 
 SELECTED: Final = "selected"
+BLENDED: Final = "blended"
 _RECALIBRATED_DAYS: Final = 1
 _WIDEST: Final = 168  # steps of a band of lead times whose errors are pooled
 
@@ -76,7 +78,9 @@ def backtest(
     progress: Callable[[int, int], None] = lambda *_: None,
     each: Each = map,
 ) -> Backtest:
-    """Measure every model, and the one selected per sensor and lead times, on the test origins.
+    """Measure every model, the one selected per sensor and lead times, and a blend of them, on the test origins.
+
+    The blend weighs the models selection may choose from, by the same validation origins (`models.blend`).
 
     Args:
         panel: the recording.
@@ -103,6 +107,8 @@ def backtest(
     parts = choice_bands(protocol.leads, panel.steps_per_day)
     winners, _ = choose([trials[name].before for name in names], parts)
     trials[SELECTED] = _mixed([trials[name] for name in names], winners, parts)
+    if len(names) > 1:
+        trials[BLENDED] = _blended([trials[name] for name in names], parts)
     measured = _Measured.of(panel, protocol, scored)
     results = [result for name, trial in trials.items() for result in measured.results(name, trial)]
     return Backtest(
@@ -180,6 +186,16 @@ def _mixed(trials: Sequence[_Trial], winners: NDArray[np.int64], parts: Sequence
             before[:, mine, leads] = trial.before[:, mine, leads]
             test[:, mine, leads] = trial.test[:, mine, leads]
     return _Trial(before=before, test=test)
+
+
+def _blended(trials: Sequence[_Trial], parts: Sequence[range]) -> _Trial:
+    """Errors of the weighted mean of models: those of a mean are the mean of those."""
+    weights = blend_weights([trial.before for trial in trials], parts)
+    shares = np.repeat(weights, [len(part) for part in parts], axis=1).astype(np.float32)
+    return _Trial(
+        before=np.sum([shares[:, :, k] * trial.before for k, trial in enumerate(trials)], axis=0, dtype=np.float32),
+        test=np.sum([shares[:, :, k] * trial.test for k, trial in enumerate(trials)], axis=0, dtype=np.float32),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +87,7 @@ class FittedBlend:
         return bounded(result, panel)
 
 
-def blend_weights(errors: Sequence[Values], parts: Sequence[range]) -> Values:
+def blend_weights(errors: Sequence[NDArray[np.floating[Any]]], parts: Sequence[range]) -> Values:
     """Weights from out-of-sample errors: not negative, sum one (sensors x bands x candidates).
 
     Args:
@@ -96,7 +96,7 @@ def blend_weights(errors: Sequence[Values], parts: Sequence[range]) -> Values:
 
     """
     winners, _ = choose(errors, parts)
-    every = np.stack(errors)
+    every = np.stack(errors).astype(np.float64, copy=False)
     known: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(every))
     weights = (1 - _CITY) * np.eye(len(errors))[winners]
     for number, part in enumerate(parts):

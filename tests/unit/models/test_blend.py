@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from models.backtest import backtest
 from models.blend import Blend, FittedBlend, blend_weights
 from models.last_value import LastValue
 from models.panel import Panel, Values
 from models.profile import Profile
+from models.protocol import rolling
 from models.seasonal_naive import SeasonalNaive
 
 PARTS = (range(1), range(1, 4))
@@ -96,3 +98,19 @@ def test_a_sensor_without_values_has_no_forecast_and_harms_none() -> None:
     forecast = blend.fit(beside, 24).forecast(beside, 24)
     assert np.isnan(forecast[2]).all()
     assert forecast[:2] == pytest.approx(alone)
+
+
+def test_a_backtest_measures_the_blend_of_what_selection_may_choose() -> None:
+    rng = np.random.default_rng(4)
+    hours = np.arange(70 * 24)
+    panel = week(300 - 200 * np.cos(2 * np.pi * hours / 24) + rng.normal(0, 30, (3, len(hours))))
+    models = [SeasonalNaive(days=1), SeasonalNaive(days=2), SeasonalNaive(days=7)]
+    protocol = rolling(panel.length, (1, 24), 24, description="a test")
+    mae = {
+        (one.model, one.horizon): one.metrics["mae"]
+        for one in backtest(panel, models, protocol, candidates=[one.name for one in models[:2]]).results
+    }
+    # naive forecasts err by their own noise and the target's; the mean of several halves the former
+    assert mae["blended", 24] < 0.97 * mae["selected", 24]
+    alone = backtest(panel, models, protocol, candidates=["seasonal_naive_24h"]).results
+    assert "blended" not in {one.model for one in alone}
