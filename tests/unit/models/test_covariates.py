@@ -208,8 +208,12 @@ def test_tomorrows_weather_cannot_be_seen(error: float | None, model: Forecaster
     planted = np.where(issued > issue, 1e6, value)
     assert (planted != value).sum() > 24
     beside = replace(panel, covariates=covariates(course(valid, issued, planted)))
+    early = issued <= issue
+    unsaid = replace(panel, covariates=covariates(course(valid[early], issued[early], value[early])))
     fitted, fitted_beside = (model.fit(one.cut(issue - 48), STEPS) for one in (panel, beside))
-    assert np.array_equal(fitted.forecast(panel.cut(issue), STEPS), fitted_beside.forecast(beside.cut(issue), STEPS))
+    expected = fitted.forecast(panel.cut(issue), STEPS)
+    assert np.array_equal(fitted_beside.forecast(beside.cut(issue), STEPS), expected)
+    assert np.array_equal(model.fit(unsaid.cut(issue - 48), STEPS).forecast(unsaid.cut(issue), STEPS), expected)
     origins = np.array([issue - 30, issue])
     assert np.array_equal(rolling(fitted, panel, origins, STEPS), rolling(fitted_beside, beside, origins, STEPS))
 
