@@ -38,7 +38,9 @@ def recording(tmp_path: Path) -> Recording:
     path = tmp_path / "flows.csv"
     path.write_text("\n".join(["time,north,south,west", *lines]) + "\n")
     loaded = load("wide-csv", path, None, Options(horizon=6))
-    return replace(loaded, models=(LastValue(), Profile(), ProfileRidge()), candidates=None)
+    return replace(
+        loaded, models=(LastValue(), Profile(), ProfileRidge()), candidates=("last_value", "profile", "profile_ridge")
+    )
 
 
 def told(recording: Recording, engine: Engine) -> str:
