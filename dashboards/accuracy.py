@@ -27,13 +27,14 @@ def accuracy(scores: Sequence[ScoreRow], unit: str, *, waiting: str = _WAITING, 
     """
     if not scores:
         return emptiness.not_yet("No score yet", waiting)
-    rows = [
+    scaled = any(score.mase is not None for score in scores)  # sums of feeders have no scale of their own
+    rows: list[list[Content]] = [
         [
             lead_text(score.lead_minutes),
             words.number(score.mae, 1),
             words.number(score.naive_mae, 1),
             _verdict(score),
-            words.number(score.mase, 2),
+            words.number(score.mase, 2) if scaled else words.percent(score.wape, 1),
             words.percent(score.coverage_80),
             words.percent(score.coverage_90),
             words.number(score.n),
@@ -45,7 +46,7 @@ def accuracy(scores: Sequence[ScoreRow], unit: str, *, waiting: str = _WAITING, 
         f"Mean error [{unit}]",
         f"Last week's value [{unit}]",
         "Against it",
-        "MASE",
+        "MASE" if scaled else "WAPE",
         "In 80 % band",
         "In 90 % band",
         "Scored",

@@ -137,7 +137,7 @@ def body(shown: Shown, view: View, city: City, scheme: Scheme) -> list[Component
         ),
         html.Div(
             [
-                households.panel(shown.households, view, span=5),
+                households.panel(shown.households, view, span=4),
                 card(
                     "How good have these forecasts been?",
                     html.H3("Load of the city", className="column-title"),
@@ -145,7 +145,7 @@ def body(shown: Shown, view: View, city: City, scheme: Scheme) -> list[Component
                     html.H3("Highest quarter hour of a day of the city", className="column-title spaced"),
                     accuracy.accuracy(shown.scores["peak"], "kW", waiting=_NO_PEAK_YET, ahead="Before the day's end"),
                     note="Last 14 days, by lead time",
-                    span=7,
+                    span=8,
                     privacy=badge,
                 ),
             ],

@@ -83,6 +83,7 @@ def test_other_commands_join_the_city_that_runs_here(in_an_empty_folder: Path) -
         "database": "postgresql://arterial:s%2Fcret@127.0.0.1:40001/arterial",
         "mqtt": "mqtt://127.0.0.1:1883",
         "mqtt_protocol": "3.1.1",
+        "settings": {"privacy_plans": ["presence=0.7", "trip_lengths"]},
     }
     (folder / "endpoints.json").write_text(json.dumps(endpoints))
 
@@ -90,6 +91,7 @@ def test_other_commands_join_the_city_that_runs_here(in_an_empty_folder: Path) -
 
     assert joined.role_dsn("jobs") == "postgresql://arterial_jobs:s%2Fcret@127.0.0.1:40001/arterial"
     assert joined.mqtt_protocol == "3.1.1"
+    assert joined.privacy_plans == ("presence=0.7", "trip_lengths"), "what the city set by itself holds here too"
     assert load_settings(join_running=False).database_url is None
 
 

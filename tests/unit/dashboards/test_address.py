@@ -95,3 +95,9 @@ def test_losing_is_said() -> None:
     assert "do not prefer" in conclusion([score(3, 2)])
     assert "nothing to compare" in conclusion([score(3, None)])
     assert [lead_text(m) for m in (15, 60, 90)] == ["15 min", "1 h", "1.5 h"]
+
+
+def test_lengths_of_time_and_tiny_numbers_are_said_as_people_say_them() -> None:
+    said = [words.span(minutes).replace("\u202f", " ") for minutes in (30, 60, 90, 1_440, 2_880)]
+    assert said == ["30 min", "1 h", "90 min", "1 day", "2 days"]
+    assert [words.tiny(value) for value in (1e-6, 1e-10, 0.0, 0.5, 3e-6)] == ["10⁻⁶", "10⁻¹⁰", "0", "0.5", "3e-06"]

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
+import h3
+
 from dashboards import address, also_released
+from services.storage.overview import District
 from services.storage.releases import Figure, Release
 
 DAY = datetime(2026, 11, 19, 23, tzinfo=UTC)
@@ -71,6 +75,23 @@ def test_the_largest_come_first_where_there_is_no_order_and_other_measures_stay_
     text = text_of([energy])
     assert text.index("west") < text.index("east")
     assert "12" + "," + "345" not in text
+
+
+def test_areas_are_named_after_the_district_of_their_middle_and_told_apart() -> None:
+    cells = ["871f1d488ffffff", "871f1d489ffffff", "871f1d48cffffff"]
+    (lat, lon), *_ = (h3.cell_to_latlng(cell) for cell in cells)
+    around = [
+        [lon - 0.001, lat - 0.001],
+        [lon + 0.001, lat - 0.001],
+        [lon + 0.001, lat + 0.001],
+        [lon - 0.001, lat + 0.001],
+    ]
+    outline = {"type": "Polygon", "coordinates": [[*around, around[0]]]}
+    names = also_released.area_names(cells, [District(id=1, code="mitte", name="Mitte", outline=outline)])
+    assert names == {cells[0]: "Mitte", cells[1]: "Edge of the city 1", cells[2]: "Edge of the city 2"}
+    ways = also(*("origin_destination", (cells[0], cells[0], "trips", 900.0)), (cells[0], cells[1], "trips", 500.0))
+    text = text_of([replace(ways, names=names)])
+    assert text.index("Within Mitte") < text.index("Mitte → Edge of the city 1")
 
 
 def test_a_release_that_shows_nothing_has_no_card() -> None:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from dashboards.glance import next_peak
 from dashboards.peaks import chance, likeliest, sentence
 from services.domain import ForecastState
 from services.storage.totals import PeakForecast
@@ -70,3 +71,13 @@ def test_the_likelier_day_counts_and_sensors_without_limit_have_none() -> None:
     unlimited = replace(PEAK, chance_above=None, limit_kw=None)
     assert likeliest([PEAK, today, unlimited]) is today
     assert likeliest([unlimited]) is None
+
+
+def test_the_next_peak_is_one_that_is_still_ahead() -> None:
+    over = replace(PEAK, day=NOW.date(), likely_at=NOW - timedelta(hours=3))
+    reached = replace(over, likely_at=None, so_far=30_000.0)
+    for today in (over, reached):
+        found = next_peak([PEAK, today], NOW)
+        assert found is not None
+        assert (found.at, found.power_kw) == (PEAK.likely_at, PEAK.quantiles[3])
+    assert next_peak([over, reached], NOW) is None
