@@ -20,7 +20,8 @@ PAGES = {
     "map": "document.querySelectorAll('#map-list tr').length > 50",
     "forecast": "document.querySelector('#forecast-body .js-plotly-plot .scatterlayer')",
     "energy": "document.querySelectorAll('#energy-body .js-plotly-plot .scatterlayer').length >= 2"
-    " && document.querySelector('#energy-body').innerText.includes('the highest quarter hour is about')",
+    " && ['the highest quarter hour is about', 'Households', 'How good have these forecasts been?']"
+    ".every(words => document.querySelector('#energy-body').innerText.includes(words))",
     "mobility": "document.querySelectorAll('#mobility-side .bar').length >= 8",
 }
 MAP = "document.querySelector('#map .js-plotly-plot')._fullLayout.map._subplot.map"
