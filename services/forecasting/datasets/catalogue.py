@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from services.errors import InputError
-from services.forecasting.datasets import dcrnn, ett, i5, los_loop, m_dense
+from services.forecasting.datasets import dcrnn, ett, gb_load, i5, los_loop, m_dense
 from services.forecasting.datasets.berlin import BERLIN_PROTOCOLS, berlin
-from services.forecasting.datasets.gb_load import gb_load
 from services.forecasting.datasets.recording import DataSet, Options, Recording
 from services.forecasting.datasets.wide_csv import wide_csv
 
@@ -16,7 +15,7 @@ DATASETS: Final = {
     one.name: one
     for one in (
         DataSet(name="berlin_mq", protocols=BERLIN_PROTOCOLS, load=berlin),
-        DataSet(name="gb_load", protocols=("day-ahead",), load=gb_load),
+        DataSet(name="gb_load", protocols=gb_load.PROTOCOLS, load=gb_load.gb_load),
         DataSet(name="m_dense", protocols=m_dense.PROTOCOLS, load=m_dense.m_dense),
         DataSet(name="ett", protocols=(ett.LTSF,), load=ett.ett),
         DataSet(name="los_loop", protocols=los_loop.PROTOCOLS, load=los_loop.los_loop),

@@ -17,7 +17,8 @@ from services.forecasting.datasets.recording import Options
 def write(path: Path, days: int) -> Path:
     stamps = np.datetime64("2012-12-31T23:00", "us") + np.arange(48 * days) * np.timedelta64(30, "m")
     kept = np.arange(len(stamps)) // 48 != 100  # a day that is not in the file
-    table = pa.table({"time_utc": stamps[kept], "load_mw": np.arange(len(stamps), dtype=np.float64)[kept]})
+    load = np.arange(len(stamps), dtype=np.float64)
+    table = pa.table({"time_utc": stamps[kept], "load_mw": load[kept], "temperature_c": -load[kept]})
     pq.write_table(table, path / "gb_load.parquet")
     return path
 
@@ -32,6 +33,22 @@ def test_origins_are_local_midnights_and_missing_days_are_missing(tmp_path: Path
     assert set(np.diff(protocol.test)) == {46, 48, 50}  # the days on which clocks change have 23 and 25 hours
     assert protocol.test[-1] + 48 <= panel.length
     assert protocol.validation[-1] < protocol.test[0]
+
+
+def test_the_temperature_is_known_when_its_protocol_says(tmp_path: Path) -> None:
+    folder = write(tmp_path, 1200)
+    plain = gb_load(folder, "day-ahead", Options())
+    assert plain.panel.covariates is None
+    origin, target = (plain.panel.times_us(int(plain.protocol.test[0]) + ahead, 1) for ahead in (0, 24))
+    for protocol, foreseen in (("observed-temperature", False), ("known-temperature", True)):
+        found = gb_load(folder, protocol, Options())
+        assert found.protocol.description != plain.protocol.description
+        assert "load_ridge_informed" in found.candidates
+        assert found.panel.covariates is not None
+        value, said = found.panel.covariates.known(0, 0, target, origin)
+        column = int(plain.protocol.test[0]) + 24 - (0 if foreseen else 48)
+        assert said.tolist() == [foreseen]
+        assert value.tolist() == [-plain.panel.values[0, column]]
 
 
 def test_mistakes_are_said(tmp_path: Path) -> None:
