@@ -51,7 +51,10 @@ CLASSICAL: Final[tuple[Forecaster, ...]] = (Sarimax(), Structural())
 
 
 BLEND: Final = Blend(members=CANDIDATES)
-"""For who asks for it: half a percent better than what is selected, for twice the work. A broken row changes weights."""
+"""For who asks for it: weighs by the last four weeks, for twice the work. A broken row moves the others' weights.
+
+Against what is selected it gains on Berlin and M_DENSE less than a percent and loses 7 % on GB load.
+"""
 
 
 def informed(models: Sequence[Forecaster]) -> tuple[Forecaster, ...]:
