@@ -123,7 +123,7 @@ def test_a_backtest_shows_what_covariates_bring_and_leaves_the_others_as_they_we
             for k in range(issue + 1, min(issue + 37, len(hours)))
         ]
     said = read_covariates(written(tmp_path, "variable,valid_at,issued_at,value\n" + "".join(rows)))
-    plain = wide_csv(recorded, options=Options(horizon=24, test_share=0.1))
+    plain = wide_csv(recorded, options=Options(horizon=24, test_share=0.04))
     few = tuple(one for one in plain.models if one.name in {"profile", "calendar_ridge"})
     names = tuple(one.name for one in few)
     plain = replace(plain, models=few, candidates=names)

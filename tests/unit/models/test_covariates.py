@@ -85,7 +85,7 @@ def city(error: float | None = 0.5) -> Panel:
 def wrong_by(model: Forecaster, panel: Panel, first: int = 100) -> Values:
     """Mean absolute error of each sensor over a day from origins after day `first`."""
     fitted = model.fit(panel.cut(first * 24), STEPS)
-    origins = range(first * 24, panel.length - STEPS, 7)
+    origins = range(first * 24, panel.length - STEPS, 13)
     missed = [fitted.forecast(panel.cut(k), STEPS) - panel.values[:, k : k + STEPS] for k in origins]
     return np.asarray(np.abs(missed).mean(axis=(0, 2)))
 
