@@ -30,7 +30,7 @@ def accuracy(scores: Sequence[ScoreRow], unit: str, *, waiting: str = _WAITING, 
     scaled = any(score.mase is not None for score in scores)  # sums of feeders have no scale of their own
     rows: list[list[Content]] = [
         [
-            lead_text(score.lead_minutes),
+            html.Span(lead_text(score.lead_minutes), className="nowrap"),
             words.number(score.mae, 1),
             words.number(score.naive_mae, 1),
             _verdict(score),
@@ -44,7 +44,7 @@ def accuracy(scores: Sequence[ScoreRow], unit: str, *, waiting: str = _WAITING, 
     headings = [
         ahead,
         f"Mean error [{unit}]",
-        f"Last week's value [{unit}]",
+        f"Last week's [{unit}]",
         "Against it",
         "MASE" if scaled else "WAPE",
         "In 80 % band",
