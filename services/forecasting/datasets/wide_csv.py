@@ -23,6 +23,7 @@ from services.forecasting.datasets.recording import Options, Recording
 _MISSING: Final = frozenset({"", "na", "nan", "null", "none", "-"})
 _FREQUENCY: Final = re.compile(r"^(\d*)\s*(s|min|h|d)$")
 _UNIT_S: Final = {"s": 1, "min": 60, "h": 3600, "d": DAY_S}
+_YEARS: Final = range(1900, 2200)
 _LONGEST_STEPS: Final = 5_000_000
 _MOST_ORIGINS: Final = 4_000
 _TRAIN_OF_REST: Final = 0.875  # the other eighth is validation
@@ -32,7 +33,8 @@ def wide_csv(path: Path, protocol: str = "rolling", options: Options | None = No
     """Any table: the first column is time, every other column one sensor.
 
     Args:
-        path: a CSV file with a header; commas, semicolons, tabs or spaces between the fields.
+        path: a CSV file with a header; commas, semicolons, tabs or spaces between the fields; where it is no comma,
+            numbers may have a decimal comma.
         protocol: `rolling` is the only one.
         options: `freq` is the step, such as `15min` or `1h`, else the commonest distance between times; `horizon` the
             furthest step ahead, else a day; `season` the period of MASE in steps, else a week, or a day where the
@@ -67,6 +69,12 @@ def wide_csv(path: Path, protocol: str = "rolling", options: Options | None = No
         calendar=calendar,
         nonnegative=bool(np.nanmin(values, initial=0.0) >= 0),
     )
+    tested = panel.values[:, length - max(1, round(length * asked.test_share)) :]
+    if not np.isfinite(tested).any():
+        message = (
+            f"{path}: the last {asked.test_share:.0%} of the time, which is measured, holds no value: see --test-share"
+        )
+        raise InputError(message)
     day = panel.steps_per_day
     furthest = asked.horizon if asked.horizon is not None else day
     hours = (max(1, hour * 3600 // step) for hour in (1, 3, 6, 12, 24))
@@ -124,8 +132,9 @@ def _table(path: Path) -> tuple[tuple[str, ...], NDArray[np.int64], Values]:
         raise InputError(message) from error
     head = text.partition("\n")[0]
     separator = max(",;\t ", key=head.count)
-    rows = list(csv.reader(text.splitlines(), delimiter=separator))
-    names = tuple(name.strip() for name in rows[0][1:]) if rows else ()
+    reader = csv.reader(text.splitlines(), delimiter=separator)
+    rows = [(reader.line_num, row) for row in reader if row]
+    names = tuple(name.strip() for name in rows[0][1][1:]) if rows else ()
     if not names or len(rows) < 3:
         message = f"{path}: a header with a time column and at least one sensor, and two rows, are needed"
         raise InputError(message)
@@ -135,12 +144,18 @@ def _table(path: Path) -> tuple[tuple[str, ...], NDArray[np.int64], Values]:
         raise InputError(message)
     times = np.empty(len(rows) - 1, dtype=np.int64)
     cells = np.empty((len(rows) - 1, len(names)))
-    for number, row in enumerate(rows[1:], start=2):
+    decimal = "." if separator == "," else ","
+    for k, (number, row) in enumerate(rows[1:]):
         if len(row) != len(names) + 1:
             message = f"{path}, row {number}: {len(row)} fields where the header has {len(names) + 1}"
             raise InputError(message)
-        times[number - 2] = _time(row[0], path, number)
-        cells[number - 2] = [_value(cell, path, number, name) for cell, name in zip(row[1:], names, strict=True)]
+        times[k] = _time(row[0], path, number)
+        cells[k] = [
+            _value(cell.replace(decimal, ".", 1), path, number, name) for cell, name in zip(row[1:], names, strict=True)
+        ]
+    if not np.isfinite(cells).any():
+        message = f"{path}: no column holds any value"
+        raise InputError(message)
     return names, times, cells
 
 
@@ -150,6 +165,9 @@ def _time(text: str, path: Path, row: int) -> int:
     except ValueError as error:
         message = f"{path}, row {row}, column 1: {text!r} is not a time such as 2024-06-01T08:00:00"
         raise InputError(message) from error
+    if moment.year not in _YEARS:
+        message = f"{path}, row {row}, column 1: {text!r} is not a time from {_YEARS.start} to {_YEARS.stop - 1}"
+        raise InputError(message)
     return to_us(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 

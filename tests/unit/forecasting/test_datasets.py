@@ -56,12 +56,21 @@ def test_a_wider_step_averages(file: Path) -> None:
         ("time,a,b\n2024-06-01T00:00,1,2\n2024-06-01T01:00,1\n", "row 3: 2 fields where the header has 3"),
         ("time,a\n2024-06-01T00:00,1\n2024-06-01T00:00,1\n", "same time"),
         ("time,a\n2024-06-01T00:00,1\n2024-06-01T00:07,1\n", "does not divide a day"),
-        ("time,a\n0001-01-01T00:00,1\n2024-06-01T00:00,1\n2024-06-01T01:00,1\n2024-06-01T02:00,1\n", "times wrong"),
+        ("time,a\n1950-01-01T00:00,1\n2024-06-01T00:00,1\n2024-06-01T00:01,1\n2024-06-01T00:02,1\n", "times wrong"),
+        ("time,a\n\n9999-12-31T00:00,1\n9999-12-31T01:00,1\n", "row 3, column 1: .* is not a time from 1900 to 2199"),
+        ("time,a\n2024-06-01T00:00,\n2024-06-01T01:00,NA\n", "no column holds any value"),
+        ("time,a\n2024-06-01T00:00,1\n2024-06-01T01:00,1\n2024-06-01T04:00,\n", "last 20% of the time"),
+        ("time,a\n2024-06-01T00:00,1,5\n2024-06-01T01:00,2,5\n", "row 2: 3 fields where the header has 2"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(file: Path, text: str, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         read(file, text)
+
+
+def test_blank_lines_and_decimal_commas_are_fine(file: Path) -> None:
+    found = read(file, "time;a;b\n\n2024-06-01T00:00;1,5;2\n2024-06-01T01:00;-0,25;1.5\n\n")
+    assert found.panel.values.tolist() == [[1.5, -0.25], [2.0, 1.5]]
 
 
 def test_options_are_checked(file: Path, tmp_path: Path) -> None:
