@@ -103,7 +103,7 @@ class FittedLoadRidge:
             leads = np.arange(first, min(steps, first + max(1, _BLOCK // max(1, panel.sensors * 50))))
             features = _features(known, recent, np.array([recent.length]), leads, yearly=yearly)
             if told is not None:
-                features = np.concatenate([told[:, :, leads], features], axis=-1)
+                features = told.before(features, leads)
             ahead[:, leads] = np.einsum("slf,slf->sl", features[:, 0], coefficients[:, leads])
         ahead = np.clip(ahead, -_FAR, _FAR) * self.spread[:, None] + self.centre[:, None]
         return bounded(np.where(learnt[:, None] & np.isfinite(usual), ahead, usual), panel)
@@ -143,7 +143,7 @@ class FittedLoadRidge:
             learnt |= there.any(axis=2).sum(axis=1) >= _FEWEST
             features = _features(known, panel, origins, leads, yearly=yearly)
             if told is not None:
-                features = np.concatenate([told[:, :, leads], features], axis=-1)
+                features = told.before(features, leads)
             rows = features.transpose(0, 2, 1, 3)
             weight = (there * weights[:, None]).transpose(0, 2, 1)[..., None]
             made.append(_ridge(rows, known[:, columns].transpose(0, 2, 1), weight, self.model.penalty))

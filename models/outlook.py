@@ -126,6 +126,18 @@ def expected(outlooks: Sequence[Outlook], told: Told) -> Values:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Inputs:
+    """Inputs of a regression: `by_place` is places x origins x steps x inputs, `places` the place of each sensor."""
+
+    by_place: Values
+    places: Times
+
+    def before(self, features: Values, leads: Times) -> Values:
+        """Put in front of the features (sensors x origins x leads x features) of some leads."""
+        return np.concatenate([self.by_place[:, :, leads][self.places], features], axis=-1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Outlooks:
     """What to expect of the variables `names` at each place, as inputs of a regression."""
 
@@ -141,15 +153,13 @@ class Outlooks:
             places.append((place, shapes, outlook(covariates, place, shapes, panel, steps)))
         return cls(names=covariates.names, places=tuple(places))
 
-    def inputs(self, panel: Panel, origins: Times, steps: int) -> Values:
-        """What was expected from each origin, and what was the same time days before (sensors x origins x steps x shapes).
-
-        Zero where nothing is known.
-        """
+    def inputs(self, panel: Panel, origins: Times, steps: int) -> Inputs:
+        """What was expected from each origin, and what was the same time days before; zero where nothing is known."""
         width = 2 * len(self.names) * SHAPES
         covariates = panel.covariates
         if covariates is None or covariates.names != self.names:
-            return np.zeros((panel.sensors, len(origins), steps, width))
+            nothing = np.zeros((1, len(origins), steps, width))
+            return Inputs(by_place=nothing, places=np.zeros(panel.sensors, dtype=np.int64))
         made = np.zeros((len(self.places), len(origins), steps, width))
         which = np.zeros(panel.sensors, dtype=np.int64)
         for k, (place, shapes, outlooks) in enumerate(self.places):
@@ -157,7 +167,7 @@ class Outlooks:
             both = np.concatenate([expected(outlooks, told), told.before])
             made[k] = np.nan_to_num(both).transpose(1, 2, 0)
             which[covariates.places == place] = k
-        return made[which]
+        return Inputs(by_place=made, places=which)
 
 
 def _fits(features: Values, truth: Values) -> Values:
