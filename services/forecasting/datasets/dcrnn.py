@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.calendar import DAY_S, Calendar
 from models.last_value import LastValue
 from models.network import Network
-from models.panel import Panel
+from models.panel import LARGEST, Panel, Values
 from models.protocol import Protocol, validation_origins
 from models.seasonal_naive import SeasonalNaive
 from services.errors import InputError
@@ -21,6 +21,7 @@ MASKED: Final = "masked"
 _STEP_S: Final = 300
 _HOUR: Final = 12  # steps of input and of output
 _HORIZONS: Final = (3, 6, 12)
+_SPARSEST: Final = 10  # times as many five minutes as rows
 _Table = dict[tuple[str, str], tuple[tuple[float, float, float], ...]]
 """MAE, RMSE and MAPE [%] at each horizon, by model and source."""
 _TRAIN, _TEST = 0.7, 0.2
@@ -124,6 +125,10 @@ def _panel(file: Path) -> Panel:
     if values.shape != (len(times), len(names)) or len(times) < 4 * _HOUR or (times % step_us).any():
         message = f"{file}: {values.shape} numbers for {len(times)} times on five minutes and {len(names)} sensors"
         raise InputError(message)
+    reason = _wrong(names, times, values)
+    if reason is not None:
+        message = f"{file}: {reason}"
+        raise InputError(message)
     columns = (times - times[0]) // step_us
     grid = np.full((len(names), int(columns[-1]) + 1), np.nan)
     grid[:, columns] = np.where(values == 0, np.nan, values).T
@@ -135,6 +140,21 @@ def _panel(file: Path) -> Panel:
         calendar=Calendar(country="US", region="CA"),
         nonnegative=True,
     )
+
+
+def _wrong(names: tuple[str, ...], times: NDArray[np.int64], values: Values) -> str | None:
+    """What keeps a table from being measured, None where nothing does."""
+    if len(set(names)) < len(names):
+        return "two sensors have the same name"
+    if (np.diff(times) <= 0).any():
+        return "its times are not in ascending order"
+    if times[-1] - times[0] > _SPARSEST * len(times) * _STEP_S * 1_000_000:
+        return "hardly any of its five minutes have a row; is one of the times wrong?"
+    if np.isinf(values).any() or np.nanmax(np.abs(values), initial=0.0) > LARGEST:
+        return "it holds a number that is no speed"
+    if not (np.isfinite(values) & (values != 0)).any():
+        return "it holds no speed at all, only zeros and missing values"
+    return None
 
 
 def _microseconds(axis: Any) -> NDArray[np.int64]:

@@ -158,6 +158,26 @@ def test_pems_bay_has_another_key_and_what_is_no_table_is_refused(tmp_path: Path
         read("metr_la", tmp_path / "none.h5")
 
 
+@pytest.mark.parametrize(
+    ("part", "place", "value", "reason"),
+    [
+        ("axis0", 1, b"773869", "two sensors have the same name"),
+        ("axis1", 5, 0, "not in ascending order"),
+        ("axis1", 599, 1_999_999_800 * 10**9, "one of the times wrong"),
+        ("block0_values", 7, np.inf, "a number that is no speed"),
+        ("block0_values", slice(None), 0.0, "no speed at all"),
+    ],
+)
+def test_a_table_that_cannot_be_measured_is_refused(
+    tmp_path: Path, part: str, place: Any, value: Any, reason: str
+) -> None:
+    write_h5(tmp_path / "metr-la.h5")
+    with h5py.File(tmp_path / "metr-la.h5", "r+") as file:
+        file["df"][part][place] = value
+    with pytest.raises(InputError, match=reason):
+        read("metr_la", tmp_path)
+
+
 def test_without_h5py_it_is_said_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     original: Callable[..., Any] = builtins.__import__
 
