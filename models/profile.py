@@ -80,8 +80,9 @@ def usual_from(panel: Panel, origins: NDArray[np.int64], steps: int, weeks: int 
             today = int(panel.local(int(origin) - 1, 1)[0][0]) if origin else start
             oldest = start + max(0, _reach(today - start, weeks))
             for day in range(int(columns[0]), int(columns[-1]) + 1):
-                if day - _SAME_CLASS_LAG >= today:
-                    break  # days that count had not ended at the origin
+                if day - _SAME_CLASS_LAG >= today:  # days that count had not ended at the origin
+                    result[k] = usual_ahead(panel.cut(int(origin)), steps, weeks)
+                    break
                 if (day, oldest) not in made:
                     made[day, oldest] = days.usual(np.array([day]), weeks, oldest)[:, 0]
                 mine = columns == day
@@ -91,7 +92,9 @@ def usual_from(panel: Panel, origins: NDArray[np.int64], steps: int, weeks: int 
         if lacking.any():
             lacking &= np.isfinite(panel.values[:, :origin]).any(axis=1)
         if lacking.any():
-            result[k][lacking] = usual_ahead(panel.cut(int(origin)).rows(lacking), steps, weeks)
+            known = panel.cut(int(origin)).rows(lacking)
+            slots = panel.local(int(origin), steps)[1]
+            result[k][lacking] = _filled(result[k][lacking], _Days.of(known, weeks), known, slots)
     return result
 
 
@@ -170,13 +173,18 @@ def _usual(days: _Days, panel: Panel, first: int, count: int, weeks: int, *, fil
     width = max(1, _BLOCK // max(1, panel.sensors * weeks * panel.steps_per_day))
     for some in (distinct[k : k + width] for k in range(0, len(distinct), width)):
         usual = days.usual(some, weeks)
-        if fill and np.isnan(usual).any():
-            usual = np.where(np.isnan(usual), median(days.grid)[:, None], usual)
         here = slice(*np.searchsorted(columns, [some[0], some[-1] + 1]))
         result[:, here] = usual[:, np.searchsorted(some, columns[here]), slots[here]]
-    if fill and np.isnan(result).any():
-        result = np.where(np.isnan(result), median(panel.values)[:, None], result)
-    return result
+    return _filled(result, days, panel, slots) if fill else result
+
+
+def _filled(usual: Values, days: _Days, panel: Panel, slots: NDArray[np.int64]) -> Values:
+    """What no day of its kind tells (sensors x slots) from any day, and what no day tells from all that is known."""
+    if np.isnan(usual).any():
+        usual = np.where(np.isnan(usual), median(days.grid)[:, slots], usual)
+    if np.isnan(usual).any():
+        usual = np.where(np.isnan(usual), median(panel.values)[:, None], usual)
+    return usual
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
