@@ -78,9 +78,6 @@ def table(document: dict[str, Any]) -> list[str]:
             f"{row['training_cpu_seconds']:>9.1f}{row['training_rss_gb']:>9.2f}"
         )
     if document["growth"]:
-        lines.append(
-            f"Seconds grow with sensors to the power {document['growth']['seconds']:g} (refresh) and "
-            f"{document['growth']['training_seconds']:g} (learning), processor time to "
-            f"{document['growth']['cpu_seconds']:g} and {document['growth']['training_cpu_seconds']:g}."
-        )
+        told = ", ".join(f"{name} {power:g}" for name, power in document["growth"].items())
+        lines.append(f"Time grows with sensors to the power of: {told}.")
     return lines

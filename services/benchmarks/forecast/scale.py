@@ -143,19 +143,15 @@ def _together(worked: Sequence[_Worked]) -> float:
 
 
 def _growths(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
-    """The exponents b of seconds = a sensors^b between the smallest and the largest city; of learning, of those learnt."""
+    """The exponents b of seconds = a sensors^b between the smallest and the largest city, of learning where all was learnt."""
     if len(rows) < 2:
         return {}
     first, last = rows[0], rows[-1]
-    over = {
-        "seconds": "sensors",
-        "cpu_seconds": "sensors",
-        "training_seconds": "learnt",
-        "training_cpu_seconds": "learnt",
-    }
-    return {
-        name: round(math.log(last[name] / first[name]) / math.log(last[by] / first[by]), 3) for name, by in over.items()
-    }
+    names = ["seconds", "cpu_seconds"]
+    if all(one["learnt"] == one["sensors"] for one in rows):
+        names += ["training_seconds", "training_cpu_seconds"]
+    apart = math.log(last["sensors"] / first["sensors"])
+    return {name: round(math.log(last[name] / first[name]) / apart, 3) for name in names}
 
 
 def _learn(settings: Settings, shared: _Shared, shard: int) -> _Worked:
