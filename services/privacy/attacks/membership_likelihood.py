@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Final
 
 import numpy as np
@@ -48,12 +49,13 @@ class MembershipByLikelihood:
             found.append(_Audit(plan=plan, epsilon=paid / MICRO, bound=bound, advantage=abs(advantage)))
         nearest = max(found, key=lambda one: one.bound / one.epsilon)
         figures = ", ".join(f"{one.plan.name} {one.bound:.3f} of {one.epsilon:g}" for one in found)
-        half = _Z95 * math.sqrt(0.5 / (runs / 2))
+        deviation = math.sqrt(0.5 / (runs / 2))  # of the difference of two shares, at most
+        sure = NormalDist().inv_cdf((1 + ground.confidence) / 2) * deviation
         return Finding(
             control=control,
             control_needed=_CONTROL,
             lines=(
-                *(one.advantage_line(half) for one in found),
+                *(one.advantage_line(_Z95 * deviation, sure) for one in found),
                 *(
                     exactly(f"epsilon that {one.plan.name} gives away at least", one.bound, one.epsilon)
                     for one in found
@@ -79,15 +81,15 @@ class _Audit:
     bound: float
     advantage: float
 
-    def advantage_line(self, half: float) -> Line:
-        """The advantage of the best test; chance may lift the estimate above the limit, but not its lower end."""
+    def advantage_line(self, half: float, sure: float) -> Line:
+        """The advantage of the best test; chance may lift the estimate above the limit, but not by more than `sure`."""
         return Line(
             what=f"advantage on {self.plan.name}",
             value=self.advantage,
             low=self.advantage - half,
             high=self.advantage + half,
             limit=math.tanh(self.epsilon / 2) + float(self.plan.delta),
-            judged=self.advantage - half,
+            judged=self.advantage - sure,
         )
 
 
