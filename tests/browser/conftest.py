@@ -137,7 +137,7 @@ class Browser:
     def run(self, script: str, *arguments: Any) -> Any:
         return self.driver.execute_script(script, *arguments)
 
-    def wait(self, script: str, *arguments: Any, patience_s: float = 60) -> Any:
+    def wait(self, script: str, *arguments: Any, patience_s: float = 15) -> Any:
         """The first truthy result of an expression."""
         deadline = time.monotonic() + patience_s
         while True:
