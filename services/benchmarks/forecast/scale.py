@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-import resource
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +30,7 @@ import numpy as np
 from models.calendar import Calendar
 from models.panel import Panel
 from services.benchmarks.forecast.series import generated
+from services.benchmarks.process import peak_bytes
 from services.domain import Kind, from_us, to_us
 from services.embedded import free_port, start_postgres
 from services.forecasting.engine import Engine, Local
@@ -196,8 +196,8 @@ def _refresh(settings: Settings, shard: int) -> _Worked:
 
 
 def _worked(series: int, began: float) -> _Worked:
-    rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return _Worked(process=os.getpid(), rss=rss, cpu_s=time.process_time() - began, series=series)
+    process = os.getpid()
+    return _Worked(process=process, rss=peak_bytes(process), cpu_s=time.process_time() - began, series=series)
 
 
 @contextmanager

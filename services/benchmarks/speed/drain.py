@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from typing import Final
 
 from psycopg import sql
 
+from services.benchmarks.process import cpu_of, peak_bytes
 from services.benchmarks.speed import load
 from services.benchmarks.speed.consumers import PEER_TABLE, Consumer, log_of
 from services.benchmarks.speed.rig import WINDOW, Rig, last_commit, row_count, table_bytes
@@ -67,7 +67,7 @@ def drain(rig: Rig, consumer: Consumer, packets: Iterator[bytes], *, messages: i
             rows=rows,
             seconds=ended - begun,
             cpu_s=cpu_of(process.pid) - cpu_s,
-            rss_mb=peak_mb(process),
+            rss_mb=peak_bytes(process.pid) / 1e6,
         )
     finally:
         stop_process(process, signal.SIGTERM, _GRACE_S)
@@ -132,20 +132,6 @@ def wait_for_rows(rig: Rig, process: subprocess.Popen[bytes], table: str, rows: 
             found = row_count(rig.database, table)
             message = f"it stopped at {found:,} of {rows:,} rows: {_last_line(log_of(rig, client_id))}"
             raise UnavailableError(message)
-
-
-def cpu_of(pid: int) -> float:
-    """Processor time of a process and its threads [s], from /proc."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def peak_mb(process: subprocess.Popen[bytes]) -> float:
-    """The most memory a process has had [MB], from /proc."""
-    for line in Path(f"/proc/{process.pid}/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1_024 / 1e6
-    return 0.0
 
 
 def _last_line(log: Path) -> str:

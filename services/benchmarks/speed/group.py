@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Final
 
 from ingest.packets import SHARE
+from services.benchmarks.process import cpu_of
 from services.benchmarks.speed import load
 from services.benchmarks.speed.consumers import ARTERIAL, arterial, log_of
-from services.benchmarks.speed.drain import cpu_of, empty, wait_for_rows
+from services.benchmarks.speed.drain import empty, wait_for_rows
 from services.benchmarks.speed.rig import Rig
 from services.embedded import stop_process
 from services.errors import UnavailableError

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
+from services.benchmarks.process import peak_bytes
 from services.benchmarks.speed import load
 from services.benchmarks.speed.consumers import arterial, log_of
-from services.benchmarks.speed.drain import peak_mb
 from services.benchmarks.speed.rig import Rig
 from services.embedded import free_port, start_postgres, stop_process
 from services.errors import UnavailableError
@@ -65,7 +65,7 @@ def measure(rig: Rig, packets: Iterator[bytes], messages: int) -> dict[str, Any]
                 "messages": messages,
                 "spooled_msg_per_s": round(spooled),
                 "drained_msg_per_s": round(drained),
-                "rss_mb": round(peak_mb(process), 1),
+                "rss_mb": round(peak_bytes(process.pid) / 1e6, 1),
             }
         finally:
             stop_process(process, signal.SIGTERM, _GRACE_S)
