@@ -98,7 +98,9 @@ def backtest(
     horizon: Annotated[int | None, typer.Option(min=1, help="wide-csv: furthest step ahead; else a day.")] = None,
     season: Annotated[int | None, typer.Option(min=1, help="wide-csv: period of MASE in steps; else a week.")] = None,
     country: Annotated[str | None, typer.Option(help="wide-csv: whose public holidays, such as DE or DE-BE.")] = None,
-    zone: Annotated[str, typer.Option(help="wide-csv: IANA time zone of the local days.")] = "UTC",
+    zone: Annotated[
+        str, typer.Option(help="wide-csv: IANA time zone of the local days; times without an offset are UTC.")
+    ] = "UTC",
     test_share: Annotated[float, typer.Option(min=0.02, max=0.5, help="wide-csv: last share that is measured.")] = 0.2,
     school_holidays: Annotated[
         Path | None,

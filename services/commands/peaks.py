@@ -17,7 +17,9 @@ def peaks(
     quantity: Annotated[str | None, typer.Option(help="Where a data set has several.")] = None,
     freq: Annotated[str | None, typer.Option(help="wide-csv: the step, such as 15min; else the commonest.")] = None,
     country: Annotated[str | None, typer.Option(help="wide-csv: whose public holidays, such as DE or DE-BE.")] = None,
-    zone: Annotated[str, typer.Option(help="wide-csv: IANA time zone of the local days.")] = "UTC",
+    zone: Annotated[
+        str, typer.Option(help="wide-csv: IANA time zone of the local days; times without an offset are UTC.")
+    ] = "UTC",
     as_json: AsJson = False,
 ) -> None:
     """Measure on a recording how totals that add up do by each method, and the chances said of the peaks of days."""

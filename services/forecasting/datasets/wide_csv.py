@@ -39,7 +39,7 @@ def wide_csv(path: Path, protocol: str = "rolling", options: Options | None = No
         options: `freq` is the step, such as `15min` or `1h`, else the commonest distance between times; `horizon` the
             furthest step ahead, else a day; `season` the period of MASE in steps, else a week, or a day where the
             recording is short; `country` ISO 3166, with a region after a hyphen where wanted (`DE-BE`), for public
-            holidays; `zone` the IANA time zone of times without one, in whose local days the profile is taken;
+            holidays; `zone` the IANA time zone in whose local days the profile is taken (times without an offset are UTC);
             `test_share` the last part of the recording that is measured.
 
     Raises:
@@ -130,9 +130,9 @@ def _table(path: Path) -> tuple[tuple[str, ...], NDArray[np.int64], Values]:
     except (OSError, UnicodeDecodeError) as error:
         message = f"{path} cannot be read as UTF-8 text: {error}"
         raise InputError(message) from error
-    head = text.partition("\n")[0]
-    separator = max(",;\t ", key=head.count)
-    reader = csv.reader(text.splitlines(), delimiter=separator)
+    lines = text.splitlines()
+    separator = _separator([line for line in lines if line.strip()][:2])
+    reader = csv.reader(lines, delimiter=separator)
     rows = [(reader.line_num, row) for row in reader if row]
     names = tuple(name.strip() for name in rows[0][1][1:]) if rows else ()
     if not names or len(rows) < 3:
@@ -157,6 +157,19 @@ def _table(path: Path) -> tuple[tuple[str, ...], NDArray[np.int64], Values]:
         message = f"{path}: no column holds any value"
         raise InputError(message)
     return names, times, cells
+
+
+def _separator(lines: list[str]) -> str:
+    """What stands between the fields: most often in the header, if the row below has as many fields; a space comes last.
+
+    Names of sensors may hold spaces and commas, and times a space.
+    """
+    fields = {mark: [len(row) for row in csv.reader(lines, delimiter=mark)] for mark in ",;\t "}
+    for marks in (",;\t", " "):
+        agreed = [mark for mark in marks if len(set(fields[mark])) == 1 and fields[mark][0] > 1]
+        if agreed:
+            return max(agreed, key=lambda mark: fields[mark][0])
+    return max(fields, key=lambda mark: max(fields[mark][:1], default=0))
 
 
 def _time(text: str, path: Path, row: int) -> int:

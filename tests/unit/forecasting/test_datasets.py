@@ -73,6 +73,23 @@ def test_blank_lines_and_decimal_commas_are_fine(file: Path) -> None:
     assert found.panel.values.tolist() == [[1.5, -0.25], [2.0, 1.5]]
 
 
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (
+            "time,Rue de Rivoli E-W,Quai 3\n2024-06-01 00:00,1,2\n2024-06-01 01:00,3,4\n",
+            ("Rue de Rivoli E-W", "Quai 3"),
+        ),
+        ("time,Main Street\n2024-06-01 00:00,1\n2024-06-01 01:00,3\n", ("Main Street",)),
+        ("time;Main Street, N;b\n2024-06-01 00:00;1,5;2\n2024-06-01 01:00;3;4\n", ("Main Street, N", "b")),
+        ('time,"Main, N",b\n2024-06-01 00:00,1,2\n2024-06-01 01:00,3,4\n', ("Main, N", "b")),
+        ("time a b\n2024-06-01T00:00 1 2\n2024-06-01T01:00 3 4\n", ("a", "b")),
+    ],
+)
+def test_names_may_hold_spaces_and_commas(file: Path, text: str, names: tuple[str, ...]) -> None:
+    assert read(file, text).panel.names == names
+
+
 def test_options_are_checked(file: Path, tmp_path: Path) -> None:
     good = "time,a\n2024-06-01T00:00,1\n2024-06-01T01:00,1\n"
     with pytest.raises(InputError, match="--freq 'often'"):
