@@ -69,6 +69,7 @@ def ai_act_form(facts: Facts) -> Document:
         kind="ai-act",
         title=f"AI Act classification: {facts.settings.city_name}",
         standard="Regulation (EU) 2024/1689, Art. 6 and Annex III(2)",
+        judged_by="our own model of the articles named, of which nobody publishes a schema",
         made_at=facts.at,
         shape=AiActForm,
         content={

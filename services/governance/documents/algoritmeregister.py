@@ -1,6 +1,12 @@
 """Code concerned with the Dutch Algoritmeregister: one registration per use, in the fields of the standard 0.3.1.
 
-Field names, choices and requirements are those of https://standaard.algoritmeregister.org, version 0.3.1.
+Source: `schemas/registration-v0.3.1.schema.json` of https://standaard.algoritmeregister.org, a draft of 19 January 2023, read
+in its repository Algoritmeregister/standard at ef716a8 (21 November 2023): 49 attributes, 29 of them required. `Registration`
+has all of them under their names, with their types, choices and requirements. The lengths stand there in words only, in the
+descriptions of `description_short` and `description`; this model holds to them.
+
+The national register, algoritmes.overheid.nl, used the number 0.3.1 for a list of its own (MinBZK/Algoritmeregister, 2023), with
+other names and Dutch choices, and takes 1.0 in Dutch today. Registrations in this form are not for its interface.
 """
 
 from __future__ import annotations
@@ -43,6 +49,7 @@ Domain = Literal[
 Status = Literal["planned", "design", "development", "pilot", "evaluation", "operational", "retired"]
 Email = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
 Address = Annotated[str, StringConstraints(pattern=r"^https?://")]
+Language = Annotated[str, StringConstraints(pattern="^[a-z]{2}$")]
 Short = Annotated[str, StringConstraints(min_length=1, max_length=150)]
 Long = Annotated[str, StringConstraints(min_length=500, max_length=10_000)]
 
@@ -50,17 +57,20 @@ _RISK_CATEGORY: Final = {"high risk": "high risk", "not high risk": "minimal ris
 
 
 class Registration(Shape):
-    """One registration; fields without a default are required by the standard."""
+    """One registration; fields without a default are those that the standard requires."""
 
     name: Text
     description_short: Short
     organization: Text
     department: Text
     contact_email: Email
+    contact_phone: Text | None = None
+    contact_name: Text | None = None
     area: Text
     domain: Domain
     website: Address | None = None
     status: Status
+    remark: Text | None = None
     decision_making_process: Text
     goal: Text
     impact: Text
@@ -71,25 +81,33 @@ class Registration(Shape):
     documentation: Address | None = None
     training_data: Text
     source_data: Text
-    data_bias: Text
+    data_bias: Text | None = None
     connected_data_sources: Text
-    DPIA_description: Text
+    DPIA_description: Text | None = None
+    DPIA_url: Address | None = None
     algorithm_type: Literal["self-learning", "rule-based", "hybrid"]
     description: Long
-    methods_and_models: Text
-    performance: Text
-    alternatives_considered: Text
+    methods_and_models: Text | None = None
+    performance: Text | None = None
+    alternatives_considered: Text | None = None
+    product_information: Address | None = None
+    codebase_url: Address | None = None
+    product_page: Address | None = None
+    AIA_description: Text | None = None
+    AIA_url: Address | None = None
     monitoring: Text
     type: Literal["descriptive", "diagnostic", "predictive", "prescriptive"]
     human_intervention: Text
     objection_procedure: Text
-    rollback: Text
+    rollback: Text | None = None
     standard_version: Literal["0.3.1"]
-    uuid: UUID
-    lang: Literal["en"]
+    uuid: UUID | None = None
+    lang: Language
     publication_date: date
     last_change_date: date
     revision_date: date
+    revision_note: Text | None = None
+    keywords: Text | None = None
 
 
 class Register(Shape):
@@ -104,6 +122,9 @@ def dutch_register(facts: Facts) -> Document:
         kind="register-nl",
         title=f"Algorithm register: {facts.settings.city_name}",
         standard="Algoritmeregister, publication standard 0.3.1",
+        judged_by="the 49 attributes of registration-v0.3.1.schema.json of standaard.algoritmeregister.org, as our model has "
+        "them; `--against FILE` judges by the downloaded file itself",
+        part="registrations.*",
         made_at=facts.at,
         shape=Register,
         content={"registrations": [_registration(facts, use) for use in USES]},
@@ -156,6 +177,7 @@ def _registration(facts: Facts, use: Use) -> dict[str, Any]:
         "publication_date": published,
         "last_change_date": facts.changed_on.isoformat(),
         "revision_date": setting(settings, "revise_by"),
+        "keywords": ", ".join([use.nature, use.learning, *([use.kind] if use.kind else ["differential privacy"])]),
     }
 
 

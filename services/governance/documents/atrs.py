@@ -1,7 +1,9 @@
 """Code concerned with the UK's Algorithmic Transparency Recording Standard (ATRS): one record per use, tiers 1 and 2.
 
-Attributes are those of version 3.0, by their names, in the order of their numbers; what the service that publishes records
-gives out (id, date archived) is left to it.
+Attributes are those of the template of version 3.0 (guidance of 8 May 2025), by their names, in the order of their numbers; what
+the service that publishes records gives out (id, date archived) is left to it. The template is a spreadsheet: nobody publishes a
+schema of its tiers, so these are judged by our own model of it. The metadata has a schema at GOV.UK and stands a second time in its
+form (`govuk.py`). GOV.UK shows records of a version 4.0 since October 2025; records here are of 3.0 and say so.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from pydantic import StringConstraints
 
 from services.governance.documents.document import Document, Shape, Text
 from services.governance.documents.facts import Facts
+from services.governance.documents.govuk import Publication, phase, publication
 from services.governance.documents.opening import setting, statement
 from services.governance.documents.uses import USES, Use, attacks, fairness, methods, performance, risks, training_data
 
@@ -137,9 +140,10 @@ class Tier2(Shape):
 
 
 class Record(Shape):
-    """One record."""
+    """One record; `publication` is its metadata as GOV.UK takes it."""
 
     metadata: Metadata
+    publication: Publication
     tier_1: Tier1
     tier_2: Tier2
 
@@ -156,6 +160,9 @@ def british_records(facts: Facts) -> Document:
         kind="register-uk",
         title=f"Algorithmic transparency records: {facts.settings.city_name}",
         standard="Algorithmic Transparency Recording Standard 3.0, tiers 1 and 2",
+        judged_by="our own model of the template 3.0, of whose tiers nobody publishes a schema; the metadata by GOV.UK's names and "
+        "choices, and with `--against FILE` by its downloaded schema",
+        part="records.*.publication",
         made_at=facts.at,
         shape=Records,
         content={"records": [_record(facts, use) for use in USES]},
@@ -163,8 +170,10 @@ def british_records(facts: Facts) -> Document:
 
 
 def _record(facts: Facts, use: Use) -> dict[str, Any]:
+    metadata = _metadata(facts, use)
     return {
-        "metadata": _metadata(facts, use),
+        "metadata": metadata,
+        "publication": publication(metadata),
         "tier_1": {
             "name": use.title,
             "description": f"{use.summary} {use.goal}",
@@ -184,7 +193,7 @@ def _record(facts: Facts, use: Use) -> dict[str, Any]:
             "tool_specification": {
                 "system_architecture": "One PostgreSQL database, an MQTT broker and processes that ingest, forecast, release and "
                 "serve; ARCHITECTURE.md of the project has the picture.",
-                "phase": setting(facts.settings, "status"),
+                "phase": phase(setting(facts.settings, "status")),
                 "maintenance": "Scores are added every hour and models are learnt anew every night; attacks and fairness audits "
                 f"are dated: {attacks(facts)} {fairness(facts)}",
                 "models": methods(facts, use),
@@ -204,15 +213,15 @@ def _metadata(facts: Facts, use: Use) -> dict[str, Any]:
     return {
         "standard_version": "3.0",
         "organisation_type": statement(settings, "organisation_type"),
-        "function": use.domain,
-        "capability": use.nature,
+        "function": "Economic affairs" if use.kind else "General public services",
+        "capability": "Forecasting" if use.kind else "Analysis",
         "task": use.title,
         "tags": ", ".join([use.nature, use.learning, use.kind or "differential privacy"]),
         "date_of_completion": setting(settings, "published_on"),
         "date_updated": facts.changed_on.isoformat(),
         "title": use.title,
         "organisation_name": setting(settings, "controller"),
-        "phase": setting(settings, "status"),
+        "phase": phase(setting(settings, "status")),
         "region": statement(settings, "region"),
         "one_sentence_description": use.summary,
     }

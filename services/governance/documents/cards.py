@@ -89,6 +89,7 @@ def model_cards(facts: Facts) -> Document:
         kind="cards",
         title=f"Model cards: {facts.settings.city_name}",
         standard="Model Cards for Model Reporting (Mitchell et al. 2019, doi:10.1145/3287560.3287596)",
+        judged_by="our own model of the sections of that article, which has no schema",
         made_at=facts.at,
         shape=Cards,
         content={

@@ -36,6 +36,8 @@ class Document:
         kind: its name on the command line and in addresses.
         title: for people.
         standard: what it is made after.
+        judged_by: what `problems` rest on, and whether anybody publishes a schema of it.
+        part: where the parts are that a published schema would be about, as `schema_file` has it; empty for all of it.
         made_at: when it was made from configuration and database.
         content: its fields, JSON.
         shape: what the fields have to be.
@@ -45,6 +47,8 @@ class Document:
     kind: str
     title: str
     standard: str
+    judged_by: str
+    part: str = ""
     made_at: datetime
     content: Mapping[str, Any]
     shape: type[Shape]
@@ -75,6 +79,7 @@ class Document:
             "kind": self.kind,
             "title": self.title,
             "standard": self.standard,
+            "judged_by": self.judged_by,
             "made_at": self.made_at,
             "complete": not problems,
             "problems": [{"field": problem.field, "sentence": problem.sentence} for problem in problems],

@@ -1,7 +1,11 @@
 """Code concerned with the data protection impact assessment (GDPR Art. 35), filled as far as the platform can know.
 
-Its fields are those of the Model gegevensbeschermingseffectbeoordeling rijksdienst 1.0, which follow Art. 35(7). How likely
-and how severe a risk is, whether what remains is acceptable, and the signatures are a person's; nothing stands in for them.
+Its fields are those of the Model gegevensbeschermingseffectbeoordeling rijksdienst 1.0, which follow Art. 35(7), under the names
+of `schemas/dpia.schema.json` of https://standaard.algoritmeregister.org (19 July 2022, read in Algoritmeregister/standard at
+ef716a8): 21 attributes, of which it requires all but `personal_data`. Nobody else publishes a schema of such an assessment: the
+EDPB's template (version 1.0 of 10 March 2026) is a form for people. Risks, attacks and signatures are our own sections.
+
+How likely and how severe a risk is, whether what remains is acceptable, and the signatures are a person's; nothing stands in for them.
 """
 
 from __future__ import annotations
@@ -138,6 +142,9 @@ def impact_assessment(facts: Facts) -> Document:
         kind="dpia",
         title=f"Data protection impact assessment: {facts.settings.city_name}",
         standard="GDPR Art. 35(7), with the fields of the Dutch Model DPIA Rijksdienst 1.0",
+        judged_by="the assessment by the attributes of dpia.schema.json of standaard.algoritmeregister.org, as our model has them, and "
+        "with `--against FILE` by the downloaded file; risks and signatures by our own model",
+        part="assessment",
         made_at=facts.at,
         shape=ImpactAssessment,
         content={

@@ -1,4 +1,9 @@
-"""Code concerned with the record of processing activities, as GDPR Art. 30(1) asks it: one activity per domain."""
+"""Code concerned with the record of processing activities, as GDPR Art. 30(1) asks it: one activity per domain.
+
+Art. 30 names its contents and no form. Authorities publish templates as tables for people; a schema that a program could check
+by is published by none (DPCat, https://w3id.org/dpcat, is a proposal for a catalogue in RDF). So the model here is the article,
+letter by letter.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +14,20 @@ from ingest.decoders.catalogue import DIALECTS
 from services.governance.documents.document import Document, Shape, Text
 from services.governance.documents.domains import DOMAINS, PersonalDomain
 from services.governance.documents.facts import Facts
-from services.governance.documents.opening import setting
+from services.governance.documents.opening import setting, statement
 from services.privacy.days import LONGEST_RETENTION
 
 
 class Controller(Shape):
-    """Art. 30(1)(a)."""
+    """Art. 30(1)(a), with joint controllers and the representative where there are such."""
 
     name: Text
     address: Text
     contact_email: Text
     department: Text
     data_protection_officer: Text
+    joint_controllers: Text
+    representative: Text
 
 
 class Measure(Shape):
@@ -75,6 +82,7 @@ def record_of_processing(facts: Facts) -> Document:
         kind="record",
         title=f"Record of processing activities: {facts.settings.city_name}",
         standard="GDPR Art. 30(1)",
+        judged_by="our own model of Art. 30(1)(a) to (g), of which no authority publishes a schema",
         made_at=facts.at,
         shape=RecordOfProcessing,
         content={
@@ -89,7 +97,12 @@ def record_of_processing(facts: Facts) -> Document:
 def controller(facts: Facts) -> dict[str, Any]:
     """Who answers for the processing."""
     names = ("address", "contact_email", "department", "data_protection_officer")
-    return {"name": setting(facts.settings, "controller")} | {name: setting(facts.settings, name) for name in names}
+    others = ("joint_controllers", "representative")
+    return (
+        {"name": setting(facts.settings, "controller")}
+        | {name: setting(facts.settings, name) for name in names}
+        | {name: statement(facts.settings, name) for name in others}
+    )
 
 
 def security_measures(facts: Facts) -> list[dict[str, str]]:

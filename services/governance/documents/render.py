@@ -106,7 +106,7 @@ def page(document: Document) -> str:
 def _about(document: Document) -> str:
     return (
         f"After {document.standard}. Made from the running configuration and database at "
-        f"{document.made_at:%Y-%m-%d %H:%M} UTC; change those, not this text."
+        f"{document.made_at:%Y-%m-%d %H:%M} UTC; change those, not this text. Checked by {document.judged_by}."
     )
 
 

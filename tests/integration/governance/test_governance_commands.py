@@ -89,8 +89,11 @@ def run(*arguments: str) -> tuple[int, str]:
 def test_an_unfair_city_is_told_so_and_everybody_can_see_it(
     environment: Path, settings: Settings, unfair: Connection
 ) -> None:
-    code, printed = run("fairness", "--samples", "20", "--days", "7", "--check", "--json")
+    schema = environment / "schema.json"
+    schema.write_text('{"required": ["gates", "verdict"]}', encoding="utf-8")
+    code, printed = run("fairness", "--samples", "20", "--days", "7", "--check", "--against", str(schema), "--json")
     result = json.loads(printed)
+    assert [one["sentence"] for one in result["against"]["problems"]] == ["'verdict' is a required property"]
 
     assert (code, result["passed"]) == (1, False)
     gates = {(gate["gate"], gate["subject"], gate["by"]): gate for gate in result["gates"]}
@@ -106,6 +109,13 @@ def test_an_unfair_city_is_told_so_and_everybody_can_see_it(
     code, record = run("record", "--json", "--check")
     assert code == 1, "nobody has said who the controller is"
     assert "not set: ARTERIAL_GOVERNANCE_CONTROLLER" in {one["sentence"] for one in json.loads(record)["problems"]}
+    schema.write_text('{"properties": {"city": {"type": "string", "required": true}}}', encoding="utf-8")
+    code, printed = run("record", "--against", str(schema), "--json")
+    assert (code, json.loads(printed)["against"]["fits"]) == (0, True)
+    schema.write_text('{"required": ["signature"]}', encoding="utf-8")
+    code, printed = run("record", "--against", str(schema))
+    assert code == 1
+    assert printed.splitlines()[-1] == "  the document: 'signature' is a required property"
     code, _ = run("register", "--schema", "uk", "--out", str(environment / "uk.html"))
     assert (code, "Not complete" in (environment / "uk.html").read_text(encoding="utf-8")) == (0, True)
 

@@ -37,6 +37,12 @@ NL_REQUIRED = (
     "description monitoring type human_intervention objection_procedure standard_version lang publication_date "
     "last_change_date revision_date"
 )
+# The attributes that the same schema has and does not require.
+NL_OPTIONAL = (
+    "contact_phone contact_name website remark documentation data_bias DPIA_description DPIA_url methods_and_models performance "
+    "alternatives_considered product_information codebase_url product_page AIA_description AIA_url rollback uuid revision_note "
+    "keywords"
+)
 # The attributes of the ATRS 3.0 template, by number; those that its publisher gives out and suppliers' own are left out.
 UK_ATTRIBUTES = (
     "name description website_url contact_email organisation_or_department team senior_responsible_owner "
@@ -71,7 +77,8 @@ def organisation(tmp_path: Path, **changes: Any) -> Settings:
         "status": "pilot",
         "published_on": "2026-11-22",
         "revise_by": "2027-11-22",
-        "statements": dict.fromkeys(STATEMENTS, "As an example."),
+        "statements": dict.fromkeys(STATEMENTS, "As an example.")
+        | {"organisation_type": "Local authority", "region": "London, North East"},
     }
     settings = {f"governance_{name}": value for name, value in said.items()} | changes
     return load_settings({"data_dir": tmp_path, "public_url": "https://city.example", **settings}, join_running=False)
@@ -119,6 +126,8 @@ def test_what_nobody_has_said_is_asked_by_name_and_never_made_up(kind: str, sile
 def test_the_dutch_records_have_the_fields_and_choices_of_the_standard(spoken: Facts) -> None:
     fields = algoritmeregister.Registration.model_fields
     assert {name for name, field in fields.items() if field.is_required()} >= set(NL_REQUIRED.split())
+    assert {name for name, field in fields.items() if field.is_required()} == set(NL_REQUIRED.split())
+    assert {name for name, field in fields.items() if not field.is_required()} == set(NL_OPTIONAL.split())
     assert len(get_args(algoritmeregister.Domain)) == 21
     records = made("register-nl", spoken).content["registrations"]
     assert [record["standard_version"] for record in records] == ["0.3.1"] * 3
@@ -131,6 +140,35 @@ def test_the_british_records_have_the_attributes_of_both_tiers(spoken: Facts) ->
     sections = [atrs.Tier1, *(section for section in tier_2 if section is not None)]
     assert {name for section in sections for name in section.model_fields} == set(UK_ATTRIBUTES.split())
     assert len(made("register-uk", spoken).content["records"]) == 3
+
+
+def test_british_records_stand_in_the_words_under_which_govuk_publishes_them(spoken: Facts, tmp_path: Path) -> None:
+    shown = made("register-uk", spoken).content["records"][0]["publication"]
+    assert {name.removeprefix("algorithmic_transparency_record_"): value for name, value in shown.items()} == {
+        "organisation": "example-city",
+        "organisation_type": ["local-authority"],
+        "function": ["economic-affairs"],
+        "capability": ["forecasting"],
+        "task": "Forecast of road traffic",
+        "phase": "beta-pilot",
+        "region": ["london", "north-east"],
+        "date_published": "2026-11-22",
+        "atrs_version": "v3.0",
+        "other_tags": "predictive, self-learning, traffic",
+    }
+    abroad = spoken.settings.governance_statements | {"region": "Berlin"}
+    problems = made("register-uk", facts(organisation(tmp_path, governance_statements=abroad))).problems
+    assert [problem.field.removesuffix("algorithmic_transparency_record_region.0") for problem in problems] == [
+        f"records.{number}.publication." for number in range(3)
+    ]
+    assert all("'england-and-wales'" in problem.sentence for problem in problems)
+
+
+def test_a_record_names_joint_controllers_and_the_representative(spoken: Facts, silent: Facts) -> None:
+    said = made("record", spoken).content["controller"]
+    assert (said["joint_controllers"], said["representative"]) == ("As an example.", "As an example.")
+    asked = {problem.field: problem.sentence for problem in made("record", silent).problems}
+    assert "key representative" in asked["controller.representative"]
 
 
 def test_the_assessment_has_the_fields_of_the_model_and_signs_nothing(spoken: Facts) -> None:
