@@ -58,6 +58,10 @@ class Calendar:
         """0 Monday to 6 Sunday for local days counted from 1970-01-01; a public holiday is a Sunday."""
         return np.array([_day_type(self.country, self.region, int(day)) for day in local_days], dtype=np.int64)
 
+    def works_on(self, day: date) -> bool:
+        """Whether people work on that local day: Monday to Friday but for public holidays."""
+        return _day_type(self.country, self.region, day.toordinal() - _EPOCH_ORDINAL) < _SATURDAY
+
     def school_breaks_at(self, local_days: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which local days are working days inside school holidays: on free days schools are closed anyway."""
         if not self.school_breaks:

@@ -12,6 +12,7 @@ from services.commands.output import AsJson, report
 _MANY: Final = 6_000
 _FEW: Final = 1_500
 """People of the throw-away platform."""
+_WHEN: Final = (", the first day,", ", after 4 weeks,")
 
 
 def attack(
@@ -94,7 +95,10 @@ def utility(
     seed: Annotated[int, typer.Option(min=0, help="Of the generated people.")] = 1,
     as_json: AsJson = False,
 ) -> None:
-    """Measure what releases of presence keep of a generated city of 50,000 people. Exit code 1 below the bar at ε = 1."""
+    """Measure what releases of presence keep of a generated city of 50,000 people, first and after four weeks.
+
+    Exit code 1 if after four weeks a day is below the bar at ε = 1.
+    """
     from dataclasses import asdict
 
     from services.privacy.attacks import utility as measured
@@ -102,7 +106,7 @@ def utility(
 
     plan = load_plan("presence")
     found = measured.measure(plan, seed=seed)
-    (at_one,) = [each for each in found if each.epsilon == 1]
+    (at_one,) = [each for each in found if each.epsilon == 1 and each.earlier_days == measured.WORKING_DAYS]
     bar = {"kept": measured.LEAST_KEPT, "weighted_error": measured.MOST_ERROR, "seconds": measured.MOST_SECONDS}
     passed = (
         at_one.kept >= bar["kept"]
@@ -124,12 +128,12 @@ def utility(
         [
             f"presence version {plan.version}, a generated city of {measured.PEOPLE:,} people and {measured.CELLS} cells",
             *(
-                f"epsilon {each.epsilon:<4g} keeps {each.kept:.1%} of the volume in {each.shown:,.0f} cell-hours, weighted error "
+                f"epsilon {each.epsilon:<4g}{_WHEN[bool(each.earlier_days)]} keeps {each.kept:.1%} of the volume in {each.shown:,.0f} cell-hours, weighted error "
                 f"{each.weighted_error:.1%}, within the interval {each.covered:.0%}, falsely shown {each.false_presence:.1f} of "
                 f"{each.empty:,}, {each.seconds:.2f} s"
                 for each in found
             ),
-            f"the bar at epsilon 1: {bar['kept']:.0%} kept, {bar['weighted_error']:.0%} error, {bar['seconds']:g} s: "
+            f"the bar at epsilon 1, after four weeks: {bar['kept']:.0%} kept, {bar['weighted_error']:.0%} error, {bar['seconds']:g} s: "
             + ("passed" if passed else "NOT REACHED"),
         ],
         as_json=as_json,

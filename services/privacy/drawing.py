@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -31,6 +32,7 @@ class Drawn:
     """What may be published: everything in it is noisy, or known without the data.
 
     Attributes:
+        noisy: of each measure, before anything was smoothed, rounded or withheld: for days to come, not for publication.
         values: of each measure, rounded.
         shown: where they are published.
         ci95: half-width of each measure's values: what noise and rounding change stays within it with 95 %; products that
@@ -40,6 +42,7 @@ class Drawn:
 
     """
 
+    noisy: dict[str, Integers]
     values: dict[str, Integers]
     shown: NDArray[np.bool_]
     ci95: dict[str, float]
@@ -47,7 +50,13 @@ class Drawn:
     threshold: int
 
 
-def draw(plan: Plan, product: Product, micro_epsilon: int, exact: dict[str, Integers]) -> Drawn:
+def draw(
+    plan: Plan,
+    product: Product,
+    micro_epsilon: int,
+    exact: dict[str, Integers],
+    earlier: Mapping[str, Integers] = MappingProxyType({}),
+) -> Drawn:
     """Add noise worth what was paid, then withhold and round.
 
     Args:
@@ -55,6 +64,7 @@ def draw(plan: Plan, product: Product, micro_epsilon: int, exact: dict[str, Inte
         product: the product of that name.
         micro_epsilon: what was charged for this one draw [micro-ε].
         exact: the bounded vector of each measure of the plan.
+        earlier: what was drawn for other days of that kind, by measure, days first.
 
     Raises:
         ArithmeticError: the noise costs more than was charged, or less than that by more than rounding; none was drawn.
@@ -64,13 +74,14 @@ def draw(plan: Plan, product: Product, micro_epsilon: int, exact: dict[str, Inte
     noise = {m.name: mechanism_of(m, parts[m.name]) for m in plan.measure}
     _require_loss_as_charged(noise, micro_epsilon)
     noisy = {name: mechanism.release(exact[name]) for name, mechanism in noise.items()}
-    refined = product.refined(plan, noisy, noise)
+    refined = product.refined(noisy, noise, earlier)
     decides = plan.threshold.measure
     threshold = noisy_threshold(
         noise[decides], minimum=plan.threshold.minimum, false_presence=plan.threshold.false_presence
     )
     ci95 = {m.name: noise[m.name].half_width(_CONFIDENCE) + m.rounding / 2 for m in plan.measure}
     return Drawn(
+        noisy=noisy,
         values={m.name: rounded(refined[m.name], m.rounding, signed=m.signed) for m in plan.measure},
         shown=shown(refined[decides], threshold),
         ci95=ci95,

@@ -64,8 +64,11 @@ class Threshold(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     false_presence: float
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One release plan, as its file says it."""
+class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One release plan, as its file says it.
+
+    What was drawn is kept for `earlier_days`, and smooths releases of days like it; 0 keeps nothing.
+    """
 
     name: str
     version: str
@@ -76,6 +79,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     grid: Grid
     measure: tuple[Measure, ...]
     threshold: Threshold
+    earlier_days: int = 0
 
     @property
     def hash(self) -> str:

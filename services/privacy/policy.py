@@ -16,6 +16,7 @@ from services.settings import Settings
 
 _LEAST_THRESHOLD: Final = 10
 _MOST_FALSE_PRESENCE: Final = 0.01
+_MOST_EARLIER_DAYS: Final = 366
 MOST_DELTA: Final = Decimal("1e-6")
 """The greatest δ of all that is released about one subject's day in one domain."""
 
@@ -27,7 +28,8 @@ class Product:
     Each product has one partition and one length of slot, and the partitions of a domain are whole cells of one base: two
     that do not nest could be subtracted. Of a product with `one_quota` all measures count the same cells of a subject. The
     measures in `gaussian` are bounded by an L2 norm, all others by L1: the other noise would not hide them. Those in
-    `clipped` are scaled down to their norm; the norm of others follows from how many cells of a subject count.
+    `clipped` are scaled down to their norm; the norm of others follows from how many cells of a subject count. Only what is
+    `smoothed` has a use for days before.
     """
 
     domain: str
@@ -39,6 +41,7 @@ class Product:
     one_quota: bool = False
     gaussian: tuple[str, ...] = ()
     clipped: tuple[str, ...] = ()
+    smoothed: bool = False
 
 
 PRODUCTS: Final = {
@@ -49,6 +52,7 @@ PRODUCTS: Final = {
         measures=("vehicles",),
         gaussian=("vehicles",),
         most_cells_per_subject=64,
+        smoothed=True,
     ),
     "origin_destination": Product(
         domain="mobility", partition="h3-r7", slot_minutes=1440, measures=("trips",), most_cells_per_subject=16
@@ -153,6 +157,9 @@ def _reasons(plan: Plan, settings: Settings) -> Iterator[str]:
     for measure in plan.measure:
         yield from (f"{measure.name}: {reason}" for reason in _about_measure(measure, product, day_cap(settings)))
     yield from _about_threshold(plan, product)
+    most = _MOST_EARLIER_DAYS if product.smoothed else 0
+    if not 0 <= plan.earlier_days <= most:
+        yield f"earlier_days {plan.earlier_days} must lie in 0 to {most}"
     if settings.personal_retention_hours > plan.raw_hours:
         yield (
             f"personal rows are kept {settings.personal_retention_hours} h, the plan promises at most "

@@ -18,8 +18,9 @@ for factors below 10^-8, what continuous noise costs whose variance is lower by 
 the other, whichever numbers the subject changes and by how much; `mechanisms.gaussian_price` proves it. Before noise is drawn,
 its price is derived from the very measurement that draws it and held against the charge, of which the prices of all measures are
 parts; the charges of a day add up to at most the cap. Plans of a domain may use several grids: all of them spend the same
-budget, so the sum holds whatever they have in common. Domain and number of published rows are public. Withholding, correcting,
-rounding and everything downstream see noisy numbers only. A release key is drawn once and stored: asking again returns what is
+budget, so the sum holds whatever they have in common. Domain and number of published rows are public. Withholding, smoothing,
+rounding and everything downstream see noisy numbers only; those of one day are used again on days to come, whose own noise does
+not depend on it. A release key is drawn once and stored: asking again returns what is
 stored.
 
 After a crash. The charge is committed before noise is drawn and is never given back. A later run of the same key finds
@@ -40,7 +41,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from services.errors import ArterialError, BudgetExhaustedError, InputError, NotFoundError
-from services.privacy import continuity
+from services.privacy import continuity, earlier
 from services.privacy.days import LocalDay, local_day, open_for_release
 from services.privacy.drawing import Drawn, draw
 from services.privacy.mechanisms.catalogue import mechanism_of
@@ -87,7 +88,7 @@ def release_day(settings: Settings, plan: Plan, day: date, *, now: datetime | No
         _require_open(when, now or datetime.now(UTC))
         domain = _public_domain(connection, plan)
         _charge(connection, settings, plan, day)
-        return _complete(connection, plan, when, domain)
+        return _complete(connection, settings, plan, when, domain)
 
 
 def release_closed_days(settings: Settings, now: datetime) -> list[releases.Release]:
@@ -225,7 +226,9 @@ def _noise(plan: Plan, price: int) -> list[ledger.Noise]:
     ]
 
 
-def _complete(connection: Connection, plan: Plan, day: LocalDay, domain: Integers) -> ReleaseSummary:
+def _complete(
+    connection: Connection, settings: Settings, plan: Plan, day: LocalDay, domain: Integers
+) -> ReleaseSummary:
     """Read, bound, draw and publish in one transaction, under the charge that is in the ledger."""
     key, product = plan.release_key(day.day), CATALOGUE[plan.name]
     with personal.release_transaction(connection):
@@ -234,8 +237,10 @@ def _complete(connection: Connection, plan: Plan, day: LocalDay, domain: Integer
         if stored is not None:
             return ReleaseSummary(release=stored, replayed=True)
         paid = ledger.find_charge(connection, key)
-        drawn = draw(plan, product, paid.micro_epsilon, product.exact(connection, plan, day, domain))
+        before = earlier.days_like(connection, settings, plan, paid, day, domain)
+        drawn = draw(plan, product, paid.micro_epsilon, product.exact(connection, plan, day, domain), before)
         release = releases.publish_release(connection, _head(plan, paid, drawn))
+        earlier.keep(connection, plan, paid, domain, drawn)
         numbers = Numbers(
             release_key=key,
             plan=plan,

@@ -114,6 +114,14 @@ def preview(settings: Settings, now: datetime) -> list[Kept]:
         Kept(name="forecasts", rule=f"first of each hour {settings.forecast_keep_days} days, others 2 days"),
         Kept(name="sensor readings", rule="kept: fixed sensors observe no person"),
         Kept(name="published", rule="kept: releases are private by their noise, and erasing them would free no budget"),
+        *(
+            Kept(
+                name=f"noisy counts of {plan.name}",
+                rule=f"{plan.earlier_days} days, for smoothing; private by their noise",
+            )
+            for plan in enabled_plans(settings)
+            if plan.earlier_days
+        ),
         Kept(name="ledger and audit log", rule="kept: append-only"),
     ]
 

@@ -5,11 +5,13 @@ The reading verbs are for everyone; publishing needs the release role and a comm
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from psycopg.rows import class_row
 
 from services.storage.database import Connection
@@ -198,6 +200,51 @@ def publish_release(connection: Connection, head: ReleaseHead) -> Release:
         stored = cursor.execute(query("releases", "publish_release"), asdict(head)).fetchone()
     assert stored is not None  # noqa: S101 - INSERT … RETURNING of one row returns it
     return stored
+
+
+def keep_drawn(
+    connection: Connection, release_key: str, cells: NDArray[np.int64], drawn: Mapping[str, NDArray[np.int64]]
+) -> None:
+    """Keep the noisy numbers of a release for days to come: of each measure, cells first."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            query("releases", "keep_drawn"),
+            [
+                {
+                    "release_key": release_key,
+                    "measure": measure,
+                    "cells": cells.tolist(),
+                    "counts": counts.ravel().tolist(),
+                }
+                for measure, counts in drawn.items()
+            ],
+        )
+
+
+def earlier_drawn(
+    connection: Connection,
+    *,
+    plan_hash: str,
+    epsilon: float,
+    cells: NDArray[np.int64],
+    first_day: date,
+    before: date,
+) -> list[tuple[date, str, NDArray[np.int64]]]:
+    """What was drawn under the same plan, ε and domain for days from `first_day` on: day, measure and numbers, cells first."""
+    facts = {
+        "plan_hash": plan_hash,
+        "epsilon": epsilon,
+        "cells": cells.tolist(),
+        "first_day": first_day,
+        "before": before,
+    }
+    rows = connection.execute(query("releases", "earlier_drawn"), facts).fetchall()
+    return [(day, measure, np.array(counts, dtype=np.int64).reshape(len(cells), -1)) for day, measure, counts in rows]
+
+
+def forget_drawn(connection: Connection, *, plan: str, before: date) -> None:
+    """Destroy what was kept of a plan's days before that one."""
+    connection.execute(query("releases", "forget_drawn"), {"plan": plan, "before": before})
 
 
 def publish_presence(

@@ -8,7 +8,7 @@ made of these and can tell no more.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -140,9 +140,11 @@ class Ground:
 class _Unsmoothed(Presence):
     """Any product without its smoothing: for releases of a few cells or numbers, thousands at a time."""
 
-    def refined(self, plan: Plan, noisy: dict[str, Integers], noise: dict[str, Mechanism]) -> dict[str, Integers]:
+    def refined(
+        self, noisy: dict[str, Integers], noise: dict[str, Mechanism], earlier: Mapping[str, Integers]
+    ) -> dict[str, Integers]:
         """As they are."""
-        del plan, noise
+        del noise, earlier
         return noisy
 
 

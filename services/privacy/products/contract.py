@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -54,9 +55,18 @@ class Product(Protocol):
         Vectors that are shown are of one shape: cells of the domain first.
         """
 
-    def refined(self, plan: Plan, noisy: dict[str, Integers], noise: dict[str, Mechanism]) -> dict[str, Integers]:
-        """The noisy vectors as they decide what is shown and are published, made from noisy numbers alone; here as they are."""
-        del plan, noise
+    def refined(
+        self, noisy: dict[str, Integers], noise: dict[str, Mechanism], earlier: Mapping[str, Integers]
+    ) -> dict[str, Integers]:
+        """The noisy vectors as they decide what is shown and are published, made from noisy numbers alone; here as they are.
+
+        Args:
+            noisy: of the day.
+            noise: of each measure.
+            earlier: noisy vectors of each measure on other days of that kind, days first; none of a measure without any.
+
+        """
+        del noise, earlier
         return noisy
 
     def publish(self, connection: Connection, numbers: Numbers) -> None:

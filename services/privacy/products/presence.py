@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from services.domain import to_us
@@ -45,13 +46,17 @@ class Presence(Product):
         )
         return {"vehicles": counts}
 
-    def refined(self, plan: Plan, noisy: dict[str, Integers], noise: dict[str, Mechanism]) -> dict[str, Integers]:
-        """Counts with less noise, after the pattern that all cells and hours have in common."""
-        del plan
+    def refined(
+        self, noisy: dict[str, Integers], noise: dict[str, Mechanism], earlier: Mapping[str, Integers]
+    ) -> dict[str, Integers]:
+        """Counts with less noise, after the pattern that cells, hours and days have in common."""
         vehicles = noise["vehicles"]
         return {
             "vehicles": smoothed(
-                noisy["vehicles"], deviation=vehicles.half_width(0.95) / _Z95, reach=vehicles.half_width(_REACH)
+                noisy["vehicles"],
+                deviation=vehicles.half_width(0.95) / _Z95,
+                reach=vehicles.half_width(_REACH),
+                earlier=earlier.get("vehicles"),
             )
         }
 

@@ -315,6 +315,171 @@ COMMENT ON COLUMN forecast.peak.likely_at IS 'The likeliest step; NULL when the 
 
 COMMENT ON COLUMN forecast.peak.so_far IS 'The highest step observed of that day when it was issued; NULL before the first.';
 
+CREATE TABLE forecast.released (
+    run_id bigint CONSTRAINT released_run_id_not_null1 NOT NULL,
+    place text NOT NULL,
+    model text,
+    state text,
+    reason text,
+    ci95 double precision NOT NULL,
+    q05 real[],
+    q10 real[],
+    q25 real[],
+    q50 real[],
+    q75 real[],
+    q90 real[],
+    q95 real[],
+    CONSTRAINT released_check CHECK ((num_nonnulls(model, state, q05, q10, q25, q50, q75, q90, q95) = ANY (ARRAY[0, 9]))),
+    CONSTRAINT released_check1 CHECK (((reason IS NOT NULL) OR (COALESCE(state, ''::text) = 'normal'::text))),
+    CONSTRAINT released_state_check CHECK ((state = ANY (ARRAY['normal'::text, 'degraded'::text, 'stale'::text])))
+);
+
+COMMENT ON TABLE forecast.released IS 'One place each. Without state and numbers it is not forecast, and the reason says why.';
+
+COMMENT ON COLUMN forecast.released.ci95 IS 'Half-width of the 95 % interval of its newest released number: how much of the forecast interval is the noise of the release.';
+
+COMMENT ON COLUMN forecast.released.q50 IS 'NULL at steps whose number is mostly withheld.';
+
+CREATE TABLE published.figure (
+    release_key text NOT NULL,
+    place text NOT NULL,
+    part text DEFAULT ''::text NOT NULL,
+    slot timestamp with time zone NOT NULL,
+    measure text NOT NULL,
+    value double precision,
+    ci95 double precision,
+    CONSTRAINT figure_check CHECK (((value IS NULL) = (ci95 IS NULL)))
+);
+
+COMMENT ON TABLE published.figure IS 'One published number per public place, slot and measure, for products without a table of their own.';
+
+COMMENT ON COLUMN published.figure.place IS 'H3 cell, code of a district or station, or `city`.';
+
+COMMENT ON COLUMN published.figure.part IS 'What divides the place further: the cell trips go to, a band of lengths; empty where nothing does.';
+
+COMMENT ON COLUMN published.figure.value IS 'Noisy and rounded; NULL is withheld, which looks the same whether few or none.';
+
+COMMENT ON COLUMN published.figure.ci95 IS 'Half-width: what noise and rounding change of the value stays within this with 95 %.';
+
+CREATE TABLE published.presence (
+    release_key text NOT NULL,
+    cell bigint NOT NULL,
+    hour timestamp with time zone NOT NULL,
+    vehicles integer
+);
+
+COMMENT ON COLUMN published.presence.vehicles IS 'Distinct vehicles, noisy and rounded; NULL is withheld, which looks the same whether few or none.';
+
+CREATE TABLE published.release (
+    release_key text NOT NULL,
+    plan text NOT NULL,
+    plan_version text NOT NULL,
+    plan_hash text NOT NULL,
+    day date NOT NULL,
+    released_at timestamp with time zone DEFAULT now() NOT NULL,
+    epsilon double precision NOT NULL,
+    delta double precision NOT NULL,
+    mechanism text NOT NULL,
+    noise_scale double precision NOT NULL,
+    threshold integer NOT NULL,
+    rounding integer NOT NULL,
+    ci95 double precision NOT NULL,
+    factor double precision DEFAULT 1 NOT NULL,
+    cells integer NOT NULL,
+    suppressed integer NOT NULL,
+    CONSTRAINT release_factor_check CHECK ((factor >= (1)::double precision))
+);
+
+COMMENT ON TABLE published.release IS 'One plan on one local day. Scale, threshold, rounding and ci95 are those of the count that decides what is shown.';
+
+COMMENT ON COLUMN published.release.ci95 IS 'Half-width: what noise and rounding change of a published count stays within this with 95 %.';
+
+COMMENT ON COLUMN published.release.factor IS 'Corrects the counts for cells of a subject that were left out by its bound; in the counts, scale, threshold and ci95 already.';
+
+COMMENT ON COLUMN published.release.suppressed IS 'How many of the cells are withheld.';
+
+CREATE VIEW forecast.released_number AS
+ SELECT release.plan,
+    release.release_key,
+    release.day,
+    date_trunc('hour'::text, release.released_at) AS released_at,
+    figure.place,
+    figure.slot,
+    figure.value,
+    figure.ci95
+   FROM (published.release
+     JOIN published.figure USING (release_key))
+  WHERE ((release.plan = 'district_load'::text) AND (figure.measure = 'energy_kwh'::text))
+UNION ALL
+ SELECT release.plan,
+    release.release_key,
+    release.day,
+    date_trunc('hour'::text, release.released_at) AS released_at,
+    to_hex(presence.cell) AS place,
+    presence.hour AS slot,
+    presence.vehicles AS value,
+    release.ci95
+   FROM (published.release
+     JOIN published.presence USING (release_key))
+  WHERE (release.plan = 'presence'::text);
+
+COMMENT ON VIEW forecast.released_number IS 'Released series that are forecast: one row per place and slot; a withheld value is NULL.';
+
+CREATE TABLE forecast.released_run (
+    id bigint NOT NULL,
+    release_key text NOT NULL,
+    plan text NOT NULL,
+    measure text NOT NULL,
+    last_day date NOT NULL,
+    days integer NOT NULL,
+    issued_at timestamp with time zone NOT NULL,
+    first_target_at timestamp with time zone NOT NULL,
+    step_seconds integer NOT NULL,
+    steps integer NOT NULL,
+    data_hash text NOT NULL,
+    config_hash text NOT NULL,
+    seconds real NOT NULL,
+    CONSTRAINT released_run_days_check CHECK ((days > 0))
+);
+
+COMMENT ON TABLE forecast.released_run IS 'One forecast for each release, of the numbers that will be released of the two local days after it.';
+
+COMMENT ON COLUMN forecast.released_run.release_key IS 'The newest release it was made from.';
+
+COMMENT ON COLUMN forecast.released_run.days IS 'Released local days that were learnt from.';
+
+COMMENT ON COLUMN forecast.released_run.issued_at IS 'A full hour, as finer times would tell how long a release took; only what had been released by then was used.';
+
+ALTER TABLE forecast.released_run ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME forecast.released_run_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE forecast.released_score (
+    plan text NOT NULL,
+    day date NOT NULL,
+    days_ahead integer NOT NULL,
+    n integer NOT NULL,
+    absolute_error double precision NOT NULL,
+    released_sum double precision NOT NULL,
+    naive_n integer NOT NULL,
+    compared_error double precision,
+    naive_absolute_error double precision,
+    pinball double precision NOT NULL,
+    inside_50 integer NOT NULL,
+    inside_80 integer NOT NULL,
+    inside_90 integer NOT NULL,
+    CONSTRAINT released_score_days_ahead_check CHECK ((days_ahead = ANY (ARRAY[1, 2])))
+);
+
+COMMENT ON TABLE forecast.released_score IS 'How forecasts did against the numbers that were then released: sums over a local day, withheld numbers left out.';
+
+COMMENT ON COLUMN forecast.released_score.naive_absolute_error IS 'Of the number released a week before; compared_error is the forecast''s on the same numbers.';
+
 CREATE TABLE forecast.run (
     id bigint NOT NULL,
     issued_at timestamp with time zone NOT NULL,
@@ -540,6 +705,17 @@ CREATE TABLE governance.destruction (
 
 COMMENT ON TABLE governance.destruction IS 'Days whose personal rows and key were destroyed, with every day before them.';
 
+CREATE TABLE governance.drawn (
+    release_key text NOT NULL,
+    measure text NOT NULL,
+    cells bigint[] NOT NULL,
+    counts bigint[] NOT NULL
+);
+
+COMMENT ON TABLE governance.drawn IS 'Noisy counts over the whole domain, those that were withheld too; noise alone protects them, so only the release role reads them.';
+
+COMMENT ON COLUMN governance.drawn.counts IS 'Cell by cell in the order of cells, each with all slots of the day.';
+
 CREATE TABLE governance.fairness_audit (
     id bigint NOT NULL,
     audited_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -701,64 +877,6 @@ CREATE TABLE published.district_energy (
 );
 
 COMMENT ON COLUMN published.district_energy.energy_kwh IS 'Noisy and rounded; NULL is withheld, because the noisy number of households is below the threshold.';
-
-CREATE TABLE published.figure (
-    release_key text NOT NULL,
-    place text NOT NULL,
-    part text DEFAULT ''::text NOT NULL,
-    slot timestamp with time zone NOT NULL,
-    measure text NOT NULL,
-    value double precision,
-    ci95 double precision,
-    CONSTRAINT figure_check CHECK (((value IS NULL) = (ci95 IS NULL)))
-);
-
-COMMENT ON TABLE published.figure IS 'One published number per public place, slot and measure, for products without a table of their own.';
-
-COMMENT ON COLUMN published.figure.place IS 'H3 cell, code of a district or station, or `city`.';
-
-COMMENT ON COLUMN published.figure.part IS 'What divides the place further: the cell trips go to, a band of lengths; empty where nothing does.';
-
-COMMENT ON COLUMN published.figure.value IS 'Noisy and rounded; NULL is withheld, which looks the same whether few or none.';
-
-COMMENT ON COLUMN published.figure.ci95 IS 'Half-width: what noise and rounding change of the value stays within this with 95 %.';
-
-CREATE TABLE published.presence (
-    release_key text NOT NULL,
-    cell bigint NOT NULL,
-    hour timestamp with time zone NOT NULL,
-    vehicles integer
-);
-
-COMMENT ON COLUMN published.presence.vehicles IS 'Distinct vehicles, noisy and rounded; NULL is withheld, which looks the same whether few or none.';
-
-CREATE TABLE published.release (
-    release_key text NOT NULL,
-    plan text NOT NULL,
-    plan_version text NOT NULL,
-    plan_hash text NOT NULL,
-    day date NOT NULL,
-    released_at timestamp with time zone DEFAULT now() NOT NULL,
-    epsilon double precision NOT NULL,
-    delta double precision NOT NULL,
-    mechanism text NOT NULL,
-    noise_scale double precision NOT NULL,
-    threshold integer NOT NULL,
-    rounding integer NOT NULL,
-    ci95 double precision NOT NULL,
-    factor double precision DEFAULT 1 NOT NULL,
-    cells integer NOT NULL,
-    suppressed integer NOT NULL,
-    CONSTRAINT release_factor_check CHECK ((factor >= (1)::double precision))
-);
-
-COMMENT ON TABLE published.release IS 'One plan on one local day. Scale, threshold, rounding and ci95 are those of the count that decides what is shown.';
-
-COMMENT ON COLUMN published.release.ci95 IS 'Half-width: what noise and rounding change of a published count stays within this with 95 %.';
-
-COMMENT ON COLUMN published.release.factor IS 'Corrects the counts for cells of a subject that were left out by its bound; in the counts, scale, threshold and ci95 already.';
-
-COMMENT ON COLUMN published.release.suppressed IS 'How many of the cells are withheld.';
 
 CREATE TABLE sensing.dead_letter (
     id bigint NOT NULL,
@@ -1061,6 +1179,18 @@ ALTER TABLE ONLY forecast.load_score
 ALTER TABLE ONLY forecast.peak
     ADD CONSTRAINT peak_run_id_sensor_id_district_id_quantity_day_key UNIQUE NULLS NOT DISTINCT (run_id, sensor_id, district_id, quantity, day);
 
+ALTER TABLE ONLY forecast.released
+    ADD CONSTRAINT released_pkey PRIMARY KEY (run_id, place);
+
+ALTER TABLE ONLY forecast.released_run
+    ADD CONSTRAINT released_run_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY forecast.released_run
+    ADD CONSTRAINT released_run_release_key_key UNIQUE (release_key);
+
+ALTER TABLE ONLY forecast.released_score
+    ADD CONSTRAINT released_score_pkey PRIMARY KEY (plan, day, days_ahead);
+
 ALTER TABLE ONLY forecast.run
     ADD CONSTRAINT run_pkey PRIMARY KEY (id);
 
@@ -1090,6 +1220,9 @@ ALTER TABLE ONLY governance.charge
 
 ALTER TABLE ONLY governance.destruction
     ADD CONSTRAINT destruction_pkey PRIMARY KEY (purpose, day);
+
+ALTER TABLE ONLY governance.drawn
+    ADD CONSTRAINT drawn_pkey PRIMARY KEY (release_key, measure);
 
 ALTER TABLE ONLY governance.fairness_audit
     ADD CONSTRAINT fairness_audit_pkey PRIMARY KEY (id);
@@ -1199,6 +1332,8 @@ CREATE INDEX covariate_valid ON forecast.covariate USING btree (valid_at);
 
 CREATE INDEX peak_newest ON forecast.peak USING btree (sensor_id, district_id, quantity, day, issued_at);
 
+CREATE INDEX released_run_newest ON forecast.released_run USING btree (plan, issued_at);
+
 CREATE INDEX run_issued_at ON forecast.run USING btree (issued_at);
 
 CREATE UNIQUE INDEX run_once ON forecast.run USING btree (due_at, kind, step_seconds, shard);
@@ -1268,6 +1403,12 @@ ALTER TABLE ONLY forecast.peak
 ALTER TABLE ONLY forecast.peak
     ADD CONSTRAINT peak_run_id_fkey FOREIGN KEY (run_id) REFERENCES forecast.run(id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY forecast.released
+    ADD CONSTRAINT released_run_id_fkey FOREIGN KEY (run_id) REFERENCES forecast.released_run(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY forecast.released_run
+    ADD CONSTRAINT released_run_release_key_fkey FOREIGN KEY (release_key) REFERENCES published.release(release_key);
+
 ALTER TABLE ONLY forecast.series
     ADD CONSTRAINT series_run_id_fkey FOREIGN KEY (run_id) REFERENCES forecast.run(id) ON DELETE CASCADE;
 
@@ -1279,6 +1420,9 @@ ALTER TABLE ONLY forecast.total
 
 ALTER TABLE ONLY governance.charge
     ADD CONSTRAINT charge_domain_day_fkey FOREIGN KEY (domain, day) REFERENCES governance.budget(domain, day);
+
+ALTER TABLE ONLY governance.drawn
+    ADD CONSTRAINT drawn_release_key_fkey FOREIGN KEY (release_key) REFERENCES published.release(release_key);
 
 ALTER TABLE ONLY published.district_energy
     ADD CONSTRAINT district_energy_release_key_fkey FOREIGN KEY (release_key) REFERENCES published.release(release_key);
@@ -1358,6 +1502,30 @@ GRANT SELECT ON TABLE forecast.load_score TO arterial_api;
 GRANT SELECT,INSERT ON TABLE forecast.peak TO arterial_jobs;
 GRANT SELECT ON TABLE forecast.peak TO arterial_api;
 
+GRANT SELECT,INSERT,DELETE ON TABLE forecast.released TO arterial_jobs;
+GRANT SELECT ON TABLE forecast.released TO arterial_api;
+
+GRANT SELECT,INSERT ON TABLE published.figure TO arterial_release;
+GRANT SELECT ON TABLE published.figure TO arterial_jobs;
+GRANT SELECT ON TABLE published.figure TO arterial_api;
+
+GRANT SELECT,INSERT ON TABLE published.presence TO arterial_release;
+GRANT SELECT ON TABLE published.presence TO arterial_jobs;
+GRANT SELECT ON TABLE published.presence TO arterial_api;
+
+GRANT SELECT,INSERT ON TABLE published.release TO arterial_release;
+GRANT SELECT ON TABLE published.release TO arterial_jobs;
+GRANT SELECT ON TABLE published.release TO arterial_api;
+
+GRANT SELECT ON TABLE forecast.released_number TO arterial_jobs;
+GRANT SELECT ON TABLE forecast.released_number TO arterial_api;
+
+GRANT SELECT,INSERT,DELETE ON TABLE forecast.released_run TO arterial_jobs;
+GRANT SELECT ON TABLE forecast.released_run TO arterial_api;
+
+GRANT SELECT,INSERT,DELETE ON TABLE forecast.released_score TO arterial_jobs;
+GRANT SELECT ON TABLE forecast.released_score TO arterial_api;
+
 GRANT SELECT,INSERT,DELETE ON TABLE forecast.run TO arterial_jobs;
 GRANT SELECT ON TABLE forecast.run TO arterial_api;
 
@@ -1396,6 +1564,8 @@ GRANT SELECT,INSERT ON TABLE governance.destruction TO arterial_release;
 GRANT SELECT ON TABLE governance.destruction TO arterial_jobs;
 GRANT SELECT ON TABLE governance.destruction TO arterial_api;
 GRANT SELECT ON TABLE governance.destruction TO arterial_ingest;
+
+GRANT SELECT,INSERT,DELETE ON TABLE governance.drawn TO arterial_release;
 
 GRANT SELECT,INSERT ON TABLE governance.fairness_audit TO arterial_jobs;
 GRANT SELECT ON TABLE governance.fairness_audit TO arterial_api;
@@ -1437,18 +1607,6 @@ GRANT SELECT,DELETE ON TABLE personal."position" TO arterial_release;
 GRANT SELECT,INSERT ON TABLE published.district_energy TO arterial_release;
 GRANT SELECT ON TABLE published.district_energy TO arterial_jobs;
 GRANT SELECT ON TABLE published.district_energy TO arterial_api;
-
-GRANT SELECT,INSERT ON TABLE published.figure TO arterial_release;
-GRANT SELECT ON TABLE published.figure TO arterial_jobs;
-GRANT SELECT ON TABLE published.figure TO arterial_api;
-
-GRANT SELECT,INSERT ON TABLE published.presence TO arterial_release;
-GRANT SELECT ON TABLE published.presence TO arterial_jobs;
-GRANT SELECT ON TABLE published.presence TO arterial_api;
-
-GRANT SELECT,INSERT ON TABLE published.release TO arterial_release;
-GRANT SELECT ON TABLE published.release TO arterial_jobs;
-GRANT SELECT ON TABLE published.release TO arterial_api;
 
 GRANT INSERT ON TABLE sensing.dead_letter TO arterial_ingest;
 GRANT SELECT,DELETE ON TABLE sensing.dead_letter TO arterial_jobs;

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import h3.api.basic_int as h3
+import numpy as np
+import psycopg
 import pytest
 
 from services.errors import BudgetExhaustedError, InputError, NotFoundError
+from services.privacy import earlier
+from services.privacy.days import local_day
 from services.privacy.plan import load_plan
 from services.privacy.release import release_closed_days, release_day
 from services.settings import Settings
-from services.storage import ledger, releases
+from services.storage import ledger, personal, releases
 from services.storage.database import Connection, connect
 
 DAY = date(2026, 11, 20)
@@ -87,6 +92,48 @@ def test_asking_again_returns_what_is_stored_and_spends_nothing(
     assert [budget.spent for budget in ledger.budgets(owner, first_day=DAY, last_day=DAY)] == [1.0]
 
 
+def test_what_was_drawn_for_days_of_its_kind_smooths_a_day_and_is_forgotten_after_four_weeks(
+    settings: Settings, owner: Connection, districts: list[int]
+) -> None:
+    plan = load_plan("presence")
+    for back in (29, 7, 5, 1):  # Thursday, Friday, Sunday, Thursday; nobody is on the way
+        release_day(settings, plan, DAY - timedelta(days=back), now=NOW - timedelta(days=back))
+    domain = np.array(kept(owner)[DAY - timedelta(days=1)][0], dtype=np.int64)
+    crowd = (
+        "UPDATE governance.drawn SET counts = array_fill(%s::bigint, ARRAY[cardinality(counts)]) WHERE release_key = %s"
+    )
+    for back, count in ((29, 9_000), (7, 400), (5, 9_000), (1, 600)):
+        owner.execute(crowd, [count, plan.release_key(DAY - timedelta(days=back))])
+    with connect(settings.role_dsn("jobs"), application="test", autocommit=True) as connection:
+        with personal.release_transaction(connection):
+            paid = ledger.find_charge(connection, plan.release_key(DAY - timedelta(days=1)))
+            (before,) = earlier.days_like(
+                connection, settings, plan, replace(paid, day=DAY), local_day(DAY, settings), domain
+            ).values()
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SELECT * FROM governance.drawn")
+
+    release_day(settings, plan, DAY, now=NOW)
+
+    assert before.shape == (2, len(domain), 24)
+    assert [table.mean() for table in before] == [400, 600]  # not the Sunday, and not what is older than four weeks
+    assert sorted(kept(owner)) == [DAY - timedelta(days=back) for back in (7, 5, 1, 0)]
+    cells, counts = kept(owner)[DAY]
+    assert cells == sorted(cells)
+    assert len(counts) == 24 * len(cells)
+    shown = owner.execute(
+        "SELECT count(vehicles) FROM published.presence WHERE release_key = %s", [plan.release_key(DAY)]
+    ).fetchone()
+    assert shown == (0,)  # days before say what is usual, the day itself that nobody came
+
+
+def kept(owner: Connection) -> dict[date, tuple[list[int], list[int]]]:
+    rows = owner.execute(
+        "SELECT day, drawn.cells, counts FROM governance.drawn JOIN published.release USING (release_key)"
+    ).fetchall()
+    return {day: (cells, counts) for day, cells, counts in rows}
+
+
 def test_closed_days_are_released_once_even_without_any_rows(
     settings: Settings, owner: Connection, districts: list[int]
 ) -> None:
@@ -96,7 +143,7 @@ def test_closed_days_are_released_once_even_without_any_rows(
     assert sorted(release.release_key for release in first) == [
         "charging/1/2026-11-20",
         "district_energy/1/2026-11-20",
-        "presence/3/2026-11-20",
+        "presence/4/2026-11-20",
     ]
     assert second == []
 

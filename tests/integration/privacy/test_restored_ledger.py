@@ -47,7 +47,7 @@ def test_a_ledger_put_back_is_refused_until_it_is_taken_over_and_then_burnt(
     put_back(settings, owner)
 
     for _ in range(2):
-        with pytest.raises(BudgetExhaustedError, match="its ledger has lost presence/3/2026-11-20"):
+        with pytest.raises(BudgetExhaustedError, match="its ledger has lost presence/4/2026-11-20"):
             release_day(settings, plan, DAY, now=NOW)
     assert ledger.budgets(owner, first_day=DAY, last_day=DAY) == []
     assert actions(owner)[3:] == ["restore.found", "release.denied"]  # said once, however often it is tried
@@ -101,7 +101,7 @@ def test_a_copy_of_the_database_is_another_one(
     with connect(stranger.role_dsn("api"), application="test") as connection:
         kept_here = stranger.model_copy(update={"data_dir": settings.data_dir})
         (lost, unsigned) = continuity.differences(connection, kept_here)
-    assert "has lost presence/3/2026-11-20" in lost
+    assert "has lost presence/4/2026-11-20" in lost
     assert "has not the row 3 that a checkpoint has signed" in unsigned
 
     (settings.data_dir / "ledger.json").write_text("{", encoding="utf-8")

@@ -47,7 +47,7 @@ def test_the_plans_that_are_on_pass_alone_and_all_together() -> None:
 
 def test_another_share_is_another_version() -> None:
     (plan,) = enabled_plans(with_plans("presence=0.40"))
-    assert (plan.version, plan.price(1_000_000)) == ("3@0.4", 400_000)
+    assert (plan.version, plan.price(1_000_000)) == ("4@0.4", 400_000)
     (load,) = enabled_plans(with_plans("district_load=0.25"))
     assert load.parts(load.price(1_000_000)) == {"households": 25_000, "energy_wh": 225_000}
     assert plan.hash != load_plan("presence").hash
@@ -155,6 +155,9 @@ def test_the_deltas_of_a_domain_add_up() -> None:
         ("presence", "minimum = 10", "minimum = 3", "threshold minimum 3"),
         ("presence", "false_presence = 0.001", "false_presence = 0.5", "false_presence 0.5"),
         ("presence", "rounding = 5", "rounding = 0", "rounding 0"),
+        ("presence", "earlier_days = 28", "earlier_days = -1", "earlier_days -1 must lie in 0 to 366"),
+        ("presence", "earlier_days = 28", "earlier_days = 400", "earlier_days 400 must lie in 0 to 366"),
+        ("trip_lengths", "raw_hours = 48", "earlier_days = 7\nraw_hours = 48", "earlier_days 7 must lie in 0 to 0"),
         ("presence", "raw_hours = 48", "raw_hours = 24", "the plan promises at most 24 h"),
         ("district_energy", "per_cell = 30000", "per_cell = 0", "without a bound the sensitivity is not known"),
         (

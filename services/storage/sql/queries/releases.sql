@@ -58,6 +58,24 @@ INSERT INTO published.release (
 RETURNING release_key, plan, plan_version, plan_hash, day, date_trunc('hour', released_at) AS released_at, epsilon, delta, mechanism, noise_scale, threshold,
           rounding, ci95, factor, cells, suppressed
 
+-- name: keep_drawn
+-- The noisy numbers of one measure of a release, for days to come.
+INSERT INTO governance.drawn (release_key, measure, cells, counts)
+VALUES (%(release_key)s, %(measure)s, %(cells)s, %(counts)s)
+
+-- name: earlier_drawn
+-- What was drawn under one plan, ε and domain, oldest day first.
+SELECT release.day, drawn.measure, drawn.counts
+FROM governance.drawn JOIN published.release USING (release_key)
+WHERE release.plan_hash = %(plan_hash)s AND release.epsilon = %(epsilon)s AND drawn.cells = %(cells)s::bigint[]
+  AND release.day >= %(first_day)s AND release.day < %(before)s
+ORDER BY release.day, drawn.measure
+
+-- name: forget_drawn
+-- What was drawn for days that no day to come is smoothed with.
+DELETE FROM governance.drawn USING published.release
+WHERE release.release_key = drawn.release_key AND release.plan = %(plan)s AND release.day < %(before)s
+
 -- name: publish_presence
 -- The cells of a presence release.
 COPY published.presence (release_key, cell, hour, vehicles) FROM STDIN
