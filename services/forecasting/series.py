@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -57,17 +58,13 @@ def forecast_series(
         log_width: how intervals are steered, see `models.steering`.
 
     """
-    forecast = selected.intervals(panel, steps)
-    issued = widened(forecast.quantiles, log_width, input_factor(panel, selected.conformal.offsets, steps))
-    fallbacks: dict[str, Values] = {}
     scales = weekly_scales(panel)
+    stretch = input_factor(panel, selected.conformal.offsets, steps)
+    told = standings(panel)
     series, skipped = [], []
-    for k, standing in enumerate(standings(panel)):
-        quantiles = issued[:, k]
-        model = forecast.models[k]
-        if standing.model is not None and standing.model != model:
-            quantiles = quantiles + (_fallback(fallbacks, standing, panel, steps)[k] - forecast.points[k])
-            model = standing.model
+    for k, (standing, (model, quantiles)) in enumerate(
+        zip(told, issued(panel, selected, steps, told, stretch, log_width), strict=True)
+    ):
         if not np.isfinite(quantiles).all():
             skipped.append(panel.names[k])
             continue
@@ -84,6 +81,38 @@ def forecast_series(
             )
         )
     return series, skipped
+
+
+def issued(
+    panel: Panel,
+    selected: Selected,
+    steps: int,
+    told: Sequence[Standing],
+    stretch: Values,
+    log_width: Values | None = None,
+) -> list[tuple[str, Values]]:
+    """The model behind each row of a panel and its quantiles (levels x steps).
+
+    Args:
+        panel: up to now.
+        selected: what was learnt.
+        steps: how far ahead.
+        told: of each row; where it names a model, that one stands in for what was selected.
+        stretch: how much wider intervals are for what is missing (sensors x steps).
+        log_width: how intervals are steered, see `models.steering`.
+
+    """
+    forecast = selected.intervals(panel, steps)
+    wide = widened(forecast.quantiles, log_width, stretch)
+    fallbacks: dict[str, Values] = {}
+    made = []
+    for k, standing in enumerate(told):
+        quantiles, model = wide[:, k], forecast.models[k]
+        if standing.model is not None and standing.model != model:
+            quantiles = quantiles + (_fallback(fallbacks, standing, panel, steps)[k] - forecast.points[k])
+            model = standing.model
+        made.append((model, quantiles))
+    return made
 
 
 def weekly_scales(panel: Panel) -> NDArray[np.float64]:

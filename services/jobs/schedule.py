@@ -29,6 +29,7 @@ log = structlog.get_logger()
 FORECAST = "forecast"
 TRAIN = "train"
 RELEASE = "release"
+FORECAST_RELEASED = "forecast-released"
 SENSOR_HEALTH = "sensor-health"
 DESTROY = "destroy-personal"
 _QUEUE = "city"
@@ -61,6 +62,7 @@ def timetable(settings: Settings) -> tuple[Job, ...]:
         Job(name=SENSOR_HEALTH, cron="*/5 * * * *", do=tasks.judge_sensors),
         Job(name="score", cron="7 * * * *", do=tasks.compare_with_what_happened),
         Job(name=RELEASE, cron="10 * * * *", do=tasks.publish),
+        Job(name=FORECAST_RELEASED, cron="25 * * * *", do=tasks.forecast_what_will_be_released),
         Job(name=DESTROY, cron="40 * * * *", do=tasks.destroy_personal),
         Job(name="forget", cron="50 * * * *", do=tasks.forget),
         Job(name="attack", cron="50 2 * * *", do=weekly.attack_releases),
@@ -146,7 +148,7 @@ def run_soon(settings: Settings, *names: str) -> None:
 
     Args:
         settings: the database as role jobs.
-        names: `FORECAST`, `TRAIN`, `RELEASE`, `SENSOR_HEALTH`, `DESTROY`.
+        names: `FORECAST`, `TRAIN`, `RELEASE`, `FORECAST_RELEASED`, `SENSOR_HEALTH`, `DESTROY`.
 
     Raises:
         UnavailableError: the database does not answer.

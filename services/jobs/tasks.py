@@ -8,14 +8,23 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from services.errors import StorageError
-from services.forecasting import score, totals
+from services.forecasting import released_run, score, totals
 from services.forecasting import shard as shard_of_city
 from services.governance import checkpoint as checkpoints
 from services.local_day import day_of
 from services.privacy import accountants, release, retention
 from services.privacy.composition import WINDOWS
 from services.settings import Settings
-from services.storage import audit, covariates, dead_letters, forecasts, ledger, panels, sensor_health
+from services.storage import (
+    audit,
+    covariates,
+    dead_letters,
+    forecasts,
+    ledger,
+    panels,
+    released_forecasts,
+    sensor_health,
+)
 from services.storage.audit import Action
 from services.storage.database import connect
 
@@ -81,6 +90,22 @@ def publish(settings: Settings) -> None:
         log.info("released", plan=done.plan, day=done.day.isoformat())
 
 
+def forecast_what_will_be_released(settings: Settings) -> None:
+    """Forecast each released series once for its newest release, and compare earlier forecasts with what was released."""
+    now = datetime.now(UTC)
+    released_run.score_released(settings, now)
+    for done in released_run.forecast_released(settings, issued_at=now):
+        if done.run is not None:
+            log.info(
+                "forecast of released numbers issued",
+                plan=done.plan,
+                last_day=str(done.last_day),
+                states=done.states,
+                not_forecast=sum(done.not_forecast.values()),
+                seconds=round(done.seconds, 1),
+            )
+
+
 def destroy_personal(settings: Settings) -> None:
     """Destroy personal rows and day keys that have reached their age."""
     retention.destroy_expired(settings, datetime.now(UTC))
@@ -137,5 +162,6 @@ def forget(settings: Settings) -> None:
     now = datetime.now(UTC)
     with connect(settings.role_dsn("jobs"), application="jobs") as connection:
         forecasts.forget(connection, now, timedelta(days=settings.forecast_keep_days))
+        released_forecasts.forget(connection, before=now - timedelta(days=settings.forecast_keep_days))
         covariates.forget(connection, before=now - _COVARIATES_KEPT)
         dead_letters.forget(connection, before=now - timedelta(days=settings.dead_letter_days))

@@ -13,7 +13,7 @@ import psycopg
 import structlog
 
 from services.errors import UnavailableError
-from services.jobs.schedule import DESTROY, FORECAST, RELEASE, SENSOR_HEALTH, make_app, run_soon
+from services.jobs.schedule import DESTROY, FORECAST, FORECAST_RELEASED, RELEASE, SENSOR_HEALTH, make_app, run_soon
 from services.settings import Settings
 from services.storage import health, rollups
 from services.storage.database import connect, first_line
@@ -72,14 +72,14 @@ async def _take_jobs(settings: Settings) -> None:
 
 
 def _catch_up(settings: Settings) -> None:
-    """Ask for what fell due while no worker ran: releases, which know what is missing, destruction, diagnoses, a forecast."""
+    """Ask for what fell due while no worker ran: releases, which know what is missing, destruction, diagnoses, forecasts."""
     with connect(settings.role_dsn("jobs"), application="jobs", autocommit=True) as connection:
         newest = health.newest_issue(connection)
     every = timedelta(minutes=settings.forecast_every_minutes)
     if newest is None or datetime.now(UTC) - newest > every:
-        run_soon(settings, FORECAST, RELEASE, SENSOR_HEALTH, DESTROY)
+        run_soon(settings, FORECAST, RELEASE, FORECAST_RELEASED, SENSOR_HEALTH, DESTROY)
     else:
-        run_soon(settings, RELEASE, SENSOR_HEALTH, DESTROY)
+        run_soon(settings, RELEASE, FORECAST_RELEASED, SENSOR_HEALTH, DESTROY)
 
 
 def _follow_readings(settings: Settings, stop: threading.Event) -> None:

@@ -315,31 +315,6 @@ COMMENT ON COLUMN forecast.peak.likely_at IS 'The likeliest step; NULL when the 
 
 COMMENT ON COLUMN forecast.peak.so_far IS 'The highest step observed of that day when it was issued; NULL before the first.';
 
-CREATE TABLE forecast.released (
-    run_id bigint CONSTRAINT released_run_id_not_null1 NOT NULL,
-    place text NOT NULL,
-    model text,
-    state text,
-    reason text,
-    ci95 double precision NOT NULL,
-    q05 real[],
-    q10 real[],
-    q25 real[],
-    q50 real[],
-    q75 real[],
-    q90 real[],
-    q95 real[],
-    CONSTRAINT released_check CHECK ((num_nonnulls(model, state, q05, q10, q25, q50, q75, q90, q95) = ANY (ARRAY[0, 9]))),
-    CONSTRAINT released_check1 CHECK (((reason IS NOT NULL) OR (COALESCE(state, ''::text) = 'normal'::text))),
-    CONSTRAINT released_state_check CHECK ((state = ANY (ARRAY['normal'::text, 'degraded'::text, 'stale'::text])))
-);
-
-COMMENT ON TABLE forecast.released IS 'One place each. Without state and numbers it is not forecast, and the reason says why.';
-
-COMMENT ON COLUMN forecast.released.ci95 IS 'Half-width of the 95 % interval of its newest released number: how much of the forecast interval is the noise of the release.';
-
-COMMENT ON COLUMN forecast.released.q50 IS 'NULL at steps whose number is mostly withheld.';
-
 CREATE TABLE published.figure (
     release_key text NOT NULL,
     place text NOT NULL,
@@ -424,6 +399,31 @@ UNION ALL
   WHERE (release.plan = 'presence'::text);
 
 COMMENT ON VIEW forecast.released_number IS 'Released series that are forecast: one row per place and slot; a withheld value is NULL.';
+
+CREATE TABLE forecast.released_place (
+    run_id bigint NOT NULL,
+    place text NOT NULL,
+    model text,
+    state text,
+    reason text,
+    ci95 double precision NOT NULL,
+    q05 real[],
+    q10 real[],
+    q25 real[],
+    q50 real[],
+    q75 real[],
+    q90 real[],
+    q95 real[],
+    CONSTRAINT released_place_check CHECK ((num_nonnulls(model, state, q05, q10, q25, q50, q75, q90, q95) = ANY (ARRAY[0, 9]))),
+    CONSTRAINT released_place_check1 CHECK (((reason IS NOT NULL) OR (COALESCE(state, ''::text) = 'normal'::text))),
+    CONSTRAINT released_place_state_check CHECK ((state = ANY (ARRAY['normal'::text, 'degraded'::text, 'stale'::text])))
+);
+
+COMMENT ON TABLE forecast.released_place IS 'One place each. Without state and numbers it is not forecast, and the reason says why.';
+
+COMMENT ON COLUMN forecast.released_place.ci95 IS 'Half-width of the 95 % interval of its newest released number: how much of the forecast interval is the noise of the release.';
+
+COMMENT ON COLUMN forecast.released_place.q50 IS 'NULL at steps whose number is mostly withheld.';
 
 CREATE TABLE forecast.released_run (
     id bigint NOT NULL,
@@ -1179,8 +1179,8 @@ ALTER TABLE ONLY forecast.load_score
 ALTER TABLE ONLY forecast.peak
     ADD CONSTRAINT peak_run_id_sensor_id_district_id_quantity_day_key UNIQUE NULLS NOT DISTINCT (run_id, sensor_id, district_id, quantity, day);
 
-ALTER TABLE ONLY forecast.released
-    ADD CONSTRAINT released_pkey PRIMARY KEY (run_id, place);
+ALTER TABLE ONLY forecast.released_place
+    ADD CONSTRAINT released_place_pkey PRIMARY KEY (run_id, place);
 
 ALTER TABLE ONLY forecast.released_run
     ADD CONSTRAINT released_run_pkey PRIMARY KEY (id);
@@ -1403,8 +1403,8 @@ ALTER TABLE ONLY forecast.peak
 ALTER TABLE ONLY forecast.peak
     ADD CONSTRAINT peak_run_id_fkey FOREIGN KEY (run_id) REFERENCES forecast.run(id) ON DELETE CASCADE;
 
-ALTER TABLE ONLY forecast.released
-    ADD CONSTRAINT released_run_id_fkey FOREIGN KEY (run_id) REFERENCES forecast.released_run(id) ON DELETE CASCADE;
+ALTER TABLE ONLY forecast.released_place
+    ADD CONSTRAINT released_place_run_id_fkey FOREIGN KEY (run_id) REFERENCES forecast.released_run(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY forecast.released_run
     ADD CONSTRAINT released_run_release_key_fkey FOREIGN KEY (release_key) REFERENCES published.release(release_key);
@@ -1502,9 +1502,6 @@ GRANT SELECT ON TABLE forecast.load_score TO arterial_api;
 GRANT SELECT,INSERT ON TABLE forecast.peak TO arterial_jobs;
 GRANT SELECT ON TABLE forecast.peak TO arterial_api;
 
-GRANT SELECT,INSERT,DELETE ON TABLE forecast.released TO arterial_jobs;
-GRANT SELECT ON TABLE forecast.released TO arterial_api;
-
 GRANT SELECT,INSERT ON TABLE published.figure TO arterial_release;
 GRANT SELECT ON TABLE published.figure TO arterial_jobs;
 GRANT SELECT ON TABLE published.figure TO arterial_api;
@@ -1519,6 +1516,9 @@ GRANT SELECT ON TABLE published.release TO arterial_api;
 
 GRANT SELECT ON TABLE forecast.released_number TO arterial_jobs;
 GRANT SELECT ON TABLE forecast.released_number TO arterial_api;
+
+GRANT SELECT,INSERT,DELETE ON TABLE forecast.released_place TO arterial_jobs;
+GRANT SELECT ON TABLE forecast.released_place TO arterial_api;
 
 GRANT SELECT,INSERT,DELETE ON TABLE forecast.released_run TO arterial_jobs;
 GRANT SELECT ON TABLE forecast.released_run TO arterial_api;

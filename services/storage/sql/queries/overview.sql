@@ -142,6 +142,37 @@ CROSS JOIN LATERAL generate_series(
 ) AS k
 ORDER BY c.sensor_id, k;
 
+-- name: heavy_ahead
+-- Per target time of the newest chances that had been issued by `now`: how many detectors are likely to be congested, how
+-- many may be, how many there are, and how many are to be expected.
+WITH newest AS MATERIALIZED (
+    SELECT DISTINCT ON (shard, step_seconds) id FROM forecast.run
+    WHERE kind = 'traffic' AND issued_at <= %(now)s AND issued_at > %(now)s - interval '1 day'
+    ORDER BY shard, step_seconds, issued_at DESC, id DESC
+), ahead AS (
+    SELECT c.first_target_at + (heavy.k - 1) * make_interval(secs => c.step_seconds) AS target_at, heavy.chance
+    FROM newest n
+    JOIN forecast.congestion c ON c.run_id = n.id
+    CROSS JOIN LATERAL unnest(c.congested) WITH ORDINALITY AS heavy (chance, k)
+)
+SELECT
+    target_at, count(*) FILTER (WHERE chance >= %(likely)s) AS likely,
+    count(*) FILTER (WHERE chance >= %(possible)s AND chance < %(likely)s) AS possible,
+    count(*) AS detectors, sum(chance)::float8 AS expected
+FROM ahead WHERE target_at >= %(start)s AND target_at < %(end)s
+GROUP BY target_at ORDER BY target_at;
+
+-- name: forecast_states
+-- How many series of the newest forecasts that had been issued by `now` are in which state, and when the oldest was issued.
+WITH newest AS MATERIALIZED (
+    SELECT DISTINCT ON (kind, shard, step_seconds) id, issued_at FROM forecast.run
+    WHERE issued_at <= %(now)s AND issued_at > %(now)s - interval '1 day'
+    ORDER BY kind, shard, step_seconds, issued_at DESC, id DESC
+)
+SELECT s.state, count(*) AS series, min(n.issued_at) AS issued_at
+FROM newest n JOIN forecast.series s ON s.run_id = n.id
+GROUP BY s.state;
+
 -- name: ingest_totals
 -- What ingest has done since its sessions began.
 SELECT

@@ -117,3 +117,12 @@ LIMIT %(limit)s
 -- name: counts
 -- How many sensors have each diagnosis, most first, and when the newest was made.
 SELECT diagnosis, count(*), max(judged_at) FROM sensing.sensor_health GROUP BY diagnosis ORDER BY 2 DESC, 1
+
+-- name: implausible
+-- The sensors that send, but something that cannot be right, those that have done so longest last.
+SELECT s.code AS sensor, coalesce(s.name, s.code) AS label, h.diagnosis, h.since, h.detail
+FROM sensing.sensor_health AS h
+JOIN sensing.sensor AS s ON s.id = h.sensor_id
+WHERE h.diagnosis NOT IN ('ok', 'no_data') AND h.judged_at > %(now)s::timestamptz - interval '1 hour'
+ORDER BY h.since DESC, s.code
+LIMIT %(limit)s
