@@ -27,6 +27,7 @@ from services.commands import (
     privacy,
     privacy_rules,
     red_team,
+    released,
     rights,
     serve,
     simulate,
@@ -57,6 +58,7 @@ app.command()(worker.reconcile)
 app.command()(migrate.migrate)
 forecast.app.command()(explain.explain)
 forecast.app.command()(peaks.peaks)
+forecast.app.command()(released.released)
 app.add_typer(forecast.app, name="forecast")
 app.command()(forecast.backtest)
 app.add_typer(covariates.app, name="covariates")

@@ -29,6 +29,7 @@ from services.api.routes import (
     observations,
     one_release,
     released,
+    released_ahead,
     sensors,
 )
 from services.api.schemas import ProblemDocument
@@ -96,6 +97,7 @@ def create_app(settings: Settings, pool: Pool) -> FastAPI:
         congestion,
         mobility,
         released,
+        released_ahead,
         one_release,
         composition,
         governance,

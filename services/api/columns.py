@@ -180,8 +180,9 @@ COLUMNS: Final[dict[str, Column]] = {
     "domain": _text("Whose budget: mobility or household."),
     "charged_at": _time("The hour in which the ledger was charged, before any noise was drawn."),
     "cap": _number("The day's budget, as epsilon."),
-    "days": _whole("How many local days together, up to `last_day`."),
-    "last_day": Column(type="date", meaning="The newest of them."),
+    "days": _whole("How many local days together."),
+    "last_day": Column(type="date", meaning="The newest local day that counts."),
+    "days_ahead": _whole("From the newest released day to the day of the target, 1 or 2.", "d"),
     "epsilon_sum": _number("What they cost a subject that was there on all of them, by sum."),
     "epsilon_distribution": _number(
         "The same at delta = 1e-6, by the distribution of privacy loss of the noise itself."

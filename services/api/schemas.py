@@ -145,6 +145,16 @@ FigureRow = _row(
     "day slot place measure suppressed release_key plan plan_version epsilon delta threshold rounding",
     "part value ci95 reason",
 )
+ReleasedForecastRow = _row(
+    "ReleasedForecast",
+    "plan place measure issued_at last_day ci95 release_key plan_version epsilon threshold",
+    "model state reason target_at q05 q10 q25 q50 q75 q90 q95",
+)
+ReleasedScoreRow = _row(
+    "ReleasedScore",
+    "plan days_ahead days n mae wape pinball coverage_50 coverage_80 coverage_90",
+    "naive_mae skill",
+)
 LedgerRow = _row("Charge", "day domain release_key plan_hash epsilon charged_at cap spent", "")
 CompositionRow = _row("Composition", "domain days last_day epsilon_sum epsilon_distribution delta agree checked_at", "")
 DistrictEnergyRow = _row(
@@ -179,6 +189,28 @@ class ForecastPage(_Answer):
     data: list[ForecastRow]  # type: ignore[valid-type]  # made by create_model
     next: str | None = Field(description="The next page, or null on the last one.")
     meta: ForecastMeta
+
+
+class ReleasedForecastPage(_Answer):
+    """One page of what will be released."""
+
+    data: list[ReleasedForecastRow]  # type: ignore[valid-type]  # made by create_model
+    next: str | None = Field(description="The next page, or null on the last one.")
+    meta: ForecastMeta
+
+
+class ReleasedScoreMeta(Count):
+    """The first local day that counts."""
+
+    since: str
+
+
+class ReleasedScorePage(_Answer):
+    """How forecasts of releases did."""
+
+    data: list[ReleasedScoreRow]  # type: ignore[valid-type]  # made by create_model
+    next: None
+    meta: ReleasedScoreMeta
 
 
 class CongestionMeta(ForecastMeta):

@@ -21,6 +21,7 @@ from services.domain import from_us
 from services.forecasting.city_calendar import city_calendar
 from services.forecasting.freezing import code_hash
 from services.forecasting.released import DAYS_AHEAD, PRODUCTS, Product, forecast_places
+from services.forecasting.run import checked
 from services.local_day import day_of
 from services.settings import Settings
 from services.storage import released_forecasts
@@ -57,10 +58,12 @@ def forecast_released(settings: Settings, *, issued_at: datetime | None = None) 
             releases.
 
     Raises:
+        InputError: `issued_at` lies in the future or has no time zone.
         UnavailableError: the database does not answer.
 
     """
-    issued = (issued_at or datetime.now(UTC)).astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    now = datetime.now(UTC)
+    issued = (now if issued_at is None else checked(issued_at, now)).replace(minute=0, second=0, microsecond=0)
     return [_forecast(settings, product, issued) for product in PRODUCTS]
 
 

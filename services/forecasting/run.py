@@ -57,7 +57,7 @@ def forecast_all(
     """
     began = time.perf_counter()
     now = datetime.now(UTC)
-    received_by = None if issued_at is None else _checked(issued_at, now)
+    received_by = None if issued_at is None else checked(issued_at, now)
     with connect(settings.role_dsn("jobs"), application="forecast") as connection:
         shards = panels.shards(connection)
     done: list[ShardForecast] = []
@@ -81,7 +81,13 @@ def forecast_all(
     )
 
 
-def _checked(issued_at: datetime, now: datetime) -> datetime:
+def checked(issued_at: datetime, now: datetime) -> datetime:
+    """A wanted issue time in UTC.
+
+    Raises:
+        InputError: it lies in the future or has no time zone.
+
+    """
     if issued_at.tzinfo is None:
         message = f"the issue time {issued_at.isoformat()} has no time zone: write it like 2026-11-22T08:00:00Z"
         raise InputError(message)

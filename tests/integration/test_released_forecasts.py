@@ -20,7 +20,7 @@ from services.storage.database import Connection, connect
 from services.storage.released_forecasts import ReleasedPlace
 
 DISTRICTS = 8
-FIRST = date(2026, 10, 5)  # clocks change within the history, no public holiday does
+FIRST = date(2025, 10, 6)  # clocks change within the history, no public holiday does
 DAYS = 38
 ISSUED = 6  # days forecast, the last of those
 CELLS = ("881f1d4887fffff", "881f1d4881fffff", "881f1d4883fffff")

@@ -130,7 +130,7 @@ def _rows(found: list[Figure], heads: dict[str, Release], *, shapes: bool) -> It
         head = heads[one.release_key]
         withheld = one.value is None
         reason = f"the count is below {head.threshold}, or zero: withheld, and both look the same" if withheld else None
-        geometry = _outline(one.place) if shapes else None
+        geometry = outline(one.place) if shapes else None
         said = (one.place, one.part or None, one.measure, one.value, one.ci95, withheld, reason)
         yield (geometry, head.day, one.slot, *said, *(getattr(head, name) for name in _ABOUT))
 
@@ -140,7 +140,7 @@ def _key(one: Figure, heads: dict[str, Release]) -> tuple[int, str, str, str, st
 
 
 @lru_cache(maxsize=10_000)
-def _outline(place: str) -> dict[str, Any] | None:
+def outline(place: str) -> dict[str, Any] | None:
     """The GeoJSON polygon of a place that is an H3 cell, closed; None for others."""
     if not h3.is_valid_cell(place):
         return None

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from services.api.app import create_app
 from services.domain import ForecastState, to_us
 from services.settings import Settings
-from services.storage import forecasts, ledger, releases, totals
+from services.storage import forecasts, ledger, released_forecasts, releases, totals
 from services.storage.database import Connection, pooled
 from services.storage.forecasts import NewRun, NewSeries
 from services.storage.releases import ReleaseHead
@@ -205,6 +205,46 @@ def released(city: Connection) -> Connection:
             else:
                 releases.publish_district_energy(city, key, day, [(1, 1234.5, 210, 40.0)])
     return city
+
+
+@pytest.fixture
+def ahead(released: Connection) -> Connection:
+    """The forecast made from the presence of `released`: the first cell at 06:00 and 07:00, the other too seldom shown."""
+    run = released_forecasts.NewRun(
+        release_key="presence/2026-11-20",
+        plan="presence",
+        measure="vehicles",
+        last_day=START.date(),
+        days=28,
+        issued_at=START + timedelta(hours=1),
+        first_target_at=START + timedelta(hours=5),
+        step_seconds=3_600,
+        steps=3,
+        data_hash="d",
+        config_hash="c",
+        seconds=0.1,
+    )
+    quantiles = 40.0 + 10 * np.arange(7)[:, None] + np.array([np.nan, 0.0, 100.0])
+    places = [
+        released_forecasts.NewPlace(
+            place=CELLS[0][0],
+            model="profile",
+            state=ForecastState.NORMAL,
+            reason=None,
+            ci95=8.0,
+            quantiles=quantiles,
+        ),
+        released_forecasts.NewPlace(
+            place=CELLS[1][0], model=None, state=None, reason="shown on only 3 days", ci95=8.0, quantiles=None
+        ),
+    ]
+    with released.transaction():
+        assert released_forecasts.store(released, run, places) is not None
+    released.execute(
+        "INSERT INTO forecast.released_score VALUES ('presence', %s, 1, 10, 50, 1000, 10, 50, 80, 20, 5, 8, 9)",
+        [START.date()],
+    )
+    return released
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ def full(
     released: Connection,
     figures: Connection,
     outlook: Connection,
+    ahead: Connection,
 ) -> TestClient:
     """A client of a city that has some of everything."""
     city.execute('INSERT INTO sensing.layer VALUES (\'roads\', \'{"type": "FeatureCollection", "features": []}\')')
@@ -88,7 +89,7 @@ def test_every_list_agrees_in_every_format(full: TestClient) -> None:
         assert_formats_agree(full, f"/api/v1/{name}", {})
     for name in ("energy/forecasts", "energy/peaks"):
         assert_formats_agree(full, f"/api/v1/{name}", {})
-    for name in ("privacy/ledger", "releases", "releases/figures", "dead-letters"):
+    for name in ("privacy/ledger", "releases", "releases/figures", "releases/forecasts", "dead-letters"):
         assert_formats_agree(full, f"/api/v1/{name}", {})
 
 
