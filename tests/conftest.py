@@ -1,4 +1,7 @@
-"""Services the tests share: one PostgreSQL for the session, one clone of a migrated template per test, real brokers."""
+"""Services the tests share: one PostgreSQL for the session, one clone of a migrated template per test, real brokers.
+
+`ARTERIAL_TEST_DATABASE_URL` names a server of your own instead of the embedded one, see CONTRIBUTING.md.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,10 @@ import secrets
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 import structlog
@@ -21,6 +26,10 @@ from services.storage.migrate import migrate
 
 RECORDINGS = Path(__file__).resolve().parents[2] / "shared" / "data"
 _PASSWORD = "example-password-of-the-tests"
+
+hypothesis.settings.register_profile("unhurried", deadline=None)  # a loaded machine is no failure
+if os.environ.get("CI") != "true":  # there Hypothesis chooses a profile of its own, without a deadline as well
+    hypothesis.settings.load_profile("unhurried")
 
 for _name in [name for name in os.environ if name.startswith("ARTERIAL_")]:
     del os.environ[_name]
@@ -58,8 +67,24 @@ def chromium() -> tuple[str, str]:
     return str(found[0]), str(found[1])
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _OwnServer:
+    """A PostgreSQL that runs already and stays running."""
+
+    url: str
+
+    def alive(self) -> bool:
+        return True
+
+    def stop(self) -> None:
+        """It is not ours to stop."""
+
+
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    if _OWN_SERVER is not None:
+        yield _OwnServer(url=_OWN_SERVER)
+        return
     folder = tmp_path_factory.mktemp("cluster")
     server = start_postgres(folder, port=free_port(), password=_PASSWORD, durable=False)
     yield server
@@ -80,10 +105,15 @@ def _settings(url: str, data_dir: Path) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def template(postgres: Running, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The name of a migrated database that each test clones."""
-    migrate(_settings(postgres.url, tmp_path_factory.mktemp("template")))
-    return postgres.url.rpartition("/")[2]
+def template(postgres: Running, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The name of a migrated database that each test clones; it goes with the session."""
+    server = postgres.url.rpartition("/")[0]
+    name = f"template_{secrets.token_hex(6)}"
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        migrate(_settings(f"{server}/{name}", tmp_path_factory.mktemp("template")))
+        yield name
+        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture
