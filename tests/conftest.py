@@ -26,6 +26,7 @@ from services.storage.migrate import migrate
 
 RECORDINGS = Path(__file__).resolve().parents[2] / "shared" / "data"
 _PASSWORD = "example-password-of-the-tests"
+_OWN_SERVER = os.environ.get("ARTERIAL_TEST_DATABASE_URL")
 
 hypothesis.settings.register_profile("unhurried", deadline=None)  # a loaded machine is no failure
 if os.environ.get("CI") != "true":  # there Hypothesis chooses a profile of its own, without a deadline as well
@@ -111,8 +112,9 @@ def template(postgres: Running, tmp_path_factory: pytest.TempPathFactory) -> Ite
     name = f"template_{secrets.token_hex(6)}"
     with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
         admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        migrate(_settings(f"{server}/{name}", tmp_path_factory.mktemp("template")))
-        yield name
+    migrate(_settings(f"{server}/{name}", tmp_path_factory.mktemp("template")))
+    yield name
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
         admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
