@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from services.commands.output import AsJson, report
+
+if TYPE_CHECKING:
+    from services.privacy.rules.audit import Interval
 
 
 def rules(
@@ -33,6 +37,13 @@ def rules(
             "--like", metavar="FILE", help="What an earlier period published: what it withheld is withheld again."
         ),
     ] = None,
+    reasons_secret: Annotated[
+        bool,
+        typer.Option(
+            "--reasons-secret",
+            help="Withhold less: rely on nobody knowing which cells are small and which are withheld for others' sake.",
+        ),
+    ] = False,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Write what may be published as CSV.")
     ] = None,
@@ -57,7 +68,7 @@ def rules(
     earlier = set() if like is None else files.read_withheld(like)
     try:
         with progress_bar("cells") as tell:
-            found = protect(Table.of(cells), chosen, earlier=earlier, tell=tell)
+            found = protect(Table.of(cells), chosen, earlier=earlier, reasons_secret=reasons_secret, tell=tell)
     except ValueError as error:
         message = f"{table}: {error}"
         raise InputError(message) from error
@@ -77,19 +88,11 @@ def rules(
                 {"row": found.table.cells[n].row, "column": found.table.cells[n].column, "reason": reason}
                 for n, reason in sorted(found.reasons.items())
             ],
-            "audit": [
-                {
-                    "row": one.row,
-                    "column": one.column,
-                    "amount": one.amount,
-                    "low": one.low,
-                    "high": one.high if one.high < float("inf") else None,
-                    "needed_width": one.needed,
-                }
-                for one in found.audit
-            ],
+            "audit": [_interval(one) for one in found.audit],
+            "informed_audit": [_interval(one) for one in found.informed],
         },
     }
+    told = sum(not one.holds for one in found.informed)
     lines = [
         *(
             f"{found.table.cells[n].row} {found.table.cells[n].column}".rstrip() + f": {reason}"
@@ -99,5 +102,29 @@ def rules(
         f"audit passed: {len(widths)} intervals, the narrowest {min(widths):g} wide"
         if widths
         else "nothing is withheld",
+        *_informed(len(found.informed), told),
     ]
     report(document, lines, as_json=as_json)
+
+
+def _interval(one: Interval) -> dict[str, Any]:
+    return {
+        "row": one.row,
+        "column": one.column,
+        "amount": one.amount,
+        "knows": one.knows,
+        "low": one.low,
+        "high": one.high if one.high < float("inf") else None,
+        "needed_width": one.needed,
+        "holds": one.holds,
+    }
+
+
+def _informed(whole: int, told: int) -> Iterator[str]:
+    if told:
+        yield (
+            f"{told} of {whole} intervals are narrower for somebody who knows why cells are withheld than that alone leaves them: "
+            "keep this report secret, or leave out --reasons-secret"
+        )
+    elif whole:
+        yield f"who knows why cells are withheld learns nothing more of them from what is shown ({whole} intervals)"

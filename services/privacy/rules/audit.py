@@ -1,14 +1,14 @@
 """Code concerned with what can be worked out about withheld cells from everything that is shown: the attacker's view.
 
-Claim. For each primary cell, the least and the greatest number that fit all published cells and margins, with nothing known
-of a withheld cell but that it is not negative.
+Claim. For each primary cell, the least and the greatest number that fit all published cells and margins and what the attacker
+knows of withheld cells beforehand (`knowledge.py`).
 
-Derivation. The published numbers and the sums that bind them are linear equations in the withheld ones; the extremes of one
-unknown under them are two linear programs, solved exactly enough by HiGHS. An interval of width zero is a disclosure.
+Derivation. The published numbers and the sums that bind them are linear equations in the withheld ones, and what is known of
+those are bounds; the extremes of one unknown under them are two linear programs, solved exactly enough by HiGHS. In a table of rows
+and columns counts of whole numbers have whole extremes, as the sums are the equations of a network. An interval of width zero
+is a disclosure, unless the reasons alone leave no more.
 
-Assumptions. The attacker does not know why a cell is withheld: too few and withheld-for-others look the same in what is
-published. Who knew that a rule of k named a cell would know that it lies below k, and no pattern could leave him an interval
-of k: such a reader is not covered. A contributor who knows a withheld cell's other contributors is not covered either.
+Assumptions. A contributor who knows a withheld cell's other contributors is not covered.
 
 Citation. Hundepool et al., Statistical Disclosure Control, 2012, chapter 4.3. Solver: Huangfu, Hall, 2018,
 https://doi.org/10.1007/s12532-017-0130-5.
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 from services.errors import InputError
+from services.privacy.rules.knowledge import NOTHING, Knowledge, nothing
 from services.privacy.rules.table import Table
 
 _UNBOUNDED = 3
@@ -33,11 +34,23 @@ _UNBOUNDED = 3
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Interval:
-    """What an attacker can tell of one cell: it lies between `low` and `high`; `needed` is how wide that has to be at least."""
+    """What an attacker can tell of one cell.
+
+    Attributes:
+        row: of the cell.
+        column: of the cell.
+        amount: `count` or `value`.
+        knows: what the attacker knows of withheld cells beforehand.
+        low: the least number that fits.
+        high: the greatest.
+        needed: how much lies between them at least.
+
+    """
 
     row: str
     column: str
     amount: str
+    knows: str
     low: float
     high: float
     needed: float
@@ -50,11 +63,17 @@ class Interval:
     @property
     def holds(self) -> bool:
         """Whether that is enough; to a millionth, as the solver works with floating point."""
-        return self.width >= self.needed * (1 - 1e-6) and self.width > 0
+        return self.width >= self.needed * (1 - 1e-6) and (self.width > 0 or self.knows != NOTHING)
 
 
 def intervals(
-    table: Table, withheld: NDArray[np.bool_], primary: Iterable[int], *, amount: str, needed: NDArray[np.float64]
+    table: Table,
+    withheld: NDArray[np.bool_],
+    primary: Iterable[int],
+    *,
+    amount: str,
+    needed: NDArray[np.float64],
+    known: Knowledge | None = None,
 ) -> list[Interval]:
     """The attacker's intervals of the primary cells.
 
@@ -64,31 +83,35 @@ def intervals(
         primary: the numbers of the cells that have to be protected.
         amount: `count` or `value`.
         needed: how wide each interval has to be, shape (cells,).
+        known: what the attacker knows of withheld cells; None: nothing.
 
     Raises:
         InputError: a linear program was not solved.
 
     """
     exact = table.amounts(amount)
-    bounds = [(0.0, None) if hidden else (number, number) for hidden, number in zip(withheld, exact, strict=True)]
+    knowledge = nothing(table) if known is None else known
+    low, high = np.where(withheld, knowledge.low, exact), np.where(withheld, knowledge.high, exact)
+    bounds = np.column_stack([low, high])
     found = []
     for number in primary:
-        low, high = (_extreme(table, bounds, number, sign) for sign in (1.0, -1.0))
+        least, most = (_extreme(table, bounds, number, sign) for sign in (1.0, -1.0))
         cell = table.cells[number]
         found.append(
             Interval(
                 row=cell.row,
                 column=cell.column,
                 amount=amount,
-                low=low,
-                high=high,
+                knows=knowledge.name,
+                low=least,
+                high=most,
                 needed=float(needed[number]),
             )
         )
     return found
 
 
-def _extreme(table: Table, bounds: list[tuple[float, float | None]], number: int, sign: float) -> float:
+def _extreme(table: Table, bounds: NDArray[np.float64], number: int, sign: float) -> float:
     aim = np.zeros(len(table.cells))
     aim[number] = sign
     sums = table.sums

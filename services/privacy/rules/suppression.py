@@ -1,12 +1,14 @@
 """Code concerned with withholding: the cells a rule names, and others for their sake, until sums give none of them away.
 
-Claim. After `protect`, no primary cell can be worked out from what is published to an interval narrower than it needs.
-`protect` ends with the audit, and refuses to return what does not hold.
+Claim. After `protect`, no primary cell can be worked out from what is published to an interval narrower than it needs: for
+somebody who knows nothing else, k contributors wide; for somebody who knows why each cell is withheld, as wide as if nothing were
+published (`knowledge.py`). `protect` ends with the audit, and refuses to return what does not hold.
 
 Derivation. For each primary cell that is not safe, a linear program looks for another table that fits the published sums,
-in which that cell is larger by the width it needs, and which differs from the real one where it costs least: withheld cells
-may differ for nothing, others at the price of what they show. Where it differs, cells are withheld; then both tables fit all
-all that is published, so the attacker's interval holds both numbers. Cells withheld later only widen it.
+in which that cell has a number that the attacker must not be able to rule out, and which differs from the real one where it
+costs least: withheld cells may differ for nothing, others at the price of what they show, all of them only as far as what the
+attacker knows lets them. Where it differs, cells are withheld; then both tables fit all that is published and known, so the
+attacker's interval holds both numbers. Cells withheld later only widen it.
 
 Periods. A cell that one period shows and another withholds gives the withheld number away to whoever knows that registers hardly
 change. So what an earlier period withheld can be withheld again; as nobody can tell from what was published why it was, each
@@ -18,7 +20,8 @@ https://doi.org/10.1002/net.3230220407. Not the least loss (that is NP-hard), bu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -30,6 +33,7 @@ from scipy.optimize import linprog
 from services.errors import InputError
 from services.privacy.rules.audit import Interval, intervals
 from services.privacy.rules.criteria import Rule
+from services.privacy.rules.knowledge import NOTHING, Knowledge, nothing, reasons_and_empty, reasons_known
 from services.privacy.rules.table import Table
 
 COMPLEMENTARY: Final = "withheld for others' sake"
@@ -42,13 +46,18 @@ _TOO_SMALL: Final = 1e-6
 class Protected:
     """What may be published of a table, and why the rest may not.
 
-    `reasons` has a sentence for each withheld cell. They are for the officer and not for publication: who knows which cells
-    are below the threshold knows more than the audit assumes.
+    Attributes:
+        table: with its margins.
+        reasons: a sentence for each withheld cell, for the officer and not for publication: they alone tell that a count is small.
+        audit: what somebody can tell who knows nothing else.
+        informed: what somebody can tell who knows the reasons.
+
     """
 
     table: Table
     reasons: dict[int, str]
     audit: tuple[Interval, ...]
+    informed: tuple[Interval, ...]
 
     @property
     def withheld(self) -> NDArray[np.bool_]:
@@ -64,6 +73,7 @@ def protect(
     *,
     amounts: Sequence[str] = AMOUNTS,
     earlier: Collection[tuple[str, str]] = (),
+    reasons_secret: bool = False,
     tell: Callable[[int, int], None] = lambda *_: None,
 ) -> Protected:
     """Withhold what the rules name, and as much more as it takes.
@@ -73,6 +83,8 @@ def protect(
         rules: each is applied to each cell and margin; the first that objects gives the reason.
         amounts: what is published of a shown cell: `count`, `value` or both.
         earlier: row and column of the cells and margins that an earlier period withheld.
+        reasons_secret: protect only from who does not know why a cell is withheld, which withholds less; what the others could
+            tell is still audited, and may not hold.
         tell: is told how many cells of how many were looked at.
 
     Raises:
@@ -94,31 +106,79 @@ def protect(
             said = EARLIER
         if said is not None:
             reasons[number] = said
-    primary = list(reasons)
-    least = max((rule.least for rule in rules), default=1)
-    needs = {amount: _needed(table, amount, least) for amount in amounts}
-    protected = Protected(table=table, reasons=reasons, audit=())
-    whole, done = 2 * len(primary) * len(needs), 0
-    for amount, needed in needs.items():
-        for number in primary:
-            tell(done := done + 1, whole)
-            (found,) = intervals(table, protected.withheld, [number], amount=amount, needed=needed)
-            if not found.holds:
-                for other in _others(table, protected.withheld, number, amount, float(needed[number])):
-                    reasons[other] = COMPLEMENTARY
-    found_all: list[Interval] = []
-    for amount, needed in needs.items():
-        for number in primary:
-            tell(done := done + 1, whole)
-            found_all += intervals(table, protected.withheld, [number], amount=amount, needed=needed)
-    open_cells = [one for one in found_all if not one.holds]
-    if open_cells:
+    views = _views(table, rules, amounts, list(reasons))
+    protected_from = {NOTHING} if reasons_secret else {view.known.name for view in views}
+    looks = [(view, number) for view in views for number in view.targets]
+    whole, done = 2 * len(looks), 0
+    protected = Protected(table=table, reasons=reasons, audit=(), informed=())
+    for view, number in looks:
+        tell(done := done + 1, whole)
+        if view.known.name in protected_from and not view.seen(protected.withheld, number).holds:
+            for target in view.targets[number]:
+                reasons |= dict.fromkeys(_others(view, protected.withheld, number, target), COMPLEMENTARY)
+    found: list[Interval] = []
+    for view, number in looks:
+        tell(done := done + 1, whole)
+        found.append(view.seen(protected.withheld, number))
+    _refuse_open([one for one in found if one.knows in protected_from and not one.holds])
+    audit = tuple(one for one in found if one.knows == NOTHING)
+    informed = tuple(one for one in found if one.knows != NOTHING)
+    return Protected(table=table, reasons=reasons, audit=audit, informed=informed)
+
+
+def _refuse_open(intervals_found: Sequence[Interval]) -> None:
+    if intervals_found:
         message = (
-            f"{len(open_cells)} withheld cells could still be worked out from what would be shown, among them "
-            f"{open_cells[0].row} {open_cells[0].column}: merge zones before"
+            f"{len(intervals_found)} withheld cells could still be worked out from what would be shown, among them "
+            f"{intervals_found[0].row} {intervals_found[0].column}: merge zones before"
         )
         raise InputError(message)
-    return Protected(table=table, reasons=reasons, audit=tuple(found_all))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _View:
+    """One amount of a table as one attacker sees it; `targets` are two numbers of each protected cell that he must not rule out."""
+
+    table: Table
+    amount: str
+    known: Knowledge
+    targets: Mapping[int, tuple[float, float]]
+
+    def seen(self, withheld: NDArray[np.bool_], number: int) -> Interval:
+        """What he can tell of a cell while so much is withheld."""
+        low, high = self.targets[number]
+        needed = np.full(len(self.table.cells), high - low)
+        (found,) = intervals(self.table, withheld, [number], amount=self.amount, needed=needed, known=self.known)
+        return found
+
+
+def _views(table: Table, rules: Sequence[Rule], amounts: Sequence[str], primary: Sequence[int]) -> list[_View]:
+    """Each amount for who knows nothing, and counts for who knows the reasons, which say nothing about values."""
+    least = max((rule.least for rule in rules), default=1)
+    views = []
+    for amount in amounts:
+        exact, needed = table.amounts(amount), _needed(table, amount, least)
+        if amount == "value" and not exact.any():
+            continue  # a register of counts only
+        wide = {number: (float(exact[number]), float(exact[number] + needed[number])) for number in primary}
+        views.append(_View(table=table, amount=amount, known=nothing(table), targets=wide))
+        if amount == "count":
+            for known in (reasons_known(table, rules), reasons_and_empty(table, rules)):
+                targets = {number: _free(table, known, number, float(needed[number])) for number in primary}
+                views.append(_View(table=table, amount=amount, known=known, targets=targets))
+    return views
+
+
+def _free(table: Table, known: Knowledge, number: int, needed: float) -> tuple[float, float]:
+    """Between which counts a cell lies for who knows the reasons and sees no number; of wide ranges only what is needed."""
+    everything = np.ones(len(table.cells), dtype=np.bool_)
+    unneeded = np.zeros(len(table.cells))
+    (alone,) = intervals(table, everything, [number], amount="count", needed=unneeded, known=known)
+    if known.high[number] < math.inf:
+        return alone.low, alone.high
+    exact = float(table.cells[number].count)
+    above = min(needed, alone.high - exact)
+    return exact - min(needed - above, exact - alone.low), exact + above
 
 
 def _needed(table: Table, amount: str, least: int) -> NDArray[np.float64]:
@@ -130,20 +190,22 @@ def _needed(table: Table, amount: str, least: int) -> NDArray[np.float64]:
     return np.array([max(least * usual, *cell.largest[:1], 0.0) for cell in table.cells])
 
 
-def _others(table: Table, withheld: NDArray[np.bool_], number: int, amount: str, needed: float) -> list[int]:
-    """The shown cells in which the cheapest other table differs, that has `needed` more in cell `number`."""
-    exact, count = table.amounts(amount), table.amounts("count")
+def _others(view: _View, withheld: NDArray[np.bool_], number: int, target: float) -> list[int]:
+    """The shown cells in which the cheapest other table differs, that has `target` in cell `number`."""
+    table, known = view.table, view.known
+    exact, count = table.amounts(view.amount), table.amounts("count")
     cost = np.where(withheld, _TOO_SMALL, 1.0 + count)
     cost[table.is_margin & ~withheld] += 10 * count.max()  # margins say most
     size = len(exact)
     sums = table.sums
     one = sparse.csr_array(([1.0, -1.0], ([0, 0], [number, size + number])), shape=(1, 2 * size))
     equations = sparse.vstack([sparse.hstack([sums, -sums]), one], format="csr")
-    aim = np.append(np.zeros(sums.shape[0]), needed)
-    bounds = [(0.0, None)] * size + [(0.0, float(most)) for most in exact]  # more, and less
+    aim = np.append(np.zeros(sums.shape[0]), target - exact[number])
+    room = np.concatenate([known.high - exact, exact - known.low])  # more, and less
+    bounds = np.column_stack([np.zeros(2 * size), np.maximum(room, 0.0)])
     solved: Any = linprog(np.concatenate([cost, cost]), A_eq=equations, b_eq=aim, bounds=bounds, method="highs")
     if solved.status != 0:
         message = f"no cells were found that would protect {table.cells[number].row}: {solved.message}"
         raise InputError(message)
-    moved = np.abs(solved.x[:size] - solved.x[size:]) > _TOO_SMALL * max(needed, 1.0)
+    moved = np.abs(solved.x[:size] - solved.x[size:]) > _TOO_SMALL * max(abs(target - exact[number]), 1.0)
     return np.flatnonzero(moved & ~withheld).tolist()
