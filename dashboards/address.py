@@ -9,6 +9,8 @@ from urllib.parse import parse_qsl, urlencode
 
 PREFIX: Final = "/dash/"
 PAGES: Final = ("", "map", "forecast", "energy", "mobility", "privacy")
+RANGED: Final = ("forecast", "energy")
+"""The pages whose charts follow the time range; elsewhere the control would promise what it does not do."""
 RANGES: Final = {
     "1h": timedelta(hours=1),
     "6h": timedelta(hours=6),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -44,6 +44,8 @@ def find_alerts(
     *,
     now: datetime,
     zone: ZoneInfo,
+    stopped_at: datetime | None = None,
+    more: Iterable[Alert] = (),
 ) -> list[Alert]:
     """Everything that needs attention now or soon.
 
@@ -54,14 +56,18 @@ def find_alerts(
         letters: dead letters of the last two hours.
         now: the moment.
         zone: the zone in which times are said.
+        stopped_at: when ingest fell silent, None while it runs: silence that began later is not the sensors'.
+        more: what is known from elsewhere, to be put in order with the rest.
 
     """
+    heard_until = stopped_at or now
     alive = [s for s in sensors if not is_silent(s, now)]
     found = [
         *_congestion(alive, jams, now, zone),
         *_overload(alive, peaks, now, zone),
-        *_silence([s for s in sensors if is_silent(s, now)], now, zone),
+        *_silence([s for s in sensors if is_silent(s, heard_until)], now, zone),
         *_letters(letters),
+        *more,
     ]
     return sorted(found, key=lambda alert: (SEVERITIES.index(alert.severity), -alert.rank, alert.title))
 

@@ -107,10 +107,13 @@ def _route(app: Dash, city: City) -> None:
         except UnavailableError as error:
             return html.Section(emptiness.failed(str(error)), className="card")
 
-    @app.callback(Output("nav", "children"), Input("url", "pathname"), Input("url", "search"))
+    @app.callback(
+        Output("nav", "children"), Output("range", "hidden"), Input("url", "pathname"), Input("url", "search")
+    )
     @threaded
     def navigate(path: str, search: str) -> Any:
-        return frame.navigation(_page_name(path), address.read_view(search))
+        page = _page_name(path)
+        return frame.navigation(page, address.read_view(search)), page not in address.RANGED
 
 
 def _page_name(path: str | None) -> str:

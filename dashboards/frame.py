@@ -73,16 +73,23 @@ def _header(city: City) -> Component:
             ),
             html.Div(
                 [
-                    dmc.SegmentedControl(
-                        id=control("range", address.DEFAULT_RANGE),
-                        value=address.DEFAULT_RANGE,
-                        size="xs",
-                        data=[{"value": name, "label": _spaced(name)} for name in address.RANGES],
+                    html.Div(
+                        [
+                            dmc.SegmentedControl(
+                                id=control("range", address.DEFAULT_RANGE),
+                                value=address.DEFAULT_RANGE,
+                                size="xs",
+                                data=[{"value": name, "label": _spaced(name)} for name in address.RANGES],
+                                **{"aria-label": "Time range"},
+                            ),
+                            _custom_range(),
+                        ],
+                        id="range",
+                        className="head-range",
                     ),
-                    _custom_range(),
                     _choice("refresh", "Refresh", address.DEFAULT_REFRESH, list(address.REFRESHES.items()), 92),
                     _choice("theme", "Theme", "auto", [("auto", "Auto"), ("light", "Light"), ("dark", "Dark")], 84),
-                    marked(html.Span(id="age", className="age", role="status"), data_level="none"),
+                    marked(html.Span(id="age", className="age", role="timer"), data_level="none"),
                 ],
                 className="head-controls",
             ),

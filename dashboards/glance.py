@@ -8,18 +8,21 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from dashboards.ahead import read_worst
 from dashboards.alerts import Alert, find_alerts, is_silent
 from dashboards.context import City
 from dashboards.jams import Jam, read_next_hour
+from dashboards.upkeep import Upkeep, upkeep_alerts
 from services.domain import QUANTILE_LEVELS
 from services.local_day import day_of
-from services.storage import overview, totals
-from services.storage.overview import CityLoad, CityTraffic, DeadLetters, IngestTotals, Numbers
+from services.storage import overview, sensor_health, totals
+from services.storage.overview import CityLoad, CityTraffic, DeadLetters, HeavyAhead, IngestTotals, Numbers
 from services.storage.totals import PeakForecast
 
 DAY = timedelta(days=1)
 WEEK = timedelta(days=7)
 QUARTER = timedelta(minutes=15)
+_MOST_IMPLAUSIBLE = 1_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,6 +55,9 @@ class Glance:
     silent: int
     alerts: list[Alert]
     jams: Mapping[int, Jam]
+    worst: HeavyAhead | None
+    whole: list[PeakForecast]
+    upkeep: Upkeep
     ingest: IngestTotals
     letters: DeadLetters
 
@@ -76,6 +82,13 @@ def read_glance(city: City) -> Glance:
         whole = totals.latest_peaks(connection, scope="city", since=today, issued_before=now)
         letters = overview.dead_letters(connection, now)
         ingest = overview.ingest_totals(connection)
+        worst = read_worst(connection, now)
+        upkeep = Upkeep(
+            ingest_seen_at=ingest.seen_at,
+            forecasts=overview.forecast_states(connection, now),
+            forecast_every=timedelta(minutes=city.settings.forecast_every_minutes),
+            implausible=sensor_health.implausible(connection, now=now, limit=_MOST_IMPLAUSIBLE),
+        )
     return Glance(
         now=now,
         speed=_figure(traffic, traffic.speed_ratio, traffic_before, traffic_before.speed_ratio),
@@ -84,8 +97,20 @@ def read_glance(city: City) -> Glance:
         peak=next_peak(whole, now),
         sensors=len(sensors),
         silent=sum(is_silent(sensor, now) for sensor in sensors),
-        alerts=find_alerts(sensors, jams, peaks, letters, now=now, zone=city.zone),
+        alerts=find_alerts(
+            sensors,
+            jams,
+            peaks,
+            letters,
+            now=now,
+            zone=city.zone,
+            stopped_at=upkeep.stopped_at(now),
+            more=upkeep_alerts(upkeep, now=now, zone=city.zone),
+        ),
         jams=jams,
+        worst=worst,
+        whole=whole,
+        upkeep=upkeep,
         ingest=ingest,
         letters=letters,
     )

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import numpy.typing as npt
 import plotly.graph_objects as go
 
 from dashboards.figures.axes import Moments, Numbers, curve, on_the_clock
@@ -47,6 +49,7 @@ def band_chart(
     zone_note: str,
     scheme: Scheme,
     revision: str,
+    told: str = "Measured",
 ) -> go.Figure:
     """Past, issue time and future with its bands.
 
@@ -61,6 +64,7 @@ def band_chart(
         zone_note: the zone in words, said on the axis.
         scheme: light or dark.
         revision: zoom is kept while this stays the same.
+        told: what the past is called.
 
     """
     palette = PALETTES[scheme]
@@ -78,16 +82,14 @@ def band_chart(
         )
     figure.add_scatter(
         **curve(past.at_us, past.value, zone),
-        name="Measured",
+        name=told,
         mode="lines",
         line={"color": palette.past, "width": 1.8},
         hovertemplate=hover,
     )
     if outlook is not None:
-        x = on_the_clock(outlook.target_us, zone)
         figure.add_scatter(
-            x=x,
-            y=outlook.quantiles[:, QUANTILE_LEVELS.index(0.5)],
+            **curve(outlook.target_us, outlook.quantiles[:, QUANTILE_LEVELS.index(0.5)], zone),
             name="Forecast (median)",
             mode="lines",
             line={"color": palette.accent, "width": 2.2},
@@ -107,13 +109,14 @@ def band_chart(
 
 def _add_bands(figure: go.Figure, outlook: Outlook, zone: ZoneInfo, colours: Sequence[str]) -> None:
     x = on_the_clock(outlook.target_us, zone)
-    around = np.concatenate([x, x[::-1]])
+    pieces = _pieces(outlook.target_us)
+    around = _closed([np.concatenate([x[piece], x[piece][::-1]]) for piece in pieces], np.datetime64("NaT"))
     for (low, high, name), colour in zip(BANDS, colours, strict=True):
         lower = outlook.quantiles[:, QUANTILE_LEVELS.index(low)]
         upper = outlook.quantiles[:, QUANTILE_LEVELS.index(high)]
         figure.add_scatter(
             x=around,
-            y=np.concatenate([upper, lower[::-1]]),
+            y=_closed([np.concatenate([upper[piece], lower[piece][::-1]]) for piece in pieces], np.nan),
             name=name,
             fill="toself",
             fillcolor=colour,
@@ -121,6 +124,18 @@ def _add_bands(figure: go.Figure, outlook: Outlook, zone: ZoneInfo, colours: Seq
             mode="lines",
             hoverinfo="skip",
         )
+
+
+def _pieces(target_us: Moments) -> list[slice]:
+    """Runs of targets without a gap: a slot that is not forecast has no band."""
+    steps = np.diff(target_us)
+    cuts = [0, *(np.flatnonzero(steps > 1.5 * steps.min()) + 1 if len(steps) else ()), len(target_us)]
+    return [slice(int(a), int(b)) for a, b in pairwise(cuts)]
+
+
+def _closed(outlines: Sequence[npt.NDArray[Any]], gap: Any) -> npt.NDArray[Any]:
+    """Outlines one after the other with a gap between, which Plotly fills each by itself."""
+    return np.concatenate([part for outline in outlines for part in (outline, [gap])][:-1])
 
 
 def _add_issue_line(figure: go.Figure, issued_at: datetime, zone: ZoneInfo, colour: str) -> None:

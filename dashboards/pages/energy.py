@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
-from dashboards import accuracy, address, badges, emptiness, households, peaks, words
+from dashboards import accuracy, address, badges, emptiness, households, load_tables, peaks, released_ahead, words
 from dashboards.address import View
 from dashboards.alerts import is_silent
 from dashboards.context import City, threaded
 from dashboards.figures.load import LoadOutlook, duration_chart, load_chart
 from dashboards.glance import complete
 from dashboards.parts import Content, bars, card, chart, legend, page_title, table, tag
+from dashboards.released_ahead import HOUSEHOLDS, ReleasedAhead
 from dashboards.theme import PALETTES, Scheme, scheme_of
 from services.domain import QUANTILE_LEVELS, from_us, to_us
 from services.errors import UnavailableError
@@ -50,6 +52,7 @@ class Shown:
     outlook: LoadOutlook | None
     peaks: list[PeakForecast]
     households: households.Households | None
+    released: ReleasedAhead | None
     scores: dict[load_scores.What, list[ScoreRow]]
 
 
@@ -102,7 +105,12 @@ def body(shown: Shown, view: View, city: City, scheme: Scheme) -> list[Component
     badge = badges.sensors(view)
     silent = all(is_silent(feeder, shown.now) for feeder in shown.feeders)
     newest = max((f.observed_at for f in shown.feeders if f.observed_at), default=None)
-    drawn: Content = chart(curve, _summary(power, outlook, shown, city), height=360)
+    drawn: Content = chart(
+        curve,
+        _summary(power, outlook, shown, city),
+        table=load_tables.hours(shown.load.bucket_us, power, outlook, city, shown.now),
+        height=360,
+    )
     if not np.isfinite(power).any() and outlook is None:
         drawn = emptiness.silent(newest, shown.now, city.zone)
     elif silent:
@@ -121,7 +129,12 @@ def body(shown: Shown, view: View, city: City, scheme: Scheme) -> list[Component
                 ),
                 card(
                     "How long which load lasts",
-                    chart(duration_chart(power, scheme), "Load duration curve of the shown time range.", height=470),
+                    chart(
+                        duration_chart(power, scheme),
+                        "Load duration curve of the shown time range.",
+                        table=load_tables.durations(power),
+                        height=470,
+                    ),
                     span=7,
                     note="Over the shown time range",
                     privacy=badge,
@@ -135,6 +148,7 @@ def body(shown: Shown, view: View, city: City, scheme: Scheme) -> list[Component
             note="Chance that the highest quarter hour of today or tomorrow exceeds the limit",
             privacy=badge,
         ),
+        *_released(shown, view, city, scheme),
         html.Div(
             [
                 households.panel(shown.households, view, span=4),
@@ -152,6 +166,18 @@ def body(shown: Shown, view: View, city: City, scheme: Scheme) -> list[Component
             className="grid stretch",
         ),
     ]
+
+
+def _released(shown: Shown, view: View, city: City, scheme: Scheme) -> list[Component]:
+    if shown.released is None:
+        return []
+    names = {one.code: one.name for one in shown.districts}
+    draw = partial(_drawing, view)
+    return [released_ahead.panel(shown.released, names, draw, view=view, city=city, now=shown.now, scheme=scheme)]
+
+
+def _drawing(view: View, district: str) -> str:
+    return address.link("energy", view, households=district)
 
 
 def _legend(outlook: LoadOutlook | None, scheme: Scheme) -> Component:
@@ -196,6 +222,7 @@ def _read(city: City, view: View) -> Shown:
             outlook=outlook_of(totals.latest_totals(connection, issued_before=now), end, ahead),
             peaks=totals.latest_peaks(connection, since=day_of(now, city.zone), issued_before=now),
             households=households.read(connection, day_of(now, city.zone)),
+            released=released_ahead.read(connection, HOUSEHOLDS, city, now, view.text("households")),
             scores={what: _scores(connection, what, now) for what in ("total", "peak")},
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 import dash
@@ -12,13 +13,14 @@ import dash_mantine_components as dmc
 from dash import Dash, Input, Output, Patch, State, dcc, html
 from dash.development.base_component import Component
 
-from dashboards import address, also_released, badges, emptiness, words
+from dashboards import address, also_released, badges, emptiness, released_ahead, words
 from dashboards.address import View
 from dashboards.context import City, threaded
 from dashboards.figures.cells import PUBLISHED, WITHHELD, cells_map, cells_update
 from dashboards.frame import control
 from dashboards.marks import patch_theme
 from dashboards.parts import Content, bars, card, map_part, page_title, strip, tag
+from dashboards.released_ahead import VEHICLES, ReleasedAhead
 from dashboards.theme import MAP_CONFIG, PALETTES, Scheme, scheme_of
 from services.errors import UnavailableError
 from services.storage import ledger, overview, releases
@@ -46,6 +48,7 @@ class Shown:
     day: list[PresenceCell]
     budgets: list[Budget]
     also: list[also_released.Also]
+    ahead: ReleasedAhead | None
 
     @property
     def highest(self) -> float:
@@ -88,6 +91,7 @@ def layout(city: City, view: View, scheme: Scheme) -> Component:
                 ],
                 className="grid",
             ),
+            html.Div(id="mobility-ahead", style={"display": "contents"}),
             html.Div(id="mobility-also", className="cards"),
             dcc.Store(id="cells-drawn", data=scheme),
         ],
@@ -104,6 +108,7 @@ def register(app: Dash, city: City) -> None:
             Output("mobility-badge", "children"),
             Output("mobility-legend", "children"),
             Output("mobility-side", "children"),
+            Output("mobility-ahead", "children"),
             Output("mobility-also", "children"),
             Output("cells-drawn", "data"),
         ],
@@ -119,7 +124,7 @@ def register(app: Dash, city: City) -> None:
         try:
             shown = _read(city, view)
         except UnavailableError as error:
-            return [dash.no_update, [], None, card("Mobility", emptiness.failed(str(error))), [], drawn]
+            return [dash.no_update, [], None, card("Mobility", emptiness.failed(str(error))), [], [], drawn]
         patch = Patch()
         for trace, attributes in zip(
             (WITHHELD, PUBLISHED), cells_update(shown.cells, shown.highest, scheme), strict=True
@@ -136,9 +141,23 @@ def register(app: Dash, city: City) -> None:
             _badge(shown),
             [_legend(shown, scheme), html.Footer(badges.released(shown.release, view), className="card-foot")],
             _side(shown, city, view),
+            _ahead(shown, view, city, scheme),
             [*also_released.cards(shown.also, view), _ledger(shown, view), _explanation(shown.release)],
             scheme,
         ]
+
+
+def _ahead(shown: Shown, view: View, city: City, scheme: Scheme) -> list[Component]:
+    if shown.ahead is None:
+        return []
+    names = also_released.area_names([one.place for one in shown.ahead.places], shown.districts)
+    draw = partial(_drawing, view)
+    return [released_ahead.panel(shown.ahead, names, draw, view=view, city=city, now=shown.now, scheme=scheme)]
+
+
+def _drawing(view: View, cell: str) -> str:
+    kept = {name: view.text(name) or None for name in ("day", "hour")}
+    return address.link("mobility", view, cell=cell, **kept)
 
 
 def _read(city: City, view: View) -> Shown:
@@ -168,6 +187,7 @@ def _read(city: City, view: View) -> Shown:
             day=day,
             budgets=ledger.budgets(connection, first_day=today - _LEDGER_DAYS, last_day=today),
             also=[] if release is None else also_released.read(connection, release.day, districts),
+            ahead=released_ahead.read(connection, VEHICLES, city, now, view.text("cell")),
         )
 
 

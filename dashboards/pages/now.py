@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import dash
 from dash import Dash, Input, Output, Patch, State, dcc, html
 from dash.development.base_component import Component
 
-from dashboards import address, badges, emptiness, jams, words
+from dashboards import address, ahead, badges, emptiness, words
 from dashboards.address import View
 from dashboards.alerts import SEVERITIES, Alert, Severity
 from dashboards.context import City, threaded
@@ -49,6 +50,19 @@ def layout(city: City, view: View, scheme: Scheme) -> Component:
                     html.Div(
                         [
                             card("Needs attention", html.Div(id="now-alerts"), privacy=badges.sensors(view)),
+                            card("What comes next", html.Div(id="now-ahead"), privacy=badges.sensors(view)),
+                        ],
+                        className="stack first-grows span-5",
+                    ),
+                    html.Div(
+                        [
+                            card(
+                                "Traffic",
+                                drawn,
+                                congestion_legend(scheme),
+                                note=to_map,
+                                privacy=badges.sensors(view),
+                            ),
                             card(
                                 "Arriving messages",
                                 html.Div(id="now-ingest"),
@@ -56,16 +70,7 @@ def layout(city: City, view: View, scheme: Scheme) -> Component:
                                 privacy=badges.counters(view),
                             ),
                         ],
-                        className="stack first-grows span-5",
-                    ),
-                    card(
-                        "Traffic",
-                        drawn,
-                        congestion_legend(scheme),
-                        html.P(id="now-jams", className="card-note"),
-                        note=to_map,
-                        span=7,
-                        privacy=badges.sensors(view),
+                        className="stack span-7",
                     ),
                 ],
                 className="grid stretch",
@@ -80,7 +85,7 @@ def register(app: Dash, city: City) -> None:
     """Add the callbacks that keep it current."""
 
     @app.callback(
-        [Output(f"now-{part}", "children") for part in ("keys", "alerts", "counts", "ingest", "jams")],
+        [Output(f"now-{part}", "children") for part in ("keys", "alerts", "counts", "ingest", "ahead")],
         Input("version", "data"),
         State("url", "search"),
     )
@@ -90,14 +95,16 @@ def register(app: Dash, city: City) -> None:
             glance = read_glance(city)
         except UnavailableError as error:
             shown = emptiness.failed(str(error))
-            return [shown, shown, [], shown, None]
+            return [shown, shown, [], shown, shown]
         view = address.read_view(search)
         return [
             key_figures(glance, city, view),
             alert_list(glance.alerts, view),
             alert_counts(glance.alerts),
             ingest_health(glance, city),
-            jams.summary(glance.jams),
+            ahead.outlook(
+                glance.jams, glance.worst, glance.whole, glance.upkeep.forecasts, view=view, city=city, now=glance.now
+            ),
         ]
 
     @app.callback(
@@ -146,7 +153,13 @@ def alert_list(alerts: Sequence[Alert], view: View) -> Component:
     """The alerts with sign, words and a way to the sensor."""
     if not alerts:
         return html.Div(
-            [icon("good"), html.Strong("Nothing needs attention"), html.P("No congestion, overload or silence.")],
+            [
+                icon("good"),
+                html.Strong("Nothing needs attention"),
+                html.P(
+                    "No congestion, overload, silence or implausible values; messages arrive, forecasts are current."
+                ),
+            ],
             className="empty tone-good",
         )
     return html.Ul([_alert(alert, view) for alert in alerts[:60]], className="alerts", tabIndex=0)
@@ -173,9 +186,16 @@ def ingest_health(glance: Glance, city: City) -> Component:
         ("Duplicates", words.number(totals.duplicate)),
         ("Dead-lettered", words.number(totals.dead_lettered)),
         ("Waiting", words.number(totals.spooled + totals.in_flight)),
-        ("Last seen", words.clock(totals.seen_at, city.zone, now=glance.now)),
+        ("Last seen", _last_seen(totals.seen_at, glance, city)),
     ]
     return strip(facts)
+
+
+def _last_seen(seen_at: datetime, glance: Glance, city: City) -> Content:
+    clock = words.clock(seen_at, city.zone, now=glance.now)
+    if glance.upkeep.stopped_at(glance.now) is None:
+        return clock
+    return tag(f"{clock}, {words.age(glance.now - seen_at)} ago", "critical", "critical")
 
 
 def _key(name: str, value: str, unit: str, note: Content, figure: Figure | None, badge: Component) -> Component:

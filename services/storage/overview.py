@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from psycopg.rows import class_row
 
-from services.domain import QUANTILE_LEVELS
+from services.domain import QUANTILE_LEVELS, ForecastState
 from services.storage.database import Connection
 from services.storage.queries import query
 
@@ -117,6 +117,25 @@ class Chances:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class HeavyAhead:
+    """Heavy congestion in the city at one target time: `likely` and `possible` count detectors, `expected` sums chances."""
+
+    target_at: datetime
+    likely: int
+    possible: int
+    detectors: int
+    expected: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ForecastStates:
+    """How many series of the forecasts in use are in which state, and when the oldest of these was issued."""
+
+    issued_at: datetime
+    series: dict[ForecastState, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Series:
     """One quantity of one sensor over time."""
 
@@ -203,6 +222,34 @@ def city_chances(connection: Connection, *, now: datetime, start: datetime, end:
     """The newest chances of congestion issued by `now` of every detector, for targets in [start, end)."""
     table = _numbers(connection, "city_chances", 6, now=now, start=start, end=end)
     return Chances(sensor_id=table[:, 0].astype(np.int64), target_us=table[:, 1].astype(np.int64), values=table[:, 2:])
+
+
+def heavy_ahead(
+    connection: Connection, *, now: datetime, start: datetime, end: datetime, likely: float, possible: float
+) -> list[HeavyAhead]:
+    """Heavy congestion at each target time in [start, end), by the newest chances issued by `now`.
+
+    Args:
+        connection: a connection that may read schema forecast.
+        now: the moment of the question.
+        start: first target time.
+        end: first target time no longer told.
+        likely: the least chance at which a detector counts as likely.
+        possible: the least chance at which it counts as possible.
+
+    """
+    bounds = {"now": now, "start": start, "end": end, "likely": likely, "possible": possible}
+    return _rows(connection, HeavyAhead, "heavy_ahead", **bounds)
+
+
+def forecast_states(connection: Connection, now: datetime) -> ForecastStates | None:
+    """The states of the forecasts in use at `now`; None where none has been issued for a day."""
+    rows = connection.execute(query("overview", "forecast_states"), {"now": now}).fetchall()
+    if not rows:
+        return None
+    return ForecastStates(
+        issued_at=min(row[2] for row in rows), series={ForecastState(name): int(count) for name, count, _ in rows}
+    )
 
 
 def ingest_totals(connection: Connection) -> IngestTotals:

@@ -72,6 +72,17 @@ class SensorHealth:
     delay_s: float | None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Implausible:
+    """A sensor that sends what cannot be right: its diagnosis, since when, and the figures it rests on."""
+
+    sensor: str
+    label: str
+    diagnosis: str
+    since: datetime
+    detail: str
+
+
 def judge(connection: Connection, *, now: datetime, zone: str) -> dict[Diagnosis, int]:
     """Judge every registered sensor, keep the diagnoses, and return how many sensors have each.
 
@@ -123,6 +134,12 @@ def list_health(
             },
         )
         return cursor.fetchall()
+
+
+def implausible(connection: Connection, *, now: datetime, limit: int) -> list[Implausible]:
+    """Up to `limit` sensors that were found wrong within the hour before `now` though they send, the newest find first."""
+    with connection.cursor(row_factory=class_row(Implausible)) as cursor:
+        return cursor.execute(query("sensor_health", "implausible"), {"now": now, "limit": limit}).fetchall()
 
 
 def counts(connection: Connection) -> tuple[dict[Diagnosis, int], datetime | None]:

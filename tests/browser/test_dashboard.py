@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +13,9 @@ import pytest
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
 
+from services.domain import ForecastState, to_us
 from services.settings import Settings
+from services.storage import overview
 from services.storage.database import connect
 
 PAGES = {
@@ -69,6 +72,28 @@ def test_nothing_overflows_a_phone_in_the_dark(window: Any, site: Any, page: str
         assert (
             _contrast(ground, window.run("return getComputedStyle(document.querySelector('.xtick text')).fill")) > 4.5
         )
+
+
+def test_now_says_what_comes_next_and_offers_a_time_range_only_where_one_acts(window: Any, site: Any) -> None:
+    now = datetime.now(UTC)
+    day = {"now": now, "start": now, "end": now + timedelta(hours=24)}
+    with connect(site.settings.role_dsn("api"), application="test") as reader:
+        worst = max(overview.heavy_ahead(reader, **day, likely=0.5, possible=0.2), key=lambda one: one.expected)
+        chances = overview.city_chances(reader, **day)
+        states = overview.forecast_states(reader, now)
+    then = chances.values[chances.target_us == to_us(worst.target_at), 0]
+    assert (worst.likely, worst.detectors) == ((then >= 0.5).sum(), len(then))
+    assert worst.possible == ((then >= 0.2) & (then < 0.5)).sum()
+    assert states is not None
+    window.open(f"{site.url}/dash/")
+    said = window.wait("document.querySelector('#now-ahead .ahead')?.innerText")
+    assert worst.target_at.astimezone(site.settings.zone).strftime("%H:%M") in said
+    assert f"{states.series[ForecastState.NORMAL]} normal" in said
+    assert "in 8 of 10 cases" in said
+    shown = "(document.querySelector('#range') && getComputedStyle(document.querySelector('#range')).display)"
+    window.wait(f"{shown} === 'none'")
+    window.open(f"{site.url}/dash/forecast")
+    window.wait(f"{shown} === 'flex'")
 
 
 def test_the_map_keeps_its_view_through_updates(window: Any, site: Any) -> None:
