@@ -129,7 +129,7 @@ def utility(
             f"presence version {plan.version}, a generated city of {measured.PEOPLE:,} people and {measured.CELLS} cells",
             *(
                 f"epsilon {each.epsilon:<4g}{_WHEN[bool(each.earlier_days)]} keeps {each.kept:.1%} of the volume in {each.shown:,.0f} cell-hours, weighted error "
-                f"{each.weighted_error:.1%}, within the interval {each.covered:.0%}, falsely shown {each.false_presence:.1f} of "
+                f"{each.weighted_error:.2%}, within the interval {each.covered:.0%}, falsely shown {each.false_presence:.1f} of "
                 f"{each.empty:,}, {each.seconds:.2f} s"
                 for each in found
             ),
