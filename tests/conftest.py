@@ -113,6 +113,9 @@ def template(postgres: Running, tmp_path_factory: pytest.TempPathFactory) -> Ite
     with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
         admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     migrate(_settings(f"{server}/{name}", tmp_path_factory.mktemp("template")))
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:  # one with background workers cannot be cloned
+        admin.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(sql.Identifier(name)))
+        admin.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [name])
     yield name
     with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
         admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
