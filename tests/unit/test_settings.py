@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from services.errors import ConfigurationError
 from services.settings import Settings, load_settings
@@ -98,3 +100,13 @@ def test_other_commands_join_the_city_that_runs_here(in_an_empty_folder: Path) -
 def test_no_database_says_what_to_do() -> None:
     with pytest.raises(ConfigurationError, match="set ARTERIAL_DATABASE_URL, or start everything"):
         load_settings().owner_dsn()
+
+
+def test_no_group_of_settings_hides_what_another_one_says() -> None:
+    groups = [base for base in Settings.__bases__ if base.__module__.startswith("services.settings.")]
+    said = [name for group in groups for name in vars(group) if not name.startswith("__")]
+    said = [name for name in said if name not in vars(BaseModel) and not name.startswith("_abc")]
+    fields = [name for group in groups for name in group.model_fields]
+    assert len(groups) == 11
+    assert sorted(fields) == sorted(Settings.model_fields)
+    assert [name for name, times in Counter([*said, *fields]).items() if times > 1] == []
