@@ -27,13 +27,13 @@ from services.storage.releases import Release
 _BEFORE: Final = timedelta(days=3)
 _RECENT: Final = timedelta(days=7)
 _SCORED: Final = timedelta(days=30)
-_MOST_ROWS: Final = 8
+_MOST_ROWS: Final = 6
 _MIDDLE: Final = QUANTILE_LEVELS.index(0.5)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Series:
-    """How a released series is spoken of; `slot` is its length in words."""
+    """How a released series is spoken of; `slot` begins a sentence."""
 
     plan: str
     title: str
@@ -49,7 +49,7 @@ HOUSEHOLDS: Final = Series(
     place="District",
     quantity="Energy of the half hour",
     unit="kWh",
-    slot="half hour",
+    slot="A half hour",
 )
 VEHICLES: Final = Series(
     plan="presence",
@@ -57,7 +57,7 @@ VEHICLES: Final = Series(
     place="Cell",
     quantity="Vehicles in the hour",
     unit="veh",
-    slot="hour",
+    slot="An hour",
 )
 
 
@@ -158,11 +158,14 @@ def _drawn(found: ReleasedAhead, chosen: ReleasedPlace, city: City, now: datetim
     if run is None or not chosen.target_at:
         return emptiness.not_yet("Not forecast", f"{chosen.reason}.")
     known = [(to_us(at), value) for at, value, _ in found.lately if value is not None and at < run.first_target_at]
-    past = Line(at_us=np.array([at for at, _ in known], dtype=np.int64), value=np.array([value for _, value in known]))
+    past = Line(
+        at_us=np.array([at for at, _ in known], dtype=np.int64),
+        value=np.array([value for _, value in known], dtype=np.float64),
+    )
     outlook = Outlook(
         issued_at=run.issued_at,
         target_us=np.array([to_us(at) for at in chosen.target_at], dtype=np.int64),
-        quantiles=np.array(chosen.quantiles),
+        quantiles=np.array(chosen.quantiles, dtype=np.float64),
     )
     figure = band_chart(
         past,
@@ -190,7 +193,7 @@ def _explained(found: ReleasedAhead, chosen: ReleasedPlace) -> str:
     text = (
         f"Forecast is the number that will be released, noise included: noise and rounding alone move it by up to "
         f"{noise} {series.unit} (95 %). The true number lies in the bands more often than they say. "
-        f"A {series.slot} that is mostly withheld is not forecast. "
+        f"{series.slot} that is mostly withheld is not forecast. "
     )
     n = sum(score.n for score in found.scores)
     if not n:
@@ -220,7 +223,7 @@ def _legend(scheme: Scheme) -> Component:
 
 def _listing(
     found: ReleasedAhead, names: Mapping[str, str], link: Callable[[str], str], city: City, now: datetime
-) -> Component | None:
+) -> Component:
     """The places with the highest values ahead."""
     series = found.series
     rows: list[list[Content]] = []
@@ -236,11 +239,11 @@ def _listing(
                 html.Strong(name) if one is found.chosen else dcc.Link(name, href=link(one.place)),
                 words.number(value),
                 f"{words.number(low)}–{words.number(high)}",
-                words.clock(at, city.zone, now=now),
+                html.Span(words.clock(at, city.zone, now=now), className="nowrap"),
             ]
         )
     if not rows:
-        return None
+        return emptiness.not_yet("The days that were forecast are over", "Nothing newer has been released.")
     headings = [series.place, f"Highest ahead [{series.unit}]", "In 8 of 10 cases", "Around"]
     hidden = sum(not one.target_at for one in found.places)
     forecast = len(found.places) - hidden
