@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -75,6 +75,19 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(governance.app, name="governance")
 app.command()(doctor.doctor)
 app.add_typer(bench.app, name="bench")
+
+
+@app.callback(invoke_without_command=True)
+def about(
+    *,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    """Arterial: smart-city sensor analytics."""
+    if version:
+        from importlib.metadata import version as installed
+
+        print(f"arterial {installed('arterial')}")
+        raise typer.Exit
 
 
 def main() -> NoReturn:

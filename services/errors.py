@@ -66,3 +66,18 @@ class BudgetExhaustedError(ArterialError):
 
 class StorageError(ArterialError):
     """The database is not in the state this version of Arterial needs."""
+
+
+def reason(error: BaseException) -> str:
+    """Why something could not be read or written, in words a person can use.
+
+    `No such file or directory` instead of `[Errno 2] No such file or directory: 'x'`, `byte 5 is not UTF-8 text`,
+    `it has no 'data'`; the first line of any other error.
+    """
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start + 1} is not {error.encoding.upper()} text"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, KeyError) and error.args:
+        return f"it has no {error.args[0]!r}"
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from services.errors import InputError
+from services.errors import InputError, reason
 from services.storage.stations import Station
 
 _NEEDED = ("code", "lon", "lat")
@@ -31,7 +31,7 @@ def read_stations(path: Path, outlines: list[tuple[int, dict[str, Any]]]) -> lis
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        message = f"{path} cannot be read: {error}"
+        message = f"{path} cannot be read: {reason(error)}"
         raise InputError(message) from error
     rows = _gbfs(text, path) if path.suffix == ".json" else _csv(text, path)
     found = [_station(row, outlines, f"{path}, station {place + 1}") for place, row in enumerate(rows)]
@@ -46,7 +46,7 @@ def _gbfs(text: str, path: Path) -> list[dict[str, Any]]:
         rows = orjson.loads(text)["data"]["stations"]
         return [{"code": row["station_id"], "name": _name(row), "lon": row["lon"], "lat": row["lat"]} for row in rows]
     except (ValueError, KeyError, TypeError) as error:
-        message = f"{path} is no GBFS station_information: {error!r}"
+        message = f"{path} is no GBFS station_information: {reason(error)}"
         raise InputError(message) from error
 
 

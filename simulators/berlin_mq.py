@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from services.domain import Kind
-from services.errors import InputError
+from services.errors import InputError, reason
 from simulators.recordings import RecordedSensor, Recording
 from simulators.streams import Floats
 from simulators.wall_clock import to_utc
@@ -40,7 +40,7 @@ def read_berlin(folder: Path) -> Recording:
             stamps, names = archive["time"], archive["names"]
             flow, speed = archive["flow"].astype(np.float64), archive["speed"].astype(np.float64)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        message = f"{folder / ARCHIVE} cannot be read: {error}"
+        message = f"{folder / ARCHIVE} cannot be read: {reason(error)}"
         raise InputError(message) from error
     if flow.shape != (len(stamps), len(names)) or speed.shape != flow.shape:
         message = (
@@ -79,7 +79,7 @@ def _stations(file: Path) -> dict[str, dict[str, Any]]:
             places.setdefault(lane["MQ_KURZNAME"], []).append(lane)
         return {name: _described(name, rows) for name, rows in places.items()}
     except (OSError, KeyError, ValueError) as error:
-        message = f"{file} cannot be read: {error}"
+        message = f"{file} cannot be read: {reason(error)}"
         raise InputError(message) from error
 
 

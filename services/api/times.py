@@ -35,8 +35,8 @@ def parse_time(text: str, *, parameter: str, now: datetime) -> datetime:
     """
     moment = _relative(text, now) or _absolute(text)
     if moment is None:
-        hint = "no time zone" if _absolute(text + "Z") else "not a time"
-        message = f"{parameter}={text[:60]!r} is {hint}: write it like {FORMS}"
+        hint = "has no time zone" if _absolute(text + "Z") else "is not a time"
+        message = f"{parameter}={text[:60]!r} {hint}: write it like {FORMS}"
         raise InputError(message)
     if not _EARLIEST <= moment < _LATEST:
         message = f"{parameter}={text[:60]!r} is outside 1970 to 2100"

@@ -72,11 +72,15 @@ def list_(
     as_json: AsJson = False,
 ) -> None:
     """Show the newest rows, the newest last."""
+    from services.errors import InputError
     from services.governance import transcript
     from services.settings import load_settings
     from services.storage import audit
     from services.storage.database import connect
 
+    if action is not None and action not in set(audit.Action):
+        message = f"--action {action!r}: there are {', '.join(audit.Action)}"
+        raise InputError(message)
     with connect(load_settings().role_dsn("api"), application="audit") as connection:
         rows = audit.newest(connection, most=most, action=action)[::-1]
     report({"entries": [transcript.document(row) for row in rows]}, map(_line, rows), as_json=as_json)

@@ -30,7 +30,7 @@ def plan(
     """Show the release plans: what they publish, what they guarantee, whether they are on, and their hashes."""
     import msgspec
 
-    from services.errors import InputError
+    from services.errors import InputError, reason
     from services.privacy.plan import day_cap, enabled_plans, load_plans, parse
     from services.privacy.policy import check
     from services.privacy.rendering import sentences
@@ -44,7 +44,7 @@ def plan(
         try:
             candidate = parse(file.read_text(encoding="utf-8"), str(file))
         except (OSError, UnicodeDecodeError) as error:
-            message = f"{file} cannot be read: {error}"
+            message = f"{file} cannot be read: {reason(error)}"
             raise InputError(message) from error
         on[candidate.name], plans = candidate, [candidate]
     check(list(on.values()), settings)

@@ -37,9 +37,12 @@ def attack(
 
     from services.benchmarks.attacked import attacked_platform
     from services.commands.progress import progress_bar
-    from services.privacy.attacks import suite
+    from services.privacy.attacks import recordings, suite
     from services.privacy.attacks.ground import Ground
 
+    for path, columns in ((meters, recordings.LOAD_COLUMNS), (trips, recordings.TRIP_COLUMNS)):
+        if path is not None:
+            recordings.require_columns(path, columns)
     attacks = suite.named(only or [])
     with ExitStack() as stack:
         tell = stack.enter_context(progress_bar("attacks"))

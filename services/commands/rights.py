@@ -143,12 +143,12 @@ def _purpose(name: str) -> Purpose:
 def _token(file: Path) -> str:
     import sys
 
-    from services.errors import InputError
+    from services.errors import InputError, reason
 
     try:
         text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        message = f"the secret cannot be read from {file}: {error}"
+        message = f"the secret cannot be read from {file}: {reason(error)}"
         raise InputError(message) from error
     if not text.strip():
         message = f"{file} holds no secret"

@@ -18,7 +18,9 @@ _CONNECTIONS = 8
 
 def serve(
     *,
-    port: Annotated[int | None, typer.Option(help="Port to listen on.", show_default="ARTERIAL_API_PORT")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65_535, help="Port to listen on.", show_default="ARTERIAL_API_PORT")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Serve the API and the dashboard until stopped; requests that run get four seconds to finish."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,12 +16,14 @@ def up(
         Path | None,
         typer.Option(help="Where the embedded database and broker keep their data.", show_default=".arterial"),
     ] = None,
-    port: Annotated[int | None, typer.Option(help="Port of the API and the dashboard.", show_default="8000")] = None,
-    mqtt_port: Annotated[int, typer.Option(help="Port of the embedded broker.")] = 1883,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65_535, help="Port of the API and the dashboard.", show_default="8000")
+    ] = None,
+    mqtt_port: Annotated[int, typer.Option(min=1, max=65_535, help="Port of the embedded broker.")] = 1883,
     simulator: Annotated[bool, typer.Option(help="Load and run the synthetic city.")] = True,
     broker: Annotated[
-        str | None,
-        typer.Option(help="Embedded broker: mosquitto or iotcore.", show_default="mosquitto where installed"),
+        Literal["mosquitto", "iotcore"] | None,
+        typer.Option(help="The embedded broker.", show_default="mosquitto where installed"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -35,10 +35,14 @@ def reconcile(
     """Compare the 15-minute and hourly roll-ups with the readings. Exit code 1 when they differ and were not repaired."""
     from datetime import UTC
 
+    from services.errors import InputError
     from services.settings import load_settings
     from services.storage import rollups
     from services.storage.database import connect
 
+    if start is not None and end is not None and start >= end:
+        message = f"--from {start} must be before --to {end}: nothing would be compared"
+        raise InputError(message)
     with connect(load_settings().role_dsn("jobs"), application="reconcile") as connection:
         done = rollups.reconcile(
             connection,

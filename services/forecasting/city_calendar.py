@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from models.calendar import Calendar, school_breaks_of
-from services.errors import InputError
+from services.errors import InputError, reason
 from services.settings import Settings
 
 _LARGEST_FILE: Final = 1_000_000
@@ -65,7 +65,7 @@ def _periods(file: Path) -> list[tuple[date, date, str]]:
             raise InputError(message)
         lines = file.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        message = f"the school holidays in {file} cannot be read as UTF-8 text: {error}"
+        message = f"the school holidays in {file} cannot be read as UTF-8 text: {reason(error)}"
         raise InputError(message) from error
     names = [name.strip().lower() for name in next(csv.reader(lines[:1]), [])]
     if not {"start", "end"} <= set(names) <= _COLUMNS or len(set(names)) != len(names):

@@ -17,7 +17,7 @@ from models.calendar import DAY_S, Calendar
 from models.covariates import Course, Covariates
 from models.panel import LARGEST
 from services.domain import from_us, to_us
-from services.errors import InputError
+from services.errors import InputError, reason
 
 OBSERVED_AFTER: Final = timedelta(hours=1)
 """A value without a time of issue is an observation, and known so long after the time it is of."""
@@ -175,7 +175,7 @@ def _rows(file: Path) -> Iterator[tuple[int, dict[str, str]]]:
                     raise InputError(message)
                 yield table.line_num, dict(zip(names, (cell.strip() for cell in row), strict=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        message = f"{file} cannot be read as CSV in UTF-8: {error}"
+        message = f"{file} cannot be read as CSV in UTF-8: {reason(error)}"
         raise InputError(message) from error
 
 

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from services.errors import ConfigurationError, InputError, NotFoundError
+from services.errors import ConfigurationError, InputError, NotFoundError, reason
 from services.governance import merkle
 from services.governance.signing import PublicKey, SigningKey, load_or_make
 from services.settings import Settings
@@ -150,7 +150,7 @@ def read(file: Path) -> Checkpoint:
         base64.b64decode(found.signature, validate=True)
         bytes.fromhex("".join(found.hashes) + found.root)
     except (OSError, msgspec.DecodeError, ValueError) as error:
-        message = f"{file} is not a checkpoint of the audit log: {error}"
+        message = f"{file} is not a checkpoint of the audit log: {reason(error)}"
         raise InputError(message) from error
     if found.form != FORM:
         message = f"{file} has the form {found.form!r}, this Arterial reads {FORM!r}"

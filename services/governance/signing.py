@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from services.errors import ConfigurationError, InputError
+from services.errors import ConfigurationError, InputError, reason
 from services.settings import Settings
 
 _OWNER_ONLY: Final = 0o600
@@ -99,7 +99,7 @@ def load_or_make(settings: Settings) -> SigningKey:
         if not public_file.exists():
             public_file.write_bytes(key.public.pem())
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
-        message = f"the signing key {file} cannot be used: {error}"
+        message = f"the signing key {file} cannot be used: {reason(error)}"
         raise ConfigurationError(message) from error
     return key
 
@@ -114,7 +114,7 @@ def load_public(file: Path) -> PublicKey:
     try:
         key = load_pem_public_key(file.read_bytes())
     except (OSError, ValueError, UnsupportedAlgorithm) as error:
-        message = f"no public key can be read from {file}: {error}"
+        message = f"no public key can be read from {file}: {reason(error)}"
         raise InputError(message) from error
     if not isinstance(key, Ed25519PublicKey):
         message = f"{file} is not an Ed25519 public key"

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from services.errors import ConfigurationError, InputError
+from services.errors import ConfigurationError, InputError, reason
 from services.storage.audit import Entry
 
 
@@ -82,5 +82,5 @@ def read(file: Path) -> Iterator[Entry]:
                 )
                 done += 1
     except (OSError, msgspec.DecodeError, ValueError) as error:
-        message = f"{file} is not an export of the audit log (line {done + 1}): {error}"
+        message = f"{file} is not an export of the audit log (line {done + 1}): {reason(error)}"
         raise InputError(message) from error

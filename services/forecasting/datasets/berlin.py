@@ -13,7 +13,7 @@ from models.catalogue import CANDIDATES
 from models.ets import ETS
 from models.panel import Panel, Values
 from models.protocol import rolling
-from services.errors import InputError
+from services.errors import InputError, reason
 from services.forecasting.datasets.recording import Options, Recording
 
 BERLIN_FILE: Final = "berlin_mq_hourly_2023_2024.npz"
@@ -52,7 +52,7 @@ def berlin(path: Path, protocol: str = "rolling", options: Options | None = None
             time, names = archive["time"], archive["names"]
             flow, values = archive["flow"], archive[quantity].astype(np.float64)
     except (OSError, ValueError, KeyError) as error:
-        message = f"{file} cannot be read as the Berlin recording: {error}"
+        message = f"{file} cannot be read as the Berlin recording: {reason(error)}"
         raise InputError(message) from error
     kept = (np.isfinite(flow) & (flow >= 0)).mean(axis=0) >= BERLIN_PRESENT
     panel = _panel(values, time, names, kept)

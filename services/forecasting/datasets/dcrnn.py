@@ -14,7 +14,7 @@ from models.network import Network
 from models.panel import LARGEST, Panel, Values
 from models.protocol import Protocol, validation_origins
 from models.seasonal_naive import SeasonalNaive
-from services.errors import InputError
+from services.errors import InputError, reason
 from services.forecasting.datasets.recording import Options, Published, Recording
 
 MASKED: Final = "masked"
@@ -119,15 +119,15 @@ def _panel(file: Path) -> Panel:
             times = _microseconds(table["axis1"])
             values = np.asarray(table["block0_values"][:], dtype=np.float64)
     except (OSError, KeyError, StopIteration, TypeError, ValueError) as error:
-        message = f"{file} cannot be read as a table of speeds that pandas wrote to HDF5: {error!r}"
+        message = f"{file} cannot be read as a table of speeds that pandas wrote to HDF5: {reason(error)}"
         raise InputError(message) from error
     step_us = _STEP_S * 1_000_000
     if values.shape != (len(times), len(names)) or len(times) < 4 * _HOUR or (times % step_us).any():
         message = f"{file}: {values.shape} numbers for {len(times)} times on five minutes and {len(names)} sensors"
         raise InputError(message)
-    reason = _wrong(names, times, values)
-    if reason is not None:
-        message = f"{file}: {reason}"
+    wrong = _wrong(names, times, values)
+    if wrong is not None:
+        message = f"{file}: {wrong}"
         raise InputError(message)
     columns = (times - times[0]) // step_us
     grid = np.full((len(names), int(columns[-1]) + 1), np.nan)

@@ -19,7 +19,7 @@ from models.profile import Profile
 from models.protocol import every_origin
 from models.seasonal_naive import SeasonalNaive
 from services.domain import to_us
-from services.errors import InputError
+from services.errors import InputError, reason
 from services.forecasting.datasets.recording import Options, Published, Recording
 
 ETT_FILE: Final = "ETTh1.csv"
@@ -58,7 +58,7 @@ def ett(path: Path, protocol: str, options: Options) -> Recording:
         times = [datetime.fromisoformat(row[0]).replace(tzinfo=UTC) for row in rows[1:]]
         values = np.array([[float(cell) for cell in row[1:]] for row in rows[1:]]).T
     except (OSError, ValueError, IndexError) as error:
-        message = f"{file} cannot be read as ETT, a header and rows of a time and numbers with commas between: {error}"
+        message = f"{file} cannot be read as ETT, a header and rows of a time and numbers with commas between: {reason(error)}"
         raise InputError(message) from error
     step = _step(file, times)
     month = _MONTH_DAYS * timedelta(days=1) // step

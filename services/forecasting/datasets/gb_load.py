@@ -16,7 +16,7 @@ from models.panel import Panel
 from models.profile import Profile
 from models.protocol import Protocol, Span
 from models.seasonal_naive import SeasonalNaive
-from services.errors import InputError
+from services.errors import InputError, reason
 from services.forecasting.covariate_files import Key, Said
 from services.forecasting.datasets.recording import Options, Recording
 from services.forecasting.evaluation import informed
@@ -56,7 +56,7 @@ def gb_load(path: Path, protocol: str, options: Options) -> Recording:
         times = table["time_utc"].to_numpy().astype("datetime64[us]").astype(np.int64) + _EARLY_US
         load = table["load_mw"].to_numpy().astype(np.float64)
     except (OSError, pa.ArrowException, KeyError) as error:
-        message = f"{file} cannot be read as a table of time_utc and load_mw: {error}"
+        message = f"{file} cannot be read as a table of time_utc and load_mw: {reason(error)}"
         raise InputError(message) from error
     said: dict[Key, Said] = {}
     if protocol != _PLAIN:

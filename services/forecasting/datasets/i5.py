@@ -18,7 +18,7 @@ from models.profile import Profile
 from models.protocol import Protocol
 from models.seasonal_naive import SeasonalNaive
 from services.domain import to_us
-from services.errors import InputError
+from services.errors import InputError, reason
 from services.forecasting.datasets.recording import Options, Recording
 
 PROTOCOLS: Final = ("north", "south")
@@ -102,7 +102,7 @@ def _panel(file: Path, quantity: str) -> tuple[Panel, list[int]]:
         ]
         stamps = {stamp: to_us(datetime.fromisoformat(stamp.rstrip("Z")).replace(tzinfo=UTC)) for stamp, _, _ in cells}
     except (OSError, EOFError, ValueError, KeyError) as error:
-        message = f"{file} cannot be read as detector states of I-5, a gzipped CSV: {error!r}"
+        message = f"{file} cannot be read as detector states of I-5, a gzipped CSV: {reason(error)}"
         raise InputError(message) from error
     if not cells:
         message = f"{file}: no row has a value of {quantity}"

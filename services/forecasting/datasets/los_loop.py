@@ -15,7 +15,7 @@ from models.panel import Panel
 from models.profile import Profile
 from models.protocol import Protocol, Span, validation_origins
 from models.seasonal_naive import SeasonalNaive
-from services.errors import InputError
+from services.errors import InputError, reason
 from services.forecasting.datasets.recording import Options, Published, Recording
 
 LOS_LOOP_FILE: Final = "los_speed.csv"
@@ -62,7 +62,9 @@ def los_loop(path: Path, protocol: str, options: Options) -> Recording:
         head, _, body = file.read_text(encoding="utf-8-sig").partition("\n")
         values = np.loadtxt(body.splitlines(), delimiter=",", dtype=np.float64, ndmin=2).T
     except (OSError, ValueError) as error:
-        message = f"{file} cannot be read as Los-loop, a header and rows of numbers with commas between them: {error}"
+        message = (
+            f"{file} cannot be read as Los-loop, a header and rows of numbers with commas between them: {reason(error)}"
+        )
         raise InputError(message) from error
     names = tuple(name.strip().strip('"') for name in head.split(","))
     if len(values) != len(names):
@@ -120,7 +122,7 @@ def _near(file: Path, sensors: int) -> tuple[tuple[int, ...], ...]:
     try:
         roads = np.loadtxt(file, delimiter=",", ndmin=2) > 0
     except (OSError, ValueError) as error:
-        message = f"{file} cannot be read as a matrix of roads: {error}"
+        message = f"{file} cannot be read as a matrix of roads: {reason(error)}"
         raise InputError(message) from error
     if roads.shape != (sensors, sensors):
         message = f"{file}: {roads.shape[0]} x {roads.shape[1]} numbers for {sensors} sensors"

@@ -16,7 +16,7 @@ from models.panel import Panel
 from models.profile import Profile
 from models.protocol import windows
 from models.seasonal_naive import SeasonalNaive
-from services.errors import InputError
+from services.errors import InputError, reason
 from services.forecasting.datasets.recording import Options, Published, Recording
 
 M_DENSE_FILE: Final = "sp_data.csv"
@@ -90,7 +90,7 @@ def m_dense(path: Path, protocol: str, options: Options) -> Recording:
     try:
         values = np.loadtxt(file, dtype=np.float64, ndmin=2).T
     except (OSError, ValueError) as error:
-        message = f"{file} cannot be read as M_DENSE, rows of numbers with spaces between them: {error}"
+        message = f"{file} cannot be read as M_DENSE, rows of numbers with spaces between them: {reason(error)}"
         raise InputError(message) from error
     task = _TASKS[protocol]
     sensors, length = values.shape

@@ -17,7 +17,7 @@ from models.calendar import DAY_S, Calendar
 from models.panel import LARGEST, Panel, Values
 from models.protocol import rolling
 from services.domain import to_us
-from services.errors import InputError
+from services.errors import InputError, reason
 from services.forecasting.datasets.recording import Options, Recording
 
 _MISSING: Final = frozenset({"", "na", "nan", "null", "none", "-"})
@@ -128,7 +128,7 @@ def _table(path: Path) -> tuple[tuple[str, ...], NDArray[np.int64], Values]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        message = f"{path} cannot be read as UTF-8 text: {error}"
+        message = f"{path} cannot be read as UTF-8 text: {reason(error)}"
         raise InputError(message) from error
     lines = text.splitlines()
     separator = _separator([line for line in lines if line.strip()][:2])

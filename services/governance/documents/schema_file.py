@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from services.errors import ConfigurationError, InputError
+from services.errors import ConfigurationError, InputError, reason
 from services.governance.documents.document import Problem
 from services.governance.documents.opening import BY_A_PERSON, asked_by
 
@@ -118,7 +118,7 @@ def _read(path: Path) -> Mapping[str, Any]:
     try:
         root = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
-        message = f"{path} cannot be read: {error}"
+        message = f"{path} cannot be read: {reason(error)}"
         raise InputError(message) from error
     except ValueError as error:
         message = f"{path} is not JSON: {error}. Download the schema itself, not the page about it or its source"

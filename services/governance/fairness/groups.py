@@ -8,7 +8,7 @@ from pathlib import Path
 
 import h3
 
-from services.errors import ConfigurationError
+from services.errors import ConfigurationError, reason
 from services.storage.overview import District
 
 COLUMNS = ("district", "income_group")
@@ -27,7 +27,7 @@ def income_groups(file: Path) -> dict[str, str]:
             absent = [name for name in COLUMNS if name not in (reader.fieldnames or [])]
             rows = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        message = f"ARTERIAL_GOVERNANCE_INCOME_GROUPS names {file}, which cannot be read: {error}"
+        message = f"ARTERIAL_GOVERNANCE_INCOME_GROUPS names {file}, which cannot be read: {reason(error)}"
         raise ConfigurationError(message) from error
     if absent:
         message = f"{file} has no column {' and '.join(absent)}: its first line must be {','.join(COLUMNS)}"

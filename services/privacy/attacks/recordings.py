@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -9,12 +10,31 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from services.errors import InputError
+from services.errors import InputError, reason
 from services.privacy.attacks.people import HOURS, Floats, Integers
 
 SLOTS: Final = 48
 """Half-hours of a day."""
 DAYS: Final = 7
+LOAD_COLUMNS: Final = ("customer_id", "reading_datetime", "general_supply_kwh")
+TRIP_COLUMNS: Final = ("start", "start_station_id", "end_station_id")
+
+
+def require_columns(path: Path, columns: Sequence[str]) -> None:
+    """Look at the end of a file only, so that a wrong one is told before the first attack and not after an hour.
+
+    Raises:
+        InputError: it is not a parquet file with these columns.
+
+    """
+    try:
+        absent = set(columns) - set(parquet.read_schema(path).names)
+    except (OSError, pa.ArrowInvalid) as error:
+        message = f"{path} is not a parquet file with the columns {', '.join(columns)}: {reason(error)}"
+        raise InputError(message) from error
+    if absent:
+        message = f"{path} has no column {' and '.join(sorted(absent))}: {', '.join(columns)} are needed"
+        raise InputError(message)
 
 
 def recorded_loads(path: Path) -> Floats:
@@ -27,7 +47,7 @@ def recorded_loads(path: Path) -> Floats:
         InputError: the file is no such table.
 
     """
-    table = _read(path, ["customer_id", "reading_datetime", "general_supply_kwh"])
+    table = _read(path, LOAD_COLUMNS)
     customer = np.unique(np.asarray(table["customer_id"].to_pylist()), return_inverse=True)[1]
     half_hour = np.asarray(table["reading_datetime"].to_numpy(), dtype="datetime64[m]").astype(np.int64) // 30
     kwh = np.asarray(table["general_supply_kwh"].to_numpy(), dtype=np.float64)
@@ -50,7 +70,7 @@ def recorded_trips(path: Path) -> tuple[Integers, Integers]:
         InputError: the file is no such table.
 
     """
-    table = _read(path, ["start", "start_station_id", "end_station_id"])
+    table = _read(path, TRIP_COLUMNS)
     hour = np.asarray(table["start"].to_numpy(), dtype="datetime64[h]").astype(np.int64)
     names = np.array([table["start_station_id"].to_pylist(), table["end_station_id"].to_pylist()], dtype=str)
     stations, number = np.unique(names, return_inverse=True)
@@ -62,9 +82,6 @@ def recorded_trips(path: Path) -> tuple[Integers, Integers]:
     return hourly.reshape(-1, HOURS).astype(np.int64), np.stack(both, axis=1).astype(np.int64)
 
 
-def _read(path: Path, columns: list[str]) -> pa.Table:
-    try:
-        return parquet.read_table(path, columns=columns)
-    except (pa.ArrowInvalid, KeyError) as error:
-        message = f"{path} is not a parquet file with the columns {', '.join(columns)}: {error}"
-        raise InputError(message) from error
+def _read(path: Path, columns: Sequence[str]) -> pa.Table:
+    require_columns(path, columns)
+    return parquet.read_table(path, columns=list(columns))

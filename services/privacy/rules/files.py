@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 from typing import Any, Final
 
-from services.errors import InputError
+from services.errors import InputError, reason
 from services.privacy.rules.suppression import Protected
 from services.privacy.rules.table import Cell
 
@@ -35,7 +35,7 @@ def read_register(path: Path) -> list[Cell]:
             tops = [name for name in (f"top{n}" for n in range(1, 10)) if name in header]
             return [_cell(line, tops, f"{path}, line {reader.line_num}") for line in reader]
     except (OSError, UnicodeDecodeError) as error:
-        message = f"{path} cannot be read: {error}"
+        message = f"{path} cannot be read: {reason(error)}"
         raise InputError(message) from error
 
 
@@ -54,7 +54,7 @@ def read_withheld(path: Path) -> set[tuple[str, str]]:
                 raise InputError(message)
             return {(line["row"], line["column"]) for line in reader if line["suppressed"] == "true"}
     except (OSError, UnicodeDecodeError) as error:
-        message = f"{path} cannot be read: {error}"
+        message = f"{path} cannot be read: {reason(error)}"
         raise InputError(message) from error
 
 
@@ -88,7 +88,7 @@ def write_published(protected: Protected, path: Path) -> None:
             writer.writeheader()
             writer.writerows(row | {"suppressed": str(row["suppressed"]).lower()} for row in published(protected))
     except OSError as error:
-        message = f"{path} cannot be written: {error}"
+        message = f"{path} cannot be written: {reason(error)}"
         raise InputError(message) from error
 
 
@@ -97,7 +97,10 @@ def _cell(line: dict[str, str | None], tops: list[str], where: str) -> Cell:
         count, value = int(line["count"] or ""), float(line.get("value") or 0)
         largest = sorted((float(text) for name in tops if (text := line[name])), reverse=True)
     except ValueError as error:
-        message = f"{where}: {error}"
+        given = ", ".join(
+            f"{name} {line.get(name)!r}" for name in ("count", "value", *tops) if line.get(name) is not None
+        )
+        message = f"{where}: count must be a whole number, the others numbers or empty, not {given}"
         raise InputError(message) from error
     if not (0 <= count < 2**53 and 0 <= value < 1e15) or any(not 0 <= one <= value * (1 + 1e-9) for one in largest):
         message = f"{where}: count and value must not be negative, nor a contribution larger than the value"

@@ -207,7 +207,7 @@ def test_the_command_publishes_nothing_that_tells_few_from_withheld(tmp_path: Pa
     ("text", "reason"),
     [
         ("zone,count\na,1\n", "has no column row"),
-        ("row,count\na,many\n", "line 2: invalid literal"),
+        ("row,count\na,many\n", "line 2: count must be a whole number"),
         ("row,count\na,-1\n", "line 2: count and value must not be negative"),
         ("row,count,value,top1\na,5,10,11\n", "nor a contribution larger than the value"),
         ("row,count,value\na,0,10\n", "line 2: a value of 10 without contributors"),
