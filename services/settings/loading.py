@@ -6,6 +6,7 @@ import json
 import os
 import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -33,12 +34,14 @@ def load_settings(overrides: Mapping[str, Any] | None = None, *, join_running: b
     """
     unknown = _unknown_variables()
     if unknown:
-        message = f"unknown setting {', '.join(unknown)}: see deploy/.env.example for those that exist"
+        alike = [f"{PREFIX}{name.upper()}" for name in _alike(unknown[0])]
+        hint = f"did you mean {' or '.join(alike)}?" if alike else "see deploy/.env.example for those that exist"
+        message = f"unknown setting {', '.join(unknown)}: {hint}"
         raise ConfigurationError(message)
     try:
         settings = Settings(**dict(overrides or {}))
         if join_running and settings.database_url is None:
-            settings = Settings(**{**_running_city(settings.data_dir), **dict(overrides or {})})
+            settings = Settings(**{**_beside(settings, _running_city(settings.data_dir)), **dict(overrides or {})})
     except ValidationError as error:
         facts = "; ".join(_explain(problem["loc"], problem["msg"], problem["type"]) for problem in error.errors())
         raise ConfigurationError(facts) from None
@@ -51,6 +54,21 @@ def load_settings(overrides: Mapping[str, Any] | None = None, *, join_running: b
         message = f"arterial.toml is not valid TOML: {error}"
         raise ConfigurationError(message) from error
     return settings
+
+
+def _beside(settings: Settings, city: Mapping[str, Any]) -> dict[str, Any]:
+    """What of the running city is not said otherwise: its database with its passwords, and what nobody has set."""
+    own = settings.model_fields_set
+    left_out = own | ({"mqtt_protocol"} if "mqtt_url" in own else set())
+    return {
+        name: value for name, value in city.items() if name.startswith("database_password_") or name not in left_out
+    }
+
+
+def _alike(unknown: str) -> list[str]:
+    name = unknown.removeprefix(PREFIX).lower()
+    words = [field for field in Settings.model_fields if field.endswith(name) or name.endswith(field)]
+    return words[:3] or get_close_matches(name, Settings.model_fields, n=2, cutoff=0.75)
 
 
 def _running_city(data_dir: Path) -> dict[str, Any]:

@@ -97,6 +97,47 @@ def test_other_commands_join_the_city_that_runs_here(in_an_empty_folder: Path) -
     assert load_settings(join_running=False).database_url is None
 
 
+def test_what_is_said_explicitly_is_not_taken_from_the_city_that_runs_here(
+    in_an_empty_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = in_an_empty_folder / ".arterial"
+    folder.mkdir()
+    endpoints = {
+        "database": "postgresql://arterial:s%2Fcret@127.0.0.1:40001/arterial",
+        "mqtt": "mqtt://127.0.0.1:1883",
+        "mqtt_protocol": "3.1.1",
+        "settings": {"privacy_plans": ["presence=0.7", "trip_lengths"]},
+    }
+    (folder / "endpoints.json").write_text(json.dumps(endpoints))
+    monkeypatch.setenv("ARTERIAL_MQTT_URL", "mqtt://elsewhere:1884")
+    monkeypatch.setenv("ARTERIAL_PRIVACY_PLANS", '["presence"]')
+
+    joined = load_settings({"database_password_jobs": "mine"})
+
+    assert joined.broker_url() == "mqtt://elsewhere:1884", (
+        "a command must not publish to another broker than it was told"
+    )
+    assert joined.mqtt_protocol == Settings().mqtt_protocol
+    assert joined.privacy_plans == ("presence",)
+    assert joined.role_dsn("jobs") == "postgresql://arterial_jobs:mine@127.0.0.1:40001/arterial"
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("ARTERIAL_API_PROT", "did you mean ARTERIAL_API_PORT"),
+        ("ARTERIAL_TIMEZONE", "did you mean ARTERIAL_CITY_TIMEZONE"),
+        ("ARTERIAL_XYZZY", r"see deploy/\.env\.example"),
+    ],
+)
+def test_a_misspelt_setting_is_told_what_it_may_have_meant(
+    typed: str, meant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(typed, "1")
+    with pytest.raises(ConfigurationError, match=meant):
+        load_settings()
+
+
 def test_no_database_says_what_to_do() -> None:
     with pytest.raises(ConfigurationError, match="set ARTERIAL_DATABASE_URL, or start everything"):
         load_settings().owner_dsn()
