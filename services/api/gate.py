@@ -43,7 +43,12 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        asked = scope["method"]
         scope = _without_empty_fields(scope)
+        if (
+            asked == "HEAD"
+        ):  # what can be read can be asked for its head (RFC 9110, 9.3.2); the server sends no body then
+            scope["method"] = "GET"
         started = time.perf_counter()
         request_id = secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
@@ -53,7 +58,8 @@ class Gate:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                await self._note_export(scope, Headers(raw=message["headers"]), request_id)
+                if asked != "HEAD":
+                    await self._note_export(scope, Headers(raw=message["headers"]), request_id)
                 _secure(MutableHeaders(scope=message), scope["path"], request_id)
             await send(message)
 
@@ -72,7 +78,7 @@ class Gate:
             _log.log(
                 logging.DEBUG if quiet else logging.INFO,
                 "request",
-                method=scope["method"],
+                method=asked,
                 path=scope["path"],
                 status=status,
                 milliseconds=milliseconds,
@@ -81,7 +87,7 @@ class Gate:
 
     async def _note_export(self, scope: Scope, headers: Headers, request_id: str) -> None:
         """Write a file into the audit log before its first byte goes out; where that fails, so does the request."""
-        if headers.get("content-disposition", "").startswith("attachment") and scope["method"] != "HEAD":
+        if headers.get("content-disposition", "").startswith("attachment"):
             query, media_type = scope["query_string"].decode("ascii", "replace"), headers.get("content-type", "")
             await run_sync(self._trail.exported, scope["path"], query, media_type, request_id)
 

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from services.api.exports import MOST_AT_ONCE
 from services.api.gate import MOST_QUERY_BYTES
 from services.api.problems import PROBLEMS
+from services.storage import audit
 from services.storage.database import Connection
 
 OBSERVATIONS = "/api/v1/observations"
@@ -58,6 +59,16 @@ def test_paths_methods_and_formats(client: TestClient) -> None:
     problem(client, 405, "/api/v1/sensors", method="DELETE")
     problem(client, 405, OBSERVATIONS, method="POST", json={"flow_vph": 1})
     assert "csv" in problem(client, 406, OBSERVATIONS, headers={"Accept": "image/png"})
+
+
+def test_the_head_of_whatever_can_be_read_can_be_asked_for(client: TestClient, owner: Connection) -> None:
+    for path in ("/docs", "/api/v1/sensors", "/api/v1/sensors?format=csv", "/api/v1/nope"):
+        head, whole = client.head(path), client.get(path)
+        assert head.status_code == whole.status_code
+        assert head.content == b""
+        assert head.headers["content-type"] == whole.headers["content-type"]
+    exports = audit.newest(owner, most=10, action="export")
+    assert len(exports) == 1, "no file left with a head"
 
 
 def test_limits(client: TestClient) -> None:
