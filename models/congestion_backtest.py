@@ -128,7 +128,8 @@ def _learnt(
             past = max(0, origin - trial.history)
             recent = [panel.cut(origin).since(past) for panel in (speed, flow)]
             speeds, flows = (select(panel, steps, candidates) for panel in recent)
-            learnt = speeds, flows, from_validation(known, recent[0], speeds, recent[1], flows)
+            before = None if learnt is None else learnt[2]
+            learnt = speeds, flows, from_validation(known, recent[0], speeds, recent[1], flows, before)
             learnt_at = origin
         yield origin, learnt
 

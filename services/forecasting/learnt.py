@@ -7,7 +7,7 @@ was kept, and forecast with the models of the night: the result is what those mo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -99,9 +99,18 @@ def steps_of(kind: Kind, step_seconds: int) -> int:
 
 
 def learn_kind(
-    connection: Connection, kind: Kind, sensors: Sequence[PanelSensor], wanted: History, *, plainly: bool = False
+    connection: Connection,
+    kind: Kind,
+    sensors: Sequence[PanelSensor],
+    wanted: History,
+    *,
+    plainly: bool = False,
+    earlier: Mapping[int, Recalibration] | None = None,
 ) -> list[Group]:
-    """Read the whole history of some sensors and fit their models, plainly as in `series.learn`."""
+    """Read the whole history of some sensors and fit their models, plainly as in `series.learn`.
+
+    `earlier` is what earlier nights have learnt of chances of congestion, as `remembered` tells it.
+    """
     read = panels.history(
         connection,
         kind,
@@ -132,7 +141,25 @@ def learn_kind(
                 )
     if wanted.received_by is None:  # the scorecard does not tell what it held at an earlier time
         groups = [replace(one, log_width=_steered(connection, one, steps_of(kind, one.step_seconds))) for one in groups]
-    return [_on_roads(one, groups, sensors) if one.quantity == SPEED else one for one in groups]
+    nights = earlier or {}
+    return [
+        _on_roads(one, groups, sensors, nights.get(one.step_seconds)) if one.quantity == SPEED else one
+        for one in groups
+    ]
+
+
+def remembered(
+    connection: Connection, kind: Kind, shard: int, wanted: History, folder: Path
+) -> dict[int, Recalibration]:
+    """How the last night made chances of congestion come true as often as they say, by step in seconds.
+
+    Empty where another version learnt it, and for a history as of an earlier time, which has not seen that night.
+    """
+    if kind is not Kind.TRAFFIC or wanted.received_by is not None:
+        return {}
+    rows = [one for one in fitted.of_shard(connection, shard) if (one.kind, one.quantity) == (kind, SPEED)]
+    kept = {one.step_seconds: fetch(connection, one, folder) for one in rows if one.config_hash == wanted.config_hash}
+    return {step: one["better"] for step, one in kept.items() if one is not None and one["better"] is not None}
 
 
 def _told(connection: Connection, wanted: History) -> dict[Key, Said]:
@@ -154,7 +181,9 @@ def _steered(connection: Connection, group: Group, steps: int) -> Values | None:
     return over_leads(steer(scored[:, mine], inside[:, :, mine]), leads[mine], steps) if mine.any() else None
 
 
-def _on_roads(group: Group, groups: Sequence[Group], sensors: Sequence[PanelSensor]) -> Group:
+def _on_roads(
+    group: Group, groups: Sequence[Group], sensors: Sequence[PanelSensor], before: Recalibration | None
+) -> Group:
     """With what the history shows of the roads, and how chances of congestion come true as often as they say."""
     flow = next((one for one in groups if (one.quantity, one.step_seconds) == (FLOW, group.step_seconds)), None)
     learnt = learnt_roads(group.panel, [] if flow is None else [flow.panel])
@@ -162,6 +191,7 @@ def _on_roads(group: Group, groups: Sequence[Group], sensors: Sequence[PanelSens
         told_roads(learnt, group.panel.names, sensors),
         (group.panel, group.selected),
         None if flow is None else (flow.panel, flow.selected),
+        before,
     )
     return replace(group, roads=learnt, better=better)
 

@@ -33,10 +33,17 @@ def told_roads(learnt: Roads, names: Sequence[str], sensors: Sequence[PanelSenso
 
 
 def better_chances(
-    known: Roads, speed: tuple[Panel, Selected], flow: tuple[Panel, Selected] | None
+    known: Roads,
+    speed: tuple[Panel, Selected],
+    flow: tuple[Panel, Selected] | None,
+    before: Recalibration | None,
 ) -> Recalibration | None:
-    """How the chances of congestion have to be changed to come true as often as they say; None where nothing tells."""
-    return from_validation(known, *speed, *(flow or (None, None)))
+    """How the chances of congestion have to be changed to come true as often as they say; None where nothing tells.
+
+    `before` is what the last learning made of it.
+    """
+    flow_panel, flows = flow or (None, None)
+    return from_validation(known, *speed, flow_panel, flows, before)
 
 
 def _told(values: Sequence[float | None]) -> Values:

@@ -19,7 +19,7 @@ from services.forecasting.city_calendar import city_calendar
 from services.forecasting.congested import congestion_of
 from services.forecasting.days import sensor_peaks
 from services.forecasting.ensemble import Ensemble, of_groups
-from services.forecasting.learnt import HORIZON, Group, History, keepable, learn_kind, steps_of, take_up
+from services.forecasting.learnt import HORIZON, Group, History, keepable, learn_kind, remembered, steps_of, take_up
 from services.forecasting.series import forecast_series
 from services.settings import Settings
 from services.storage import congestion, fitted, forecasts, panels, totals
@@ -156,7 +156,8 @@ def train_shard(settings: Settings, shard: int) -> int:
     for kind in HORIZON:
         with connect(settings.role_dsn("jobs"), application="train") as connection:
             sensors = panels.sensors(connection, kind, shard)
-            groups = learn_kind(connection, kind, sensors, wanted) if sensors else []
+            earlier = remembered(connection, kind, shard, wanted, keeping.folder_of(settings.data_dir))
+            groups = learn_kind(connection, kind, sensors, wanted, earlier=earlier) if sensors else []
         count += sum(group.panel.sensors for group in groups)
         kept.append((kind, keepable(groups, kind, shard, wanted, now)))
     _keep(settings, shard, kept)
@@ -212,10 +213,12 @@ def _groups(
         return [], None
     if wanted.received_by is not None:
         return learn_kind(connection, kind, sensors, wanted), None
-    before = take_up(connection, kind, shard, sensors, wanted, keeping.folder_of(settings.data_dir))
+    folder = keeping.folder_of(settings.data_dir)
+    before = take_up(connection, kind, shard, sensors, wanted, folder)
     few = max(_FEW, int(_FEW_SHARE * len(sensors)))
     if not before.is_usable or len(before.outdated) > few:
-        groups = learn_kind(connection, kind, sensors, wanted, plainly=at_once)
+        earlier = remembered(connection, kind, shard, wanted, folder)
+        groups = learn_kind(connection, kind, sensors, wanted, plainly=at_once, earlier=earlier)
         return groups, groups or None
     if not before.outdated:
         return before.groups, None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,10 +14,13 @@ import procrastinate
 import psycopg
 import pytest
 
-from services.domain import Kind
+from models.recalibration import Memory, Recalibration
+from services.domain import Kind, to_us
 from services.errors import InputError, UnavailableError
 from services.forecasting import keeping
+from services.forecasting.city_calendar import city_calendar
 from services.forecasting.engine import Local, engine_of
+from services.forecasting.learnt import History, remembered
 from services.forecasting.run import forecast_all
 from services.forecasting.shard import forecast_shard, train_shard
 from services.jobs import schedule, tasks
@@ -203,6 +207,36 @@ def test_what_intervals_held_steers_their_width_from_the_next_night_on(
     after = told(settings)["det", "flow_vph"][1]
     assert after[:, 3] == pytest.approx(before[:, 3], rel=1e-6)
     assert np.ptp(after, axis=1) == pytest.approx(2 * np.ptp(before, axis=1), rel=0.1)
+
+
+def test_a_night_begins_with_what_chances_of_congestion_the_night_before_had(
+    settings: Settings, owner: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_street(owner, "det", 20)
+    now = datetime.now(UTC)
+    wanted = History(
+        until_us=to_us(quarter(now)), days=settings.forecast_history_days, calendar=city_calendar(settings)
+    )
+
+    def kept(wanted: History) -> dict[int, Recalibration]:
+        with connect(settings.role_dsn("jobs"), application="test") as connection:
+            return remembered(connection, Kind.TRAFFIC, 0, wanted, keeping.folder_of(settings.data_dir))
+
+    assert kept(wanted) == {}
+    train_shard(settings, 0)
+    first = kept(wanted)[900]
+    assert first.memory is not None
+    assert first.memory.bend.any()
+    assert kept(replace(wanted, received_by=now)) == {}
+    known = Memory(
+        bend=np.tile(1e9 * np.eye(4), (3, 1, 1)),
+        pull=np.tile([5e8, 1e9, 0.0, 0.0], (3, 1)),
+        until_us=first.memory.until_us,
+    )
+    monkeypatch.setattr("services.forecasting.shard.remembered", lambda *_: {900: replace(first, memory=known)})
+    train_shard(settings, 0)
+    monkeypatch.undo()
+    assert kept(wanted)[900].coefficients == pytest.approx(np.tile([0.5, 1.0, 0.0, 0.0], (3, 1)), abs=1e-3)
 
 
 def test_a_shard_is_stored_once_per_round_whoever_is_asked(settings: Settings, owner: Connection) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from models.catalogue import CANDIDATES
@@ -146,7 +147,7 @@ def test_recalibration_learns_what_was_said_too_surely_the_more_the_longer_ahead
     came = np.where(rng.random(40_000) < 1 / (1 + np.exp(-true * logits + 0.3)), 0, 3)
     said = 1 / (1 + np.exp(-logits))
     found = recalibrated(np.stack([said, 0 * said, 0 * said, 1 - said]), came, leads, 24)
-    assert found.coefficients[0] == pytest.approx([-0.3, 0.8, -0.4], abs=0.07)
+    assert found.coefficients[0] == pytest.approx([-0.3, 0.8, -0.4, 0.0], abs=0.07)
     some = np.array([[0.9, 0.9, 0.0, 1.0], [0.05, 0.05, 0.5, 0.0], [0.03, 0.03, 0.0, 0.0], [0.02, 0.02, 0.5, 0.0]])
     better = found.applied(some, np.array([0, 23, 0, 23]))
     assert better.sum(axis=0) == pytest.approx(1)
@@ -155,12 +156,56 @@ def test_recalibration_learns_what_was_said_too_surely_the_more_the_longer_ahead
     assert better[1:3].sum(axis=0) == pytest.approx([0.08, 0.08, 0.5, 0.0], abs=0.1)
 
 
+def surely(seed: int, cases: int) -> tuple[Values, NDArray[np.int64], NDArray[np.int64]]:
+    """Chances whose logits are twice what they should be, what came, and lead times."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(-1, 2, cases)
+    came = np.where(rng.random(cases) < 1 / (1 + np.exp(-0.5 * logits)), 0, 3)
+    said = 1 / (1 + np.exp(-logits))
+    return np.stack([said, 0 * said, 0 * said, 1 - said]), came, rng.integers(0, 24, cases)
+
+
+def test_weeks_with_few_jams_are_remembered_together() -> None:
+    weeks = [surely(seed, 300) for seed in range(12)]
+    sure, lead = np.array([[0.8], [0.0], [0.0], [0.2]]), np.array([23])
+    right = 1 / (1 + np.exp(-0.5 * np.log(4)))
+    memory, alone = None, []
+    for week in weeks:
+        alone.append(recalibrated(*week, 24).applied(sure, lead)[0, 0])
+        found = recalibrated(*week, 24, before=memory)
+        memory = found.memory
+    assert found.applied(sure, lead)[0, 0] == pytest.approx(right, abs=0.02)
+    assert np.abs(np.array(alone) - right).max() > 0.1
+    said, came, leads = (np.concatenate(parts, axis=-1) for parts in zip(*weeks, strict=True))
+    together = recalibrated(said, came, leads, 24)
+    assert found.coefficients[0] == pytest.approx(together.coefficients[0], abs=0.05)
+
+
+def test_memory_fades_and_a_week_looked_at_twice_counts_once() -> None:
+    speed, flow = jammed()
+    models = [LastValue(), *CANDIDATES[1:4]]
+    speeds, flows = select(speed, 24, models), select(flow, 24, models)
+    known = roads(speed.values, flow.values, WEEK)
+    once = from_validation(known, speed, speeds, flow, flows)
+    assert once is not None
+    assert once.memory is not None
+    again = from_validation(known, speed, speeds, flow, flows, once)
+    assert again is not None
+    assert again.coefficients == pytest.approx(once.coefficients, abs=1e-5)
+    late = once.memory.faded(once.memory.until_us + 56 * 86_400_000_000)
+    assert late.bend == pytest.approx(once.memory.bend / 2)
+    other = replace(once, horizon=96)
+    assert from_validation(known, speed, speeds, flow, flows, other).coefficients == pytest.approx(once.coefficients)
+    none = replace(speeds, origins_us=speeds.origins_us[:0])
+    assert from_validation(known, speed, none, flow, flows, once) is once
+
+
 def test_with_nothing_to_learn_from_chances_stay_as_they_are() -> None:
     some, none = np.array([[0.2], [0.3], [0.1], [0.4]]), np.empty(0, dtype=np.int64)
     assert recalibrated(np.empty((4, 0)), none, none, 24).applied(some, np.zeros(1, dtype=np.int64)) == pytest.approx(
         some
     )
-    same = Recalibration(coefficients=np.tile([0.0, 1.0, 0.0], (3, 1)), horizon=24)
+    same = Recalibration(coefficients=np.tile([0.0, 1.0, 0.0, 0.0], (3, 1)), horizon=24)
     assert np.isnan(same.applied(np.full((4, 1), np.nan), np.zeros(1, dtype=np.int64))).all()
 
 
