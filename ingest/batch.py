@@ -72,6 +72,7 @@ class Batch:
         decoded: what each said, in the same order.
         tables: the readings of fixed sensors, as rows.
         reasons: why a message becomes a dead letter, by its place.
+        known_letters: the places of those that were among the dead letters already, once all is written.
         fresh_rows: how many new rows each message brought [messages].
 
     """
@@ -88,6 +89,7 @@ class Batch:
     meta: Items[SensorMeta] = field(default_factory=Items)
     status: Items[SensorStatus] = field(default_factory=Items)
     reasons: dict[int, list[str]] = field(default_factory=dict)
+    known_letters: set[int] = field(default_factory=set)
 
     @classmethod
     def of(cls, messages: Sequence[Message], decoded: Sequence[Decoded]) -> Batch:
@@ -148,7 +150,7 @@ class Batch:
         for place in np.flatnonzero(~stored).tolist():
             stored[place] = not self.decoded[place].readings  # what describes a sensor has no rows
         stored[list(self.reasons)] = False
-        dead_lettered, count = len(self.reasons), int(stored.sum())
+        dead_lettered, count = len(self.reasons) - len(self.known_letters), int(stored.sum())
         return Settled(
             stored=count,
             duplicate=len(self.messages) - count - dead_lettered,
@@ -162,7 +164,7 @@ class Batch:
         places = self.personal_places()
         if not places:
             return Personal()
-        dead_lettered = len(places & self.reasons.keys())
+        dead_lettered = len((places & self.reasons.keys()) - self.known_letters)
         among = np.fromiter(places, dtype=np.int64)
         count = int(stored[among].sum())
         return Personal(

@@ -194,9 +194,9 @@ class Stream:
                     named = body + 2 + (data[body] << 8 | data[body + 1])
                     topic = topics.get(data[body + 2 : named])
                     payload = named + 2 + properties
-                    if topic is None or first & 0x06 != 2 or payload > stop or (properties and data[payload - 1]):
+                    if topic is None or first & 0x0E != 2 or payload > stop or (properties and data[payload - 1]):
                         self._publish(data, first, body, stop, received_us, arrived)
-                    else:  # what nearly all are: QoS 1, a known topic, no properties
+                    else:  # what nearly all are: QoS 1, delivered once, a known topic, no properties
                         messages.append(
                             Message(
                                 topic=topic,
@@ -244,7 +244,13 @@ class Stream:
                     arrived.aside_mids.append(mid)
                 return
         arrived.messages.append(
-            Message(topic=topic, payload=data[at:stop], received_us=received_us, retained=first & 1 == 1)
+            Message(
+                topic=topic,
+                payload=data[at:stop],
+                received_us=received_us,
+                retained=first & 1 == 1,
+                again=first & 8 == 8,
+            )
         )
         arrived.mids.append(mid)
 

@@ -53,13 +53,14 @@ def is_passing(error: psycopg.Error) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """A batch to write: how many were received and spooled by then, whether it was, and until when to try."""
+    """A batch to write: how many were received and spooled by then, whether it was, until when to try, whether it was tried."""
 
     batch: Batch
     received: int
     spooled: int
     drained: bool
     deadline: float
+    again: bool = False
 
     def of(self, batch: Batch) -> _Task:
         return replace(self, batch=batch)
@@ -183,7 +184,9 @@ class Persistence:
             return 0
         while True:
             try:
-                self._open_writer().write(task.batch, task.received, task.spooled, drained=task.drained)
+                self._open_writer().write(
+                    task.batch, task.received, task.spooled, drained=task.drained, again=task.again
+                )
             except psycopg.Error as error:
                 if not is_passing(error):
                     if error.sqlstate is not None and error.sqlstate.startswith(_NOT_OF_THE_MESSAGE):
@@ -198,7 +201,7 @@ class Persistence:
                 if not self._reconnect(pause, task.deadline):
                     return 0
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
-                task = task.anew()
+                task = replace(task.anew(), again=True)  # perhaps only the answer was lost
             else:
                 self._in_trouble = False
                 return len(task.batch.messages)

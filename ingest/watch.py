@@ -80,7 +80,8 @@ class Watch:
             self._messages.observe(len(batch.messages))
             self._latency_s.observe(max(0.0, time.time() - batch.messages[0].received_us / 1_000_000))
             if batch.reasons:
-                self.letters.update(class_of(reasons[0]) for reasons in batch.reasons.values())
+                new = batch.reasons.keys() - batch.known_letters
+                self.letters.update(class_of(batch.reasons[place][0]) for place in sorted(new))
 
     def committed_age_s(self) -> float:
         """Time since the last commit, idle ones included [s]."""

@@ -359,5 +359,6 @@ def _advance(spool: MessageSpool, end: Position) -> None:
 
 
 def _tell_dead_letters(batch: Batch) -> None:
-    if batch.reasons:
-        log.warning("messages became dead letters", messages=len(batch.reasons))
+    new = len(batch.reasons) - len(batch.known_letters)
+    if new:
+        log.warning("messages became dead letters", messages=new)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import Final
 
 import numpy as np
@@ -19,9 +20,9 @@ from ingest.quality import Flags
 from ingest.rows import HOUR_US, VALUE_COLUMNS, Integers, Rows, TableName
 from ingest.succession import Learned, Memory, judge
 from ingest.watch import Watch
-from services.domain import from_us
+from services.domain import Message, from_us
 from services.settings import Settings
-from services.storage import personal_intake, readings
+from services.storage import dead_letters, personal_intake, readings
 from services.storage.database import Connection
 
 _STAY_CAREFUL: Final = 32
@@ -54,6 +55,7 @@ class Writer:
         self._committed: list[Committed] = []
         self._directory = Directory(settings)
         self._largest_letter = settings.ingest_max_payload_bytes
+        self._kept_by_broker = timedelta(seconds=settings.mqtt_session_expiry_s)
         self._careful: dict[str, int] = {}
         self.memory = Memory(partial=settings.mqtt_share_group is not None)
         self.counts = Counts()
@@ -68,7 +70,9 @@ class Writer:
         self._directory.forget()
         self.memory.forget()
 
-    def write(self, batch: Batch, received: int, spooled: int = 0, *, drained: bool = False) -> Settled:
+    def write(
+        self, batch: Batch, received: int, spooled: int = 0, *, drained: bool = False, again: bool = False
+    ) -> Settled:
         """Write a batch and commit.
 
         Args:
@@ -76,6 +80,7 @@ class Writer:
             received: all messages of the session so far, for the counters.
             spooled: how many of them were put into the spool.
             drained: whether this batch comes from there.
+            again: whether it may have been written before, as no answer came.
 
         Raises:
             psycopg.Error: nothing of the batch was written.
@@ -101,7 +106,7 @@ class Writer:
             self._write_personal(batch, "charging", charging)
             self._write_personal(batch, "claim", claims)
             self._describe(batch)
-            self._bury(batch)
+            self._bury(batch, again=again or drained)
             settled = batch.settled()
             counts = self.counts.taking_in(received, spooled).settling(settled, drained=drained)
             beat = self._save(counts)
@@ -275,23 +280,26 @@ class Writer:
             moment = status.observed_us or batch.messages[place].received_us
             readings.note_status(self._connection, number, online=status.online, at=from_us(moment))
 
-    def _bury(self, batch: Batch) -> None:
-        letters: dict[bool, list[dict[str, object]]] = {True: [], False: []}
-        for place, reasons in sorted(batch.reasons.items()):
-            message = batch.messages[place]
-            letters[batch.is_personal(place)].append(
-                {
-                    "received_at": from_us(message.received_us),
-                    "topic": _storable(message.topic),
-                    "payload": message.payload[: self._largest_letter],
-                    "payload_bytes": len(message.payload),
-                    "reason": _storable(_sentence(reasons)),
-                }
-            )
-        if letters[False]:
-            readings.bury(self._connection, letters[False])
-        if letters[True]:
-            personal_intake.bury(self._connection, letters[True])
+    def _bury(self, batch: Batch, *, again: bool) -> None:
+        batch.known_letters = set()
+        for personal in (False, True):
+            places = [place for place in sorted(batch.reasons) if batch.is_personal(place) is personal]
+            letters = [self._letter(batch.messages[place], batch.reasons[place], again=again) for place in places]
+            new = dead_letters.bury(self._connection, letters, personal=personal)
+            batch.known_letters |= set(places) - {places[number] for number in new}
+
+    def _letter(self, message: Message, reasons: list[str], *, again: bool) -> dead_letters.Letter:
+        """A message to be buried; what the broker delivers again may have come any time while it keeps the session."""
+        received_at = from_us(message.received_us)
+        since = received_at - self._kept_by_broker if message.again else received_at if again else None
+        return dead_letters.Letter(
+            received_at=received_at,
+            since=since,
+            topic=_storable(message.topic),
+            payload=message.payload[: self._largest_letter],
+            payload_bytes=len(message.payload),
+            reason=_storable(_sentence(reasons)),
+        )
 
 
 def _completions(rows: Rows) -> list[dict[str, object]]:

@@ -74,14 +74,16 @@ class ForecastState(StrEnum):
 class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One MQTT message as it was received, before anything is known about its content.
 
-    `delay_us` is for history only: each reading then counts as received this long after its own stamp, as it would have
-    been live, so that a forecast as of an earlier time finds what was known by then.
+    `again` says that the broker has delivered it before and got no acknowledgement. `delay_us` is for history only: each
+    reading then counts as received this long after its own stamp, as it would have been live, so that a forecast as of an
+    earlier time finds what was known by then.
     """
 
     topic: str
     payload: bytes
     received_us: int
     retained: bool = False
+    again: bool = False
     delay_us: int | None = None
 
 

@@ -65,9 +65,3 @@ def _keep_one_by_one(connection: Connection, what: What, rows: Sequence[Mapping[
     with connection.pipeline():
         cursors = [connection.execute(text, row) for row in rows]
     return [cursor.rowcount == 1 for cursor in cursors]
-
-
-def bury(connection: Connection, letters: Sequence[Mapping[str, Any]]) -> None:
-    """Keep messages of personal topics that could not be stored whole, where personal rows live and die."""
-    with connection.cursor() as cursor:
-        cursor.executemany(query("ingest", "bury_personal"), letters)

@@ -185,9 +185,3 @@ def note_status(connection: Connection, sensor_id: int, *, online: bool, at: dat
     """Keep whether a device is connected."""
     parameters = {"sensor_id": sensor_id, "online": online, "status_at": at}
     connection.execute(query("ingest", "note_status"), parameters)
-
-
-def bury(connection: Connection, letters: Sequence[Mapping[str, Any]]) -> None:
-    """Keep messages that could not be stored whole: received_at, topic, payload, payload_bytes, reason."""
-    with connection.cursor() as cursor:
-        cursor.executemany(query("ingest", "bury"), letters)

@@ -105,6 +105,26 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION personal.bury(received_at timestamp with time zone[], since timestamp with time zone[], topic text[], payload bytea[], payload_bytes integer[], reason text[]) RETURNS integer[]
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    WITH letter AS (
+        SELECT * FROM unnest($1, $2, $3, $4, $5, $6) WITH ORDINALITY
+            AS l (received_at, since, topic, payload, payload_bytes, reason, place)
+    ), fresh AS (
+        SELECT l.* FROM letter AS l WHERE NOT EXISTS (
+            SELECT FROM personal.dead_letter AS d
+            WHERE d.received_at >= (SELECT min(o.since) FROM letter AS o) AND d.received_at BETWEEN l.since AND l.received_at
+                AND d.topic = l.topic AND d.payload_bytes = l.payload_bytes AND d.payload = l.payload
+        )
+    ), buried AS (
+        INSERT INTO personal.dead_letter (received_at, topic, payload, payload_bytes, reason)
+        SELECT f.received_at, f.topic, f.payload, f.payload_bytes, f.reason FROM fresh AS f ORDER BY f.place
+    )
+    SELECT coalesce(array_agg(f.place::integer - 1 ORDER BY f.place), '{}') FROM fresh AS f
+$_$;
+
 CREATE FUNCTION personal.hmac_sha256(key bytea, message bytea) RETURNS bytea
     LANGUAGE plpgsql IMMUTABLE STRICT
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -157,6 +177,26 @@ CREATE FUNCTION personal.proven_days(wanted_purpose text, device text, token byt
     WHERE day_key.purpose = wanted_purpose AND claim.token_hash = sha256(token)
     ORDER BY claim.day
 $$;
+
+CREATE FUNCTION sensing.bury(received_at timestamp with time zone[], since timestamp with time zone[], topic text[], payload bytea[], payload_bytes integer[], reason text[]) RETURNS integer[]
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+    WITH letter AS (
+        SELECT * FROM unnest($1, $2, $3, $4, $5, $6) WITH ORDINALITY
+            AS l (received_at, since, topic, payload, payload_bytes, reason, place)
+    ), fresh AS (
+        SELECT l.* FROM letter AS l WHERE NOT EXISTS (
+            SELECT FROM sensing.dead_letter AS d
+            WHERE d.received_at >= (SELECT min(o.since) FROM letter AS o) AND d.received_at BETWEEN l.since AND l.received_at
+                AND d.topic = l.topic AND d.payload_bytes = l.payload_bytes AND d.payload = l.payload
+        )
+    ), buried AS (
+        INSERT INTO sensing.dead_letter (received_at, topic, payload, payload_bytes, reason)
+        SELECT f.received_at, f.topic, f.payload, f.payload_bytes, f.reason FROM fresh AS f ORDER BY f.place
+    )
+    SELECT coalesce(array_agg(f.place::integer - 1 ORDER BY f.place), '{}') FROM fresh AS f
+$_$;
 
 CREATE FUNCTION sensing.ensure_month(month date) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -1477,6 +1517,9 @@ GRANT ALL ON FUNCTION governance.append_audit_if_new(what text, who text, facts 
 GRANT ALL ON FUNCTION governance.append_audit_if_new(what text, who text, facts jsonb) TO arterial_api;
 GRANT ALL ON FUNCTION governance.append_audit_if_new(what text, who text, facts jsonb) TO arterial_release;
 
+REVOKE ALL ON FUNCTION personal.bury(received_at timestamp with time zone[], since timestamp with time zone[], topic text[], payload bytea[], payload_bytes integer[], reason text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION personal.bury(received_at timestamp with time zone[], since timestamp with time zone[], topic text[], payload bytea[], payload_bytes integer[], reason text[]) TO arterial_ingest;
+
 REVOKE ALL ON FUNCTION personal.hmac_sha256(key bytea, message bytea) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION personal.key_of_day(wanted_purpose text, wanted_day date, oldest date) FROM PUBLIC;
@@ -1484,6 +1527,9 @@ GRANT ALL ON FUNCTION personal.key_of_day(wanted_purpose text, wanted_day date, 
 
 REVOKE ALL ON FUNCTION personal.proven_days(wanted_purpose text, device text, token bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION personal.proven_days(wanted_purpose text, device text, token bytea) TO arterial_release;
+
+REVOKE ALL ON FUNCTION sensing.bury(received_at timestamp with time zone[], since timestamp with time zone[], topic text[], payload bytea[], payload_bytes integer[], reason text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION sensing.bury(received_at timestamp with time zone[], since timestamp with time zone[], topic text[], payload bytea[], payload_bytes integer[], reason text[]) TO arterial_ingest;
 
 REVOKE ALL ON FUNCTION sensing.ensure_month(month date) FROM PUBLIC;
 GRANT ALL ON FUNCTION sensing.ensure_month(month date) TO arterial_ingest;

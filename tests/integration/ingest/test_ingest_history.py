@@ -10,6 +10,7 @@ import h3.api.basic_int as h3
 import orjson
 import psycopg
 import pytest
+from msgspec import structs
 
 from ingest.batch import Batch
 from ingest.decoders.catalogue import decode
@@ -18,6 +19,7 @@ from ingest.pipeline import store
 from services.domain import Message, from_us
 from services.errors import StorageError
 from services.settings import Settings
+from services.storage import dead_letters
 from services.storage.database import Connection, connect
 
 NOW_US = time.time_ns() // 1_000
@@ -259,6 +261,40 @@ def test_a_month_is_made_when_first_needed_and_again_when_it_was_dropped(setting
         persistence.persist(Batch.of(sent, said), 2)
         assert persistence.counts.stored == 2
     assert one(owner, "SELECT count(*) FROM sensing.traffic") == 1
+
+
+def test_a_dead_letter_that_comes_again_is_kept_once(settings: Settings, owner: Connection) -> None:
+    bad = [message("unknown", b"x"), message("city/v1/probe/car-1/telemetry", b"{")]
+    delivered_again = [structs.replace(one, received_us=NOW_US + 5_000_000, again=True) for one in bad]
+    repeated = [structs.replace(one, received_us=NOW_US + 9_000_000) for one in bad]
+    much_later = [structs.replace(one, received_us=NOW_US + 30 * 3_600_000_000, again=True) for one in bad]
+    kept = []
+    with Persistence(settings) as persistence:
+        for sent, drained in (
+            (bad, False),
+            (delivered_again, False),  # the broker had no acknowledgement
+            (repeated, False),  # a device that says so once more
+            (repeated, True),  # a spool whose place was lost
+            (much_later, False),  # longer ago than the broker keeps the session
+        ):
+            said = [decode(one, now_us=NOW_US) for one in sent]
+            persistence.persist(Batch.of(sent, said), 10, drained=drained)
+            counts = persistence.counts
+            assert counts.dead_lettered == len(letters(owner)) + len(letters(owner, "personal"))
+            kept.append((len(letters(owner)), len(letters(owner, "personal"))))
+    assert kept == [(1, 1), (1, 1), (2, 2), (2, 2), (3, 3)]
+    assert (counts.dead_lettered, counts.duplicate, counts.stored) == (6, 4, 0)
+
+
+def test_many_large_dead_letters_are_written_in_parts(
+    settings: Settings, owner: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_letters, "_AT_ONCE_BYTES", 1_000)
+    sizes = (1, 999, 1, 5_000, 0, 1_000, 600, 600)
+    counts = store(settings, [message("unknown", b"x" * size) for size in sizes])
+    assert counts.dead_lettered == len(sizes)
+    lengths = owner.execute("SELECT length(payload) FROM sensing.dead_letter ORDER BY id").fetchall()
+    assert [row[0] for row in lengths] == list(sizes)
 
 
 def test_two_processes_with_the_same_messages_store_each_once(settings: Settings, owner: Connection) -> None:

@@ -87,6 +87,16 @@ def test_acknowledgements_are_in_order() -> None:
     assert packets.acknowledgements([1, 65_535, 258]) == b"\x40\x02\x00\x01\x40\x02\xff\xff\x40\x02\x01\x02"
 
 
+@pytest.mark.parametrize("is_5", [True, False])
+def test_what_the_broker_delivers_again_says_so(*, is_5: bool) -> None:
+    first = publish("city/v1/traffic/t-1/telemetry", b"x", 7, is_5=is_5)
+    again = bytes([first[0] | 8]) + first[1:]
+    arrived = Stream(is_5=is_5).feed(again + first + again)
+    assert [m.again for m in arrived.messages] == [True, False, True]
+    assert [(m.topic, m.payload) for m in arrived.messages] == [("city/v1/traffic/t-1/telemetry", b"x")] * 3
+    assert arrived.mids == [7, 7, 7]
+
+
 def test_shared_subscriptions_ask_for_nothing_retained_and_plain_ones_for_what_is_new() -> None:
     packet = packets.subscribe(["a/+", "$share/g/b"], is_5=True)
     assert packet == b"\x82\x16\x00\x01\x00" + _text("a/+") + b"\x11" + _text("$share/g/b") + b"\x21"

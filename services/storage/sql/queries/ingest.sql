@@ -175,14 +175,16 @@ WHERE id = %(sensor_id)s;
 UPDATE sensing.sensor SET online = %(online)s, status_at = %(status_at)s WHERE id = %(sensor_id)s;
 
 -- name: bury
--- Keep a message that could not be stored whole, with the reason.
-INSERT INTO sensing.dead_letter (received_at, topic, payload, payload_bytes, reason)
-VALUES (%(received_at)s, %(topic)s, %(payload)s, %(payload_bytes)s, %(reason)s);
+-- Keep messages that could not be stored whole, with the reasons; the places of those that were not there yet.
+SELECT sensing.bury(
+    %(received_at)s::timestamptz[], %(since)s::timestamptz[], %(topic)s::text[], %(payload)s::bytea[], %(payload_bytes)s::integer[],
+    %(reason)s::text[]);
 
 -- name: bury_personal
 -- The same for personal topics, in the schema that is destroyed within two days.
-INSERT INTO personal.dead_letter (received_at, topic, payload, payload_bytes, reason)
-VALUES (%(received_at)s, %(topic)s, %(payload)s, %(payload_bytes)s, %(reason)s);
+SELECT personal.bury(
+    %(received_at)s::timestamptz[], %(since)s::timestamptz[], %(topic)s::text[], %(payload)s::bytea[], %(payload_bytes)s::integer[],
+    %(reason)s::text[]);
 
 -- name: key_of_day
 -- The pseudonym key of a local day, made on first use; NULL when the day is closed.
