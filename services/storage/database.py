@@ -23,6 +23,9 @@ _KEEPALIVE: dict[str, Any] = {
 }
 _SERVER_KEEPALIVE = "-c tcp_keepalives_idle=15 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
 """So that the server too notices a client that is gone, whose locks it holds for hours otherwise."""
+_WITHOUT_LIMIT = "-c timescaledb.max_tuples_decompressed_per_dml_transaction=0"
+"""So that TimescaleDB takes late readings into compressed chunks however many they are: a batch it refuses would be tried for ever.
+A server without the extension takes no notice."""
 
 
 def connect(dsn: str, *, application: str, statement_timeout_s: int = 0, autocommit: bool = False) -> Connection:
@@ -38,7 +41,7 @@ def connect(dsn: str, *, application: str, statement_timeout_s: int = 0, autocom
         UnavailableError: the server does not answer, or refuses the role.
 
     """
-    options = f"-c timezone=UTC -c statement_timeout={statement_timeout_s}s -c lock_timeout=30s {_SERVER_KEEPALIVE}"
+    options = f"-c timezone=UTC -c statement_timeout={statement_timeout_s}s -c lock_timeout=30s {_SERVER_KEEPALIVE} {_WITHOUT_LIMIT}"
     try:
         return psycopg.connect(
             dsn, autocommit=autocommit, application_name=f"arterial-{application}", options=options, **_KEEPALIVE

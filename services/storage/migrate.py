@@ -1,7 +1,8 @@
 """Code concerned with bringing a database to this version: numbered SQL files, once each, under a lock.
 
-With TimescaleDB installed the observation tables become hypertables: the `PARTITION BY` clauses are left out and
-`timescale/hypertables.sql` runs after the last migration. The job queue's own tables are kept by procrastinate.
+Where the server has loaded TimescaleDB, a new database gets hypertables as observation tables: the `PARTITION BY` clauses
+are left out and the files of `timescale/` run after the last migration. A database stays what it was made as. The job queue's
+own tables are kept by procrastinate.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ _LOCK = 0x41525445  # "ARTE": one migration at a time
 _FILE_NAME = re.compile(r"^(\d{4})_[a-z0-9_]+\.sql$")
 _PARTITION_BY = re.compile(r" PARTITION BY RANGE \(observed_at\)")
 _ROLES: tuple[Role, ...] = ("ingest", "jobs", "api")
+_LEAST_SERVER = 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +48,7 @@ class Migrated:
 
     applied: tuple[str, ...]
     version: int
-    timescale: str | None
+    timescale: str | None  # its version where the observation tables are hypertables
 
 
 def available() -> list[Migration]:
@@ -74,12 +76,14 @@ def migrate(settings: Settings) -> Migrated:
     """Apply what is missing and give the three roles their login.
 
     Raises:
-        StorageError: a migration failed, an applied one was changed, or the database is newer than this version.
+        StorageError: a migration failed, an applied one was changed, the database is newer than this version, or its server
+            too old.
         UnavailableError: the database does not answer.
         ConfigurationError: the database or a role's password is not configured.
 
     """
     with connect(settings.owner_dsn(), application="migrate") as connection:
+        require_server(connection.info.server_version)
         connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
         connection.commit()
         try:
@@ -92,6 +96,21 @@ def migrate(settings: Settings) -> Migrated:
             connection.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
             connection.commit()
     return Migrated(applied=applied, version=len(available()), timescale=timescale)
+
+
+def require_server(version: int) -> None:
+    """Refuse a PostgreSQL that lacks what the migrations use.
+
+    Args:
+        version: as the server counts, 160004 is 16.4.
+
+    Raises:
+        StorageError: it is too old.
+
+    """
+    if version < _LEAST_SERVER * 10_000:
+        message = f"the server runs PostgreSQL {version // 10_000}, Arterial needs {_LEAST_SERVER} or newer"
+        raise StorageError(message)
 
 
 def version_of(connection: Connection) -> int:
@@ -128,10 +147,8 @@ def _apply_missing(connection: Connection, *, timescale: bool) -> tuple[str, ...
         facts = {"applied": {migration.name: migration.checksum for migration in missing}, "version": len(migrations)}
         audit.append(connection, audit.Action.MIGRATION_APPLIED, "arterial migrate", facts)
         connection.commit()
-    if timescale:
-        hypertables = (files("services.storage") / "timescale" / "hypertables.sql").read_text(encoding="utf-8")
-        connection.execute(hypertables)
-        connection.commit()
+    if timescale and not _is_hypertable(connection):
+        _make_hypertables(connection)
     return tuple(migration.name for migration in missing)
 
 
@@ -180,14 +197,54 @@ def _let_roles_in(connection: Connection, settings: Settings) -> None:
 
 
 def _timescale_version(connection: Connection) -> str | None:
-    row = connection.execute(
-        "SELECT default_version FROM pg_available_extensions WHERE name = 'timescaledb'"
+    """The version of TimescaleDB this database is kept with, None where its observation tables are partitions.
+
+    Raises:
+        StorageError: the server has loaded the extension but does not let the owner create it, or has not loaded what it
+            once made the tables with.
+
+    """
+    made = connection.execute(
+        "SELECT relkind = 'p' FROM pg_class WHERE oid = to_regclass('sensing.traffic')"
     ).fetchone()
-    if row is None:
+    loaded = connection.execute(
+        "SELECT coalesce(current_setting('timescaledb.disable_load', true) = 'off', false)"
+    ).fetchone()
+    if made == (False,) and loaded == (False,):
+        message = (
+            "the observation tables are hypertables, and the server has not loaded TimescaleDB: "
+            "set shared_preload_libraries = 'timescaledb' and restart it"
+        )
+        raise StorageError(message)
+    if made == (True,) or loaded == (False,):
         return None
-    connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
+    try:
+        connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
+    except psycopg.Error as error:
+        message = (
+            f"TimescaleDB cannot be created, a superuser may with CREATE EXTENSION timescaledb: {first_line(error)}"
+        )
+        raise StorageError(message) from error
+    found = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'").fetchone()
     connection.commit()
-    return str(row[0])
+    return None if found is None else str(found[0])
+
+
+def _is_hypertable(connection: Connection) -> bool:
+    row = connection.execute(
+        "SELECT count(*) > 0 FROM timescaledb_information.hypertables "
+        "WHERE (hypertable_schema, hypertable_name) = ('sensing', 'traffic')"
+    ).fetchone()
+    return row == (True,)
+
+
+def _make_hypertables(connection: Connection) -> None:
+    folder = files("services.storage") / "timescale"
+    connection.execute((folder / "hypertables.sql").read_text(encoding="utf-8"))
+    licence = connection.execute("SELECT current_setting('timescaledb.license')").fetchone()
+    if licence != ("apache",):  # as Debian, PGDG and some clouds ship it: hypertables without compression
+        connection.execute((folder / "compression.sql").read_text(encoding="utf-8"))
+    connection.commit()
 
 
 def _exists(connection: Connection, table: str) -> bool:

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import psycopg
+
 from services.storage.database import Connection
 from services.storage.queries import query
 
@@ -45,8 +47,7 @@ def refresh(connection: Connection, *, most: int = 20_000) -> int:
         connection.execute(query("rollups", "make_touched"))
         taken = connection.execute(query("rollups", "take_dirty"), {"most": most}).rowcount
         if taken:
-            connection.execute(query("rollups", "analyze_touched"))
-            connection.execute(query("rollups", "make_fresh"))
+            _make_fresh(connection)
             connection.execute(query("rollups", "store_fresh"))
     return taken
 
@@ -83,8 +84,7 @@ def _reconcile_day(connection: Connection, start: datetime, end: datetime, *, re
         connection.execute(query("rollups", "lock"))
         connection.execute(query("rollups", "make_touched"))
         connection.execute(query("rollups", "touch_range"), span)
-        connection.execute(query("rollups", "analyze_touched"))
-        connection.execute(query("rollups", "make_fresh"))
+        _make_fresh(connection)
         found = [
             (str(rollup), int(count)) for rollup, count in connection.execute(query("rollups", "differences"), span)
         ]
@@ -95,6 +95,13 @@ def _reconcile_day(connection: Connection, start: datetime, end: datetime, *, re
                     if statement.strip():
                         cursor.execute(statement, span)
     return found
+
+
+def _make_fresh(connection: Connection) -> None:
+    connection.execute(query("rollups", "analyze_touched"))
+    span = connection.execute(query("rollups", "touched_span")).fetchone() or (None, None)
+    with psycopg.ClientCursor(connection) as cursor:  # a server takes no parameters with several statements at once
+        cursor.execute(query("rollups", "make_fresh"), {"first": span[0], "after": span[1]})
 
 
 def _days(start: datetime | None, end: datetime | None) -> Iterator[tuple[datetime, datetime]]:

@@ -41,6 +41,8 @@ def described(settings: Settings) -> str:
 
 
 def test_schema_file_equals_the_migrations(described: str) -> None:
+    if "EXTENSION IF NOT EXISTS timescaledb" in described:
+        pytest.skip("the file describes native partitions, the server of the tests has loaded TimescaleDB")
     if os.environ.get("UPDATE_SCHEMA") == "1":
         SCHEMA.write_text(described, encoding="utf-8")
 

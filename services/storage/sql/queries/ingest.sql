@@ -72,23 +72,33 @@ COPY sensing.dirty_hour (kind, sensor_id, hour) FROM STDIN (FORMAT binary);
 -- What is stored under the given keys; `item` is the place of the key in the arrays, counted from 0.
 SELECT k.item - 1, t.flow_vph::float8, t.speed_kmh::float8, t.occupancy::float8
 FROM unnest(%(sensors)s::int[], %(moments)s::bigint[]) WITH ORDINALITY AS k (sensor_id, observed_us, item)
-JOIN sensing.traffic t ON t.sensor_id = k.sensor_id
-    AND t.observed_at = timestamptz 'epoch' + k.observed_us * interval '1 microsecond';
+CROSS JOIN LATERAL (
+    SELECT * FROM sensing.traffic
+    WHERE sensor_id = k.sensor_id AND observed_at = timestamptz 'epoch' + k.observed_us * interval '1 microsecond'
+    OFFSET 0 -- one search by key each: joined at once, all that was ever compressed would be read
+) t;
 
 -- name: existing_energy
 -- What was reported under the given keys; `item` is the place of the key in the arrays, counted from 0.
 SELECT k.item - 1, CASE WHEN t.power_from_register IS NOT TRUE THEN t.power_kw::float8 END, t.energy_kwh
 FROM unnest(%(sensors)s::int[], %(moments)s::bigint[]) WITH ORDINALITY AS k (sensor_id, observed_us, item)
-JOIN sensing.energy t ON t.sensor_id = k.sensor_id
-    AND t.observed_at = timestamptz 'epoch' + k.observed_us * interval '1 microsecond';
+CROSS JOIN LATERAL (
+    SELECT * FROM sensing.energy
+    WHERE sensor_id = k.sensor_id AND observed_at = timestamptz 'epoch' + k.observed_us * interval '1 microsecond'
+    OFFSET 0 -- one search by key each: joined at once, all that was ever compressed would be read
+) t;
 
 -- name: existing_observation
 -- What is stored under the given keys; `item` is the place of the key in the arrays, counted from 0.
 SELECT k.item - 1, t.value
 FROM unnest(%(sensors)s::int[], %(moments)s::bigint[], %(quantities)s::text[]) WITH ORDINALITY
     AS k (sensor_id, observed_us, quantity, item)
-JOIN sensing.observation t ON t.sensor_id = k.sensor_id AND t.quantity = k.quantity
-    AND t.observed_at = timestamptz 'epoch' + k.observed_us * interval '1 microsecond';
+CROSS JOIN LATERAL (
+    SELECT * FROM sensing.observation
+    WHERE sensor_id = k.sensor_id AND quantity = k.quantity
+        AND observed_at = timestamptz 'epoch' + k.observed_us * interval '1 microsecond'
+    OFFSET 0
+) t;
 
 -- name: complete_traffic
 -- Fill in what an earlier message about the same moment left open; nothing where another process has filled in otherwise.
@@ -137,7 +147,9 @@ WITH given AS (
 SELECT e.sensor_id, (extract(epoch FROM e.observed_at) * 1000000)::bigint, e.power_kw::float8, e.energy_kwh,
     (extract(epoch FROM after.observed_at) * 1000000)::bigint, after.energy_kwh, s.register_kwh, after.received_at
 FROM starts
-JOIN sensing.energy e ON e.sensor_id = starts.sensor_id AND e.observed_at = starts.at
+CROSS JOIN LATERAL (
+    SELECT * FROM sensing.energy WHERE sensor_id = starts.sensor_id AND observed_at = starts.at OFFSET 0
+) e
 JOIN sensing.sensor s ON s.id = e.sensor_id
 LEFT JOIN LATERAL (
     SELECT observed_at, energy_kwh, received_at FROM sensing.energy
@@ -158,7 +170,7 @@ FROM (
         AS k (sensor_id, observed_us, power_kw, received_at)
 ) k
 WHERE e.sensor_id = k.sensor_id AND e.observed_at = k.observed_at
-    AND e.observed_at BETWEEN %(first)s AND %(last)s; -- so that other months are not looked at
+    AND e.sensor_id = ANY (%(sensors)s) AND e.observed_at BETWEEN %(first)s AND %(last)s; -- so that no others are looked at
 
 -- name: describe_sensor
 -- Keep what a device says about itself; what it leaves out stays as it was.

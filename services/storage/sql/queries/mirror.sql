@@ -2,24 +2,34 @@
 -- The rows under the given keys, as the mirror sends them: code, no quantity, microseconds, quality, values.
 SELECT s.code, '', k.observed_us, t.quality, t.flow_vph::float8, t.speed_kmh::float8, t.occupancy::float8
 FROM unnest(%(sensors)s::int[], %(moments)s::bigint[]) AS k (sensor_id, observed_us)
-JOIN sensing.traffic t ON t.sensor_id = k.sensor_id
-    AND t.observed_at = timestamptz 'epoch' + k.observed_us * interval '1 microsecond'
+CROSS JOIN LATERAL (
+    SELECT * FROM sensing.traffic
+    WHERE sensor_id = k.sensor_id AND observed_at = timestamptz 'epoch' + k.observed_us * interval '1 microsecond'
+    OFFSET 0 -- one search by key each, as in ingest.sql
+) t
 JOIN sensing.sensor s ON s.id = t.sensor_id;
 
 -- name: at_energy
 -- The rows under the given keys, as the mirror sends them: code, no quantity, microseconds, quality, values.
 SELECT s.code, '', k.observed_us, t.quality, t.power_kw::float8, t.energy_kwh
 FROM unnest(%(sensors)s::int[], %(moments)s::bigint[]) AS k (sensor_id, observed_us)
-JOIN sensing.energy t ON t.sensor_id = k.sensor_id
-    AND t.observed_at = timestamptz 'epoch' + k.observed_us * interval '1 microsecond'
+CROSS JOIN LATERAL (
+    SELECT * FROM sensing.energy
+    WHERE sensor_id = k.sensor_id AND observed_at = timestamptz 'epoch' + k.observed_us * interval '1 microsecond'
+    OFFSET 0 -- one search by key each, as in ingest.sql
+) t
 JOIN sensing.sensor s ON s.id = t.sensor_id;
 
 -- name: at_observation
 -- The rows under the given keys, as the mirror sends them: code, quantity, microseconds, quality, value.
 SELECT s.code, t.quantity, k.observed_us, t.quality, t.value
 FROM unnest(%(sensors)s::int[], %(moments)s::bigint[], %(quantities)s::text[]) AS k (sensor_id, observed_us, quantity)
-JOIN sensing.observation t ON t.sensor_id = k.sensor_id AND t.quantity = k.quantity
-    AND t.observed_at = timestamptz 'epoch' + k.observed_us * interval '1 microsecond'
+CROSS JOIN LATERAL (
+    SELECT * FROM sensing.observation
+    WHERE sensor_id = k.sensor_id AND quantity = k.quantity
+        AND observed_at = timestamptz 'epoch' + k.observed_us * interval '1 microsecond'
+    OFFSET 0
+) t
 JOIN sensing.sensor s ON s.id = t.sensor_id;
 
 -- name: span_traffic

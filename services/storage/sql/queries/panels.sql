@@ -72,7 +72,7 @@ FROM (
     FROM dirty
     JOIN sensing.traffic AS raw ON raw.sensor_id = dirty.sensor_id
         AND observed_at >= dirty.hour AND observed_at < dirty.hour + interval '1 hour'
-    WHERE observed_at < %(until)s AND quality < 4
+    WHERE observed_at >= %(since)s AND observed_at < %(until)s AND quality < 4
     GROUP BY raw.sensor_id, 2
 ) AS known
 GROUP BY sensor_id
@@ -96,7 +96,7 @@ FROM (
     FROM dirty
     JOIN sensing.energy AS raw ON raw.sensor_id = dirty.sensor_id
         AND observed_at >= dirty.hour AND observed_at < dirty.hour + interval '1 hour'
-    WHERE observed_at < %(until)s AND quality < 4
+    WHERE observed_at >= %(since)s AND observed_at < %(until)s AND quality < 4
     GROUP BY raw.sensor_id, 2
 ) AS known
 GROUP BY sensor_id
@@ -111,6 +111,7 @@ FROM sensing.dirty_hour AS dirty
 JOIN sensing.observation AS raw ON raw.sensor_id = dirty.sensor_id
     AND observed_at >= dirty.hour AND observed_at < dirty.hour + interval '1 hour'
 WHERE dirty.kind = 'observation' AND dirty.sensor_id = ANY (%(ids)s) AND dirty.hour >= %(since)s AND dirty.hour < %(until)s
+    AND observed_at >= %(since)s
 ORDER BY quantity
 
 -- name: environment
@@ -132,7 +133,7 @@ FROM (
     FROM dirty
     JOIN sensing.observation AS raw ON raw.sensor_id = dirty.sensor_id AND raw.quantity = %(quantity)s
         AND observed_at >= dirty.hour AND observed_at < dirty.hour + interval '1 hour'
-    WHERE observed_at < %(until)s AND quality < 4
+    WHERE observed_at >= %(since)s AND observed_at < %(until)s AND quality < 4
     GROUP BY raw.sensor_id, 2
 ) AS known
 GROUP BY sensor_id

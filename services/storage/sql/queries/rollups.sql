@@ -18,6 +18,10 @@ INSERT INTO touched SELECT DISTINCT kind, sensor_id, hour FROM taken;
 -- name: analyze_touched
 ANALYZE touched;
 
+-- name: touched_span
+-- From the first touched hour to the end of the last.
+SELECT min(hour), max(hour) + interval '1 hour' FROM touched;
+
 -- name: touch_range
 -- Every sensor-hour with readings in [%(start)s, %(end)s), to compare or repair it.
 INSERT INTO touched
@@ -35,6 +39,7 @@ WHERE observed_at >= %(start)s AND observed_at < %(end)s;
 -- run in time order, so the same readings give the same bytes whatever order they arrived in. Bad rows (flag 4) count
 -- as rows but not in the means. OFFSET 0 keeps one index scan per touched hour; CASE instead of FILTER lets all sums of a
 -- group share one sort; a register reading is a (time, value) pair, so that its maximum is the last one.
+-- No touched hour lies outside [%(first)s, %(after)s), which leaves out most partitions or chunks before the first search.
 SET LOCAL work_mem = '64MB';
 CREATE TEMPORARY TABLE quarter_traffic ON COMMIT DROP AS
 SELECT sensor_id, bucket, hour, count(*)::integer AS rows, count(good)::integer AS good,
@@ -53,6 +58,7 @@ FROM (
     CROSS JOIN LATERAL (
         SELECT * FROM sensing.traffic r
         WHERE r.sensor_id = t.sensor_id AND r.observed_at >= t.hour AND r.observed_at < t.hour + interval '1 hour'
+            AND r.observed_at >= %(first)s AND r.observed_at < %(after)s
         OFFSET 0
     ) r
     WHERE t.kind = 'traffic'
@@ -89,6 +95,7 @@ FROM (
     CROSS JOIN LATERAL (
         SELECT * FROM sensing.energy r
         WHERE r.sensor_id = t.sensor_id AND r.observed_at >= t.hour AND r.observed_at < t.hour + interval '1 hour'
+            AND r.observed_at >= %(first)s AND r.observed_at < %(after)s
         OFFSET 0
     ) r
     WHERE t.kind = 'energy'
@@ -116,6 +123,7 @@ FROM (
     CROSS JOIN LATERAL (
         SELECT * FROM sensing.observation r
         WHERE r.sensor_id = t.sensor_id AND r.observed_at >= t.hour AND r.observed_at < t.hour + interval '1 hour'
+            AND r.observed_at >= %(first)s AND r.observed_at < %(after)s
         OFFSET 0
     ) r
     WHERE t.kind = 'observation'
