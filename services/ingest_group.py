@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -35,6 +36,7 @@ _GRACE_S: Final = 8.0
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 10.0
 _SETTLED_S: Final = 60.0
+_LAST_PORT: Final = 65_535
 
 log = structlog.get_logger()
 
@@ -98,9 +100,11 @@ def run(settings: Settings, stop: threading.Event, *, staying: list[int], leavin
         What all of them did in their last lives, together.
 
     Raises:
-        ConfigurationError: a member cannot run with these settings; its own message went to standard error.
+        ConfigurationError: the port of a member's metrics cannot be had, or a member cannot run with these settings; its own
+            message went to standard error.
 
     """
+    _require_metrics_ports(settings, [*staying, *leaving])
     with ExitStack() as stack:
         children = [
             _child(settings, number, stack.enter_context(TemporaryFile()), is_leaving=number in leaving)
@@ -117,6 +121,32 @@ def run(settings: Settings, stop: threading.Event, *, staying: list[int], leavin
                     _look_after(settings, child)
         _stop(children)
         return reduce(Counts.and_, (child.counts() for child in children), Counts())
+
+
+def _require_metrics_ports(settings: Settings, numbers: list[int]) -> None:
+    """Refuse to start where a member would find the port of its metrics taken, or past the last one there is."""
+    for number in numbers:
+        member = as_member(settings, number)
+        port = member.ingest_metrics_port
+        if port is None:
+            return
+        reason = _why_not(settings.ingest_metrics_host, port)
+        if reason is not None:
+            message = (
+                f"the ingest process {member.mqtt_client_id} would answer /metrics on {settings.ingest_metrics_host}:{port}, {reason}: "
+                "members count on from ARTERIAL_INGEST_METRICS_PORT, choose it so that all of their ports are free"
+            )
+            raise ConfigurationError(message)
+
+
+def _why_not(host: str, port: int) -> str | None:
+    if port > _LAST_PORT:
+        return f"and the last port is {_LAST_PORT}"
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        return f"which cannot be listened on ({error.strerror or error})"
+    return None
 
 
 def forget(settings: Settings, client_id: str) -> None:

@@ -150,6 +150,8 @@ def test_a_group_of_two_stores_all_once_with_what_is_retained_and_what_belongs_t
     assert all(received == sum(fates) and received > 1_000 for received, *fates in counts.values())
     received, stored, duplicate, *rest = (sum(column) for column in zip(*counts.values(), strict=True))
     assert (received, stored, duplicate, rest) == (total, 1_001, 4_000, [0, 0, 0])
+    noted = "SELECT count(*) FROM governance.audit WHERE action = 'configuration.changed' AND actor = 'ingest'"
+    assert one(owner, noted) == 1, "once for the group"
 
 
 def test_a_dialect_that_remembers_stays_whole_in_a_group(live: Settings, owner: Connection, tmp_path: Path) -> None:
