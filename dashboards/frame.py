@@ -107,7 +107,7 @@ def _choice(name: str, label: str, default: str, options: list[tuple[str, str]],
         w=width,
         allowDeselect=False,
         comboboxProps={"shadow": "md"},
-        inputProps={"aria-label": label},
+        **{"aria-label": label},
     )
     return part
 

@@ -187,7 +187,7 @@ def _timeline(view: View, scheme: Scheme) -> Component:
         size="sm",
         thumbSize=20,
         updatemode="drag",
-        **{"aria-label": "Quarter hours from now"},
+        thumbLabel="Quarter hours from now",
     )
     button = html.Button(
         [html.Span(id="play-sign", className="icon icon-play"), html.Span("Play", id="play-word", className="unseen")],

@@ -74,8 +74,32 @@ def _page(document: dict[str, Any], base: str) -> str:
         '<link rel="icon" href="data:,"><link rel="stylesheet" href="/docs/docs.css"></head><body><main>'
         f"<h1>Arterial API</h1>{paragraphs}"
         '<p><a href="/dash/">Dashboard</a> · <a href="/api/v1/openapi.json">OpenAPI document</a></p>'
-        f'<nav>{links}<a href="#problems">Problems</a></nav>{sections}{_problems()}</main></body></html>'
+        f'<nav><a href="#start">Start here</a>{links}<a href="#problems">Problems</a></nav>'
+        f"{_start(base)}{sections}{_problems()}</main></body></html>"
     )
+
+
+def _start(base: str) -> str:
+    """A first request in the tools planners have; with `format` and without `limit` a list comes whole."""
+    places = f"{base}/api/v1/sensors?format=geojson"
+    ahead = f"{base}/api/v1/forecasts?sensor=tr-001a&format=csv"
+    week = f"{base}/api/v1/observations?sensor=tr-001a&from=now-7d&resolution=15min&format=csv"
+    python = (
+        f'import pandas as pd\npd.read_csv("{ahead}", parse_dates=["issued_at", "target_at"])\n'
+        f'pd.read_csv("{week}", parse_dates=["observed_at"])'
+    )
+    excel = (
+        "Excel: Data, From Web, this address. A double click on a saved file would read its decimal points and letters as "
+        "your region writes them"
+    )
+    tools = (
+        ("pandas: times are UTC, units stand in the names of columns and quantities", python),
+        ("R", f'read.csv("{ahead}")'),
+        (excel, week),
+        ("QGIS: Layer, Add Layer, Add Vector Layer, Protocol, type GeoJSON", places),
+    )
+    shown = "".join(f"<p>{escape(name)}:</p><pre>{escape(text)}</pre>" for name, text in tools)
+    return f'<h2 id="start">Start here</h2><div class="body">{shown}</div>'
 
 
 def _operation(base: str, path: str, operation: dict[str, Any], schemas: dict[str, Any]) -> Iterator[str]:

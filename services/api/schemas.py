@@ -71,7 +71,7 @@ class Count(_Answer):
     """What is said about a page."""
 
     count: int = Field(description="Rows on this page.")
-    units: dict[str, str] = Field(description="Unit by column, as in UCUM.")
+    units: dict[str, str] = Field(description="Unit by column, as in UCUM; of forecasts by quantity.")
 
 
 class SensorPage(_Answer):

@@ -96,6 +96,20 @@ def test_now_says_what_comes_next_and_offers_a_time_range_only_where_one_acts(wi
     window.wait(f"{shown} === 'flex'")
 
 
+def test_whatever_the_keyboard_reaches_says_what_it_is(window: Any, site: Any) -> None:
+    window.open(f"{site.url}/dash/map")
+    window.wait(PAGES["map"])
+    nameless = window.run(
+        "return [...document.querySelectorAll('a[href], button, input, select, [role=slider]')].filter(e =>"
+        " e.tabIndex >= 0 && e.getClientRects().length && !e.innerText?.trim() && !e.getAttribute('aria-label') && !e.title"
+        " && !e.labels?.length).map(e => e.outerHTML.slice(0, 120))"
+    )
+    assert nameless == []
+    label = window.run("return getComputedStyle(document.querySelector('.mantine-Slider-markLabel')).color")
+    ground = window.run("return getComputedStyle(document.querySelector('.card')).backgroundColor")
+    assert _contrast(ground, label) > 4.5
+
+
 def test_the_map_keeps_its_view_through_updates(window: Any, site: Any) -> None:
     window.open(f"{site.url}/dash/map?refresh=5")
     window.wait(MAP_READY)

@@ -14,6 +14,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from services.api.columns import COLUMNS, units_of
 from services.api.deps import (
     Accept,
     ConnectionDep,
@@ -50,6 +51,7 @@ _COLUMNS: Final = (
     *_QUANTILES,
 )
 _HIDDEN: Final = 2
+_QUANTITY: Final = _COLUMNS.index("quantity")
 _SENSORS_AT_ONCE: Final = 25
 _FILE_ROWS: Final = 5_000
 _SCORE_COLUMNS: Final = tuple(field.name for field in fields(ScoreRow))
@@ -97,7 +99,7 @@ def list_forecasts(
     known_by = parse_time(issued_at, parameter="issued_at", now=now) if issued_at else now
     places = sensors.places(connection, kind)
     codes = sorted(found or places)
-    meta = {"issued_by": known_by, "quantiles": list(QUANTILE_LEVELS)}
+    meta: dict[str, Any] = {"issued_by": known_by, "quantiles": list(QUANTILE_LEVELS)}
     name = f"arterial-forecasts-{known_by:%Y%m%dT%H%MZ}"
     if chosen is not Format.JSON and limit is None and cursor is None:
 
@@ -122,6 +124,9 @@ def list_forecasts(
     if len(page) > most:
         text = encode_cursor(_key(page[most - 1]), question)
         following = next_url(request, {"issued_at": instant(known_by), "cursor": text})
+    if chosen is Format.JSON:
+        quantities = dict.fromkeys(row[_QUANTITY] for row in page[:most])
+        meta["units"] = units_of([one for one in quantities if one in COLUMNS])
     return list_response(chosen, _COLUMNS, page[:most], name=name, meta=meta, hidden=_HIDDEN, following=following)
 
 

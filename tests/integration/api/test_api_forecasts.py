@@ -16,6 +16,7 @@ URL = "/api/v1/forecasts"
 def test_the_newest_forecast_with_its_state_and_reason(client: TestClient, forecasted: Connection) -> None:
     page = client.get(URL, params={"sensor": "tr-001a"}).json()
     assert len(page["data"]) == 8
+    assert page["meta"]["units"]["flow_vph"] == "veh/h", "quantiles are in the unit of their quantity"
     assert page["data"][0] == {
         "sensor": "tr-001a",
         "kind": "traffic",

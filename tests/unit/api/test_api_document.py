@@ -53,6 +53,9 @@ def test_the_page_needs_nothing_from_elsewhere_and_no_script(client: TestClient,
     assert "default-src 'none'" in answer.headers["content-security-policy"]
     for path in document["paths"]:
         assert f"<code>{path}</code>" in answer.text
+    assert "pd.read_csv(&quot;http" in answer.text
+    addresses = set(re.findall(r"http://[^&<]*/(api/v1/[a-z]+)\?[^<]*?format=(?:csv|geojson)", answer.text))
+    assert {"api/v1/forecasts", "api/v1/observations", "api/v1/sensors"} <= addresses, "a first request in each tool"
     assert client.get("/docs/docs.css").headers["content-type"].startswith("text/css")
 
 
