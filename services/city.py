@@ -290,7 +290,9 @@ class City:
                 return
         state.write_text("loading", encoding="utf-8")
         began = time.monotonic()
-        self._say(f"City          loading {_HISTORY_DAYS} days of history ...")
+        self._say(
+            f"City          loading {_HISTORY_DAYS} days of history, this once: half a minute, or a few on a busy machine ..."
+        )
         done = history.load(self.settings, build_city(self.settings), days=_HISTORY_DAYS, until=datetime.now(UTC))
         self._say(f"City          {done} in {time.monotonic() - began:.1f} s")
         state.write_text("loaded", encoding="utf-8")

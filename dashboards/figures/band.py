@@ -17,6 +17,8 @@ from dashboards.figures.axes import Moments, Numbers, curve, on_the_clock
 from dashboards.theme import CLOCK_AND_DAY, PALETTES, Scheme, base_layout
 from services.domain import QUANTILE_LEVELS, to_us
 
+_FEW: Final = 12
+"""So many readings are drawn as dots too."""
 BANDS: Final = ((0.05, 0.95, "90 % band"), (0.1, 0.9, "80 % band"), (0.25, 0.75, "50 % band"))
 
 
@@ -80,11 +82,13 @@ def band_chart(
             line={"color": palette.naive, "width": 1.4, "dash": "dot"},
             hovertemplate=hover,
         )
+    few = np.isfinite(past.value).sum() <= _FEW  # a reading between gaps makes no line
     figure.add_scatter(
         **curve(past.at_us, past.value, zone),
         name=told,
-        mode="lines",
+        mode="lines+markers" if few else "lines",
         line={"color": palette.past, "width": 1.8},
+        marker={"color": palette.past, "size": 7},
         hovertemplate=hover,
     )
     if outlook is not None:

@@ -43,7 +43,13 @@ def simulate(
 
 
 def replay(
-    path: Annotated[Path, typer.Argument(help="A folder of the Berlin detectors, or a wide .csv file.")],
+    path: Annotated[
+        Path,
+        typer.Argument(
+            help="A folder of the Berlin detectors, or a wide .csv file, whose times without an offset are the city's "
+            "(ARTERIAL_CITY_TIMEZONE)."
+        ),
+    ],
     *,
     shift: Annotated[
         Literal["none", "now"],

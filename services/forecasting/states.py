@@ -48,7 +48,9 @@ def _standing(panel: Panel, *, age: int, history: int, count: int, missing: floa
         reason = f"no reading since {last:%Y-%m-%d %H:%M} UTC; this is what is usual"
         return Standing(state=ForecastState.STALE, reason=reason, model="profile")
     if count < panel.steps_per_day:
-        reason = f"only {count * panel.step_seconds / 3600:.0f} hours of readings: the last value stands in"
+        hours = count * panel.step_seconds / 3600
+        much = "less than an hour" if hours < 1 else f"{hours:.0f} h"
+        reason = f"readings of {much} only: the last value stands in"
         return Standing(state=ForecastState.DEGRADED, reason=reason, model="last_value")
     if days < ENOUGH_DAYS:
         return Standing(

@@ -198,3 +198,15 @@ def test_a_spark_line_breaks_at_gaps() -> None:
     line, area = paths(np.array([1.0, 2.0, np.nan, 3.0, 1.0]))
     assert line.count("M") == area.count("M") == 2
     assert paths(np.array([np.nan, 1.0])) == ("", "")
+
+
+@pytest.mark.parametrize(("readings", "mode"), [(1, "lines+markers"), (12, "lines+markers"), (13, "lines")])
+def test_a_single_reading_can_be_seen(readings: int, mode: str) -> None:
+    at_us = moments(20)
+    value = np.where(np.arange(20) < readings, 820.0, np.nan)
+    figure = band_chart(
+        Line(at_us=at_us, value=value), None, last_week=None, limit=None, unit="veh/h", quantity="Flow", zone=ZONE,
+        zone_note="Europe/Berlin", scheme="light", revision="r",
+    )  # fmt: skip
+    (drawn,) = figure.data
+    assert drawn.mode == mode
