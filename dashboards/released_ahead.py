@@ -33,7 +33,7 @@ _MIDDLE: Final = QUANTILE_LEVELS.index(0.5)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Series:
-    """How a released series is spoken of; `slot` begins a sentence."""
+    """How a released series is spoken of; `slot` begins a sentence, `true` is one about true numbers."""
 
     plan: str
     title: str
@@ -41,6 +41,7 @@ class Series:
     quantity: str
     unit: str
     slot: str
+    true: str
 
 
 HOUSEHOLDS: Final = Series(
@@ -50,6 +51,7 @@ HOUSEHOLDS: Final = Series(
     quantity="Energy of the half hour",
     unit="kWh",
     slot="A half hour",
+    true="The true number lies in the bands more often than they say.",
 )
 VEHICLES: Final = Series(
     plan="presence",
@@ -58,6 +60,7 @@ VEHICLES: Final = Series(
     quantity="Vehicles in the hour",
     unit="veh",
     slot="An hour",
+    true="About true numbers, which nobody sees, the bands promise nothing: near the threshold noise decides what is shown.",
 )
 
 
@@ -192,7 +195,7 @@ def _explained(found: ReleasedAhead, chosen: ReleasedPlace) -> str:
     noise = words.number(chosen.ci95)
     text = (
         f"Forecast is the number that will be released, noise included: noise and rounding alone move it by up to "
-        f"{noise} {series.unit} (95 %). The true number lies in the bands more often than they say. "
+        f"{noise} {series.unit} (95 %). {series.true} "
         f"{series.slot} that is mostly withheld is not forecast. "
     )
     n = sum(score.n for score in found.scores)

@@ -23,6 +23,7 @@ from models.regimes import regimes
 
 _LONGEST_VALIDATION_DAYS: Final = 7
 _ORIGINS: Final = 40
+_LONGEST_DAILY_DAYS: Final = 21
 _CHOICE_HOURS: Final = (1, 6, 24)
 _PRIOR: Final = 10.0  # origins' worth of trust in the city's winner
 _MARGIN: Final = 0.1
@@ -81,14 +82,15 @@ class Selected:
         )
 
 
-def select(panel: Panel, steps: int, candidates: Sequence[Forecaster]) -> Selected:
+def select(panel: Panel, steps: int, candidates: Sequence[Forecaster], *, daily: bool = False) -> Selected:
     """Choose for each sensor and band of lead times, calibrate, and fit the winners to the whole panel.
 
-    A candidate that says how much history it needs (`models.contract.Patient`) is left out where there is less.
+    A candidate that says how much history it needs (`models.contract.Patient`) is left out where there is less. `daily` is
+    for who forecasts once a day: all origins lie whole days before the panel's end, where nothing of the day to come is known.
     """
     days = panel.length / panel.steps_per_day
     candidates = [one for one in candidates if not isinstance(one, Patient) or days >= one.least_days]
-    begin, origins = _origins(panel, steps)
+    begin, origins = _daily_origins(panel) if daily else _origins(panel, steps)
     truth = observed(panel, origins, steps)
     fits = [_fits(candidate, panel, (begin, panel.length), steps) for candidate in candidates]
     errors = [truth - rolling(early, panel, origins, steps) for early, _ in fits]
@@ -152,6 +154,13 @@ def _origins(panel: Panel, steps: int) -> tuple[int, NDArray[np.int64]]:
     first = begin + -(panel.start_us // panel.step_us + begin) % stride
     end = min(last, panel.length)
     return begin, np.arange(first if first < end else begin, end, stride)
+
+
+def _daily_origins(panel: Panel) -> tuple[int, NDArray[np.int64]]:
+    """Where the held-back days begin, half of the history or three weeks, and the origins a day apart."""
+    day = panel.steps_per_day
+    begin = panel.length - min(_LONGEST_DAILY_DAYS, max(panel.length // day // 2, 1)) * day
+    return max(begin, 0), np.arange(max(begin, 0), panel.length, day)
 
 
 def choice_bands(leads: NDArray[np.int64], day: int) -> list[range]:

@@ -30,19 +30,19 @@ def never_negative(quantity: str) -> bool:
     return quantity not in _SIGNED and not quantity.endswith("_c")
 
 
-def learn(panel: Panel, steps: int, *, plainly: bool = False, on_roads: bool = False) -> Selected:
+def learn(panel: Panel, steps: int, *, plainly: bool = False, on_roads: bool = False, daily: bool = False) -> Selected:
     """Choose and fit the models of a panel: what is done at night.
 
     Plainly: only among those that need no fitting, a hundredth of the work, where nobody should wait for more. On roads
-    a model of the next hour that looks at neighbours is among them.
+    a model of the next hour that looks at neighbours is among them. What is forecast once a day is chosen for that (`daily`).
     """
     if plainly:
-        return select(panel, steps, _PLAIN)
+        return select(panel, steps, _PLAIN, daily=daily)
     near = on_roads and panel.step_seconds <= _SHORT_S
     models = catalogue.ON_ROADS if near else catalogue.CANDIDATES
     if panel.covariates is not None:
         models = (*models, *catalogue.informed(models))
-    return select(panel, steps, models)
+    return select(panel, steps, models, daily=daily)
 
 
 def forecast_series(

@@ -74,8 +74,8 @@ def list_released_forecasts(
 ) -> Response:
     """Quantiles of the number that will be *released* of each slot, its noise and rounding included, where it is shown.
 
-    Made from released numbers alone, so it costs no privacy. Of the true number, which nobody sees, the intervals hold more
-    than they say. `ci95` is how far the noise moves the newest released number of the place. A slot that is mostly withheld
+    Made from released numbers alone, so it costs no privacy. The true load lies in the intervals more often than they say; about
+    true counts of vehicles, smoothed and withheld near the threshold, they promise nothing. `ci95` is how far the noise moves the newest released number of the place. A slot that is mostly withheld
     has no row; a place that is not forecast has one row without a target, whose `reason` says why.
     """
     chosen = negotiate(accept, format_)
