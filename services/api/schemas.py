@@ -464,6 +464,7 @@ class GovernanceDocument(_Answer):
     standard: str = Field(description="What it is made after.")
     made_at: datetime
     complete: bool = Field(description="Whether every field is as the standard has it.")
+    judged_by: str = Field(description="What that rests on, and whether anybody publishes a schema of it.")
     problems: list[dict[str, str]] = Field(description="What is missing or wrong, field by field.")
     to_sign: list[str] = Field(description="Fields that a person fills on the document itself.")
     content: dict[str, Any]
