@@ -2,7 +2,7 @@
 
 What a feeder's forecast says is not changed afterwards: the totals are the sums of the published medians, so that feeders,
 districts and city add up, and the width of their intervals comes from how their feeders have erred together. Of MinT,
-which would change the feeders' forecasts too, `arterial forecast totals` tells what it would bring on a recording.
+which would change the feeders' forecasts too, `arterial forecast peaks` tells what it would bring on a recording.
 """
 
 from __future__ import annotations
