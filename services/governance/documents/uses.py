@@ -11,7 +11,7 @@ from services.governance.documents.facts import Facts
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Use:
-    """One use of algorithms. `kind` is the kind of sensors it forecasts; None for releases, which forecast nothing.
+    """One use of algorithms. `kind` is the kind of sensors it forecasts; None for releases.
 
     `domain` is a word of the Algoritmeregister; `annex_iii` what of Annex III(2) of the AI Act it comes near to.
     """
@@ -45,7 +45,9 @@ _HOW_RELEASES: Final = (
     "public, the price is charged to a ledger, and only then exact discrete noise is drawn and added. Figures whose noisy "
     "count stays below the plan's threshold are withheld, the others rounded; a withheld figure and a zero look alike. The "
     "result is stored and never drawn again, so that asking often, or in other words, brings nothing new. The rows and the "
-    "key of the day are destroyed. The rules are fixed in versioned plans; nothing is learnt."
+    "key of the day are destroyed. The rules are fixed in versioned plans; nothing is learnt for a release. What was released of "
+    "household load by half hour and of vehicles by cell and hour is forecast for the two days after, from released numbers "
+    "alone, with the same models and intervals as sensors, and compared with what is then released."
 )
 
 USES: Final = (
@@ -108,7 +110,10 @@ def methods(facts: Facts, use: Use) -> str:
 def training_data(facts: Facts, use: Use) -> str:
     """What was learnt from, as the newest round says."""
     if use.kind is None:
-        return "None: nothing is learnt from data. Plans and their numbers are fixed before any data is looked at."
+        return (
+            "None for releases: plans and their numbers are fixed before any data is looked at. Forecasts of what will be "
+            f"released learn from released numbers of at most {facts.settings.forecast_history_days} days. No personal data."
+        )
     mine = [one for one in facts.served if one.kind == use.kind and one.trained_from and one.trained_to]
     sensors = facts.sensors.get(use.kind, 0)
     if not mine:
