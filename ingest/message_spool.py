@@ -29,7 +29,17 @@ _HOUR_S: Final = 3_600.0
 _EVERY_S: Final = 600.0
 _UNKNOWN_TOPIC: Final = "spool"
 
-_Record = tuple[bytes, bytes, int, bool]
+
+class _Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A message on the disk; what an earlier version has written ends with `retained`."""
+
+    topic: bytes
+    payload: bytes
+    received_us: int
+    retained: bool
+    again: bool = False
+
+
 _PACK: Final = msgspec.msgpack.Encoder()
 _UNPACK: Final = msgspec.msgpack.Decoder(_Record)
 
@@ -109,7 +119,7 @@ class MessageSpool:
         encode = _PACK.encode
         return self._spool.append(
             [
-                encode((m.topic.encode("utf-8", "surrogateescape"), m.payload, m.received_us, m.retained))
+                encode((m.topic.encode("utf-8", "surrogateescape"), m.payload, m.received_us, m.retained, m.again))
                 for m in messages
             ]
         )
@@ -117,10 +127,16 @@ class MessageSpool:
     def read(self, *, most: int, start: Position | None) -> Waited:
         """The next messages, about `most`, from the head or the end of an earlier read; empty at the end."""
         chunk = self._spool.read(most=most, most_bytes=MOST_BATCH_BYTES, start=start)
-        messages = []
-        for topic, payload, received_us, retained in map(_UNPACK.decode, chunk.records):
-            name = topic.decode("utf-8", "surrogateescape")
-            messages.append(Message(topic=name, payload=payload, received_us=received_us, retained=retained))
+        messages = [
+            Message(
+                topic=record.topic.decode("utf-8", "surrogateescape"),
+                payload=record.payload,
+                received_us=record.received_us,
+                retained=record.retained,
+                again=record.again,
+            )
+            for record in map(_UNPACK.decode, chunk.records)
+        ]
         hours = round(self._keep_s / _HOUR_S)
         erased = f"it was personal and waited more than {hours} h for the database: it is erased"
         damaged = f"its bytes were damaged on the disk of ingest; they are kept beside the spool for {hours} h"
@@ -155,10 +171,10 @@ class MessageSpool:
                 if isinstance(record, Lost):
                     found.append(place)
                     continue
-                topic, payload, received_us, _ = _UNPACK.decode(record)
-                if received_us > limit_us:
+                waiting = _UNPACK.decode(record)
+                if waiting.received_us > limit_us:
                     return None
-                if self._is_personal(topic.decode("utf-8", "surrogateescape"), payload):
+                if self._is_personal(waiting.topic.decode("utf-8", "surrogateescape"), waiting.payload):
                     found.append(place)
             return found
 

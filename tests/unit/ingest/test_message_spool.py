@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from ingest.message_spool import MessageSpool
 from ingest.routing import Routing
+from ingest.spool import Spool
 from services.domain import Message
 from services.settings import Settings, load_settings
 
@@ -29,7 +31,7 @@ def test_messages_come_back_as_they_were(chosen: Settings) -> None:
     messages = [
         Message(topic="city/v1/traffic/a/telemetry", payload=b"{}", received_us=5),
         Message(topic="not \udcff utf-8", payload=bytes(range(256)), received_us=6, retained=True),
-        Message(topic="", payload=b"", received_us=-1),
+        Message(topic="", payload=b"", received_us=-1, again=True),
     ]
     with MessageSpool(chosen, Routing.of(chosen)) as spool:
         end = spool.append(messages)
@@ -41,6 +43,17 @@ def test_messages_come_back_as_they_were(chosen: Settings) -> None:
         spool.advance(end)
         assert (len(spool), spool.taken_in) == (3, 6)
     assert spool.folder.parent == chosen.data_dir / "spool", "a client id cannot lead elsewhere"
+
+
+def test_what_an_earlier_version_left_on_the_disk_is_read(chosen: Settings) -> None:
+    with MessageSpool(chosen, Routing.of(chosen)) as spool:
+        folder = spool.folder
+    with Spool(folder, most_bytes=1_000_000) as older:
+        older.append([msgspec.msgpack.encode((b"a/b", b"x", 5, True))])
+    with MessageSpool(chosen, Routing.of(chosen)) as spool:
+        assert spool.read(most=10, start=None).messages == [
+            Message(topic="a/b", payload=b"x", received_us=5, retained=True)
+        ]
 
 
 @pytest.mark.parametrize("topic", ["city/v1/probe/tram-7/telemetry", "/hfp/v2/journey/x", "somewhere/else"])
