@@ -113,7 +113,8 @@ def template(postgres: Running, tmp_path_factory: pytest.TempPathFactory) -> Ite
     with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
         admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     migrate(_settings(f"{server}/{name}", tmp_path_factory.mktemp("template")))
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:  # one with background workers cannot be cloned
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+        # One that background workers of an extension connect to could not be cloned.
         admin.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(sql.Identifier(name)))
         admin.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [name])
     yield name
@@ -155,6 +156,12 @@ def owner(settings: Settings) -> Iterator[Connection]:
     """A connection as the owner of the database."""
     with connect(settings.owner_dsn(), application="test", autocommit=True) as connection:
         yield connection
+
+
+@pytest.fixture
+def hypertables(owner: Connection) -> bool:
+    """Whether the observation tables are TimescaleDB's, as the server of the tests has loaded it; else they are partitions."""
+    return owner.execute("SELECT FROM pg_extension WHERE extname = 'timescaledb'").fetchone() is not None
 
 
 def _broker(name: str, tmp_path: Path) -> Iterator[tuple[Running, str]]:

@@ -33,9 +33,9 @@ RECEIVED_US = int(datetime.now(UTC).timestamp() * 1_000_000)
 
 
 @pytest.fixture
-def timescale(settings: Settings, owner: Connection) -> Settings:
+def timescale(settings: Settings, hypertables: bool) -> Settings:
     """Settings of a migrated database with hypertables."""
-    if owner.execute("SELECT 1 FROM pg_extension WHERE extname = 'timescaledb'").fetchone() is None:
+    if not hypertables:
         pytest.skip("the server of the tests has not loaded TimescaleDB: ARTERIAL_TEST_DATABASE_URL names one that has")
     return settings
 

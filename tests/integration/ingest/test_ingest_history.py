@@ -251,13 +251,16 @@ def test_a_dead_letter_that_is_refused_ends_the_process_not_the_message(settings
         store(settings, [message("unknown", b"x")])
 
 
-def test_a_month_is_made_when_first_needed_and_again_when_it_was_dropped(settings: Settings, owner: Connection) -> None:
+def test_a_month_is_made_when_first_needed_and_again_when_it_was_dropped(
+    settings: Settings, owner: Connection, hypertables: bool
+) -> None:
     long_ago = datetime.now(UTC) - timedelta(days=700)
     sent = [message(TRAFFIC.format("t-1"), {"ts": int(long_ago.timestamp() * 1_000), "flow_vph": 1})]
     said = [decode(one_message, now_us=NOW_US) for one_message in sent]
     with Persistence(settings) as persistence:
         persistence.persist(Batch.of(sent, said), 1)
-        owner.execute(f"DROP TABLE sensing.traffic_{long_ago:%Y_%m}")
+        month = f"DROP TABLE sensing.traffic_{long_ago:%Y_%m}"
+        owner.execute("SELECT drop_chunks('sensing.traffic', now())" if hypertables else month)
         persistence.persist(Batch.of(sent, said), 2)
         assert persistence.counts.stored == 2
     assert one(owner, "SELECT count(*) FROM sensing.traffic") == 1
