@@ -147,7 +147,7 @@ def panel(
         return card(series.title, emptiness.not_yet("No forecast yet", text), privacy=badge)
     if chosen is None:
         reason = next((one.reason for one in found.places if one.reason), "no place was ever shown")
-        return card(series.title, emptiness.not_yet("Too little was released", f"{reason}."), privacy=badge)
+        return card(series.title, emptiness.not_yet("Too little was released", _sentence(reason)), privacy=badge)
     drawn = _drawn(found, chosen, city, now, scheme)
     issued = words.clock(run.issued_at, city.zone, now=now)
     note = f"{names.get(chosen.place, chosen.place)} · from {run.days} released days, issued {issued}"
@@ -159,7 +159,7 @@ def panel(
 def _drawn(found: ReleasedAhead, chosen: ReleasedPlace, city: City, now: datetime, scheme: Scheme) -> Content:
     series, run = found.series, found.run
     if run is None or not chosen.target_at:
-        return emptiness.not_yet("Not forecast", f"{chosen.reason}.")
+        return emptiness.not_yet("Not forecast", _sentence(str(chosen.reason)))
     known = [(to_us(at), value) for at, value, _ in found.lately if value is not None and at < run.first_target_at]
     past = Line(
         at_us=np.array([at for at, _ in known], dtype=np.int64),
@@ -188,6 +188,10 @@ def _drawn(found: ReleasedAhead, chosen: ReleasedPlace, city: City, now: datetim
     if at is not None:
         summary += f"Highest {words.clock(at, city.zone, now=now)}: {words.number(value)} {series.unit}."
     return chart(figure, summary, height=320)
+
+
+def _sentence(reason: str) -> str:
+    return f"{reason[:1].upper()}{reason[1:]}."
 
 
 def _explained(found: ReleasedAhead, chosen: ReleasedPlace) -> str:

@@ -1,17 +1,17 @@
 """Code concerned with forecasting released series: household load by half hour, and vehicles by cell and hour.
 
-Target. What is forecast is the number that will be *released* of a slot, noise and rounding included, under the noise of
-the newest release, and where the slot is shown; not the true number, which nobody may see, so that no interval about it
-could ever be checked. Household load, whose noise is added and nothing else, is held truly more often than released, as the
-noise to come moves the true number no more. Presence promises nothing about true counts: smoothing draws them towards what is
-usual, and what is shown near the threshold is what noise has raised.
+Target. What is forecast is the number that will be *released* of a slot, noise and rounding included, under the noise of the
+newest release, and where the slot is shown; not the true number, which nobody may see, so that no interval about it could ever
+be checked. Intervals of household load, whose noise is added and nothing else, hold the true load more often than the released
+one, as the noise to come does not move it. Those of presence promise nothing about true counts: smoothing draws released ones
+towards what is usual, and what is shown near the threshold is what noise has raised.
 
 Intervals. They are conformal: quantiles of what forecasts made from released numbers missed of released numbers, from origins
 at midnights, as these are issued. So the noise of the history and of the target is in them, whatever smoothing and rounding
 made of it. (From origins at all hours, which know what the day has been like, 80 % intervals of generated presence held 70 to
-73 %, from midnights 80 %.) Where the newest release has
-more noise than those whose numbers were missed (a smaller budget, another share of it), they are wider by the difference of
-the variances, which half-widths tell. Where it has less they stay as they are until enough releases have less too.
+73 %, from midnights 80 %.) Where the newest release has more noise than those whose numbers were missed (a smaller budget,
+another share of it), they are wider by the difference of the variances, which half-widths tell. Where it has less they stay as
+they are until enough releases have less too.
 
 Missing. A withheld value is missing, never zero. A slot is forecast where it was shown on at least half of the released days
 of its sort (working days, free days) in four weeks; a place where it was shown on 14 days. What falls short says so.
@@ -203,7 +203,7 @@ def _standing(shown: int, withheld: int, released: int) -> Standing:
         reason = f"withheld for {withheld} days on which it is usually shown: this is what is usual"
         return Standing(state=ForecastState.STALE, reason=reason, model="profile")
     if shown < _ENOUGH_DAYS:
-        reason = f"shown on only {shown} of {released} released days, {_ENOUGH_DAYS} are needed"
+        reason = f"shown on {shown} of {released} released days, {_ENOUGH_DAYS} are needed"
         return Standing(state=ForecastState.DEGRADED, reason=reason)
     return Standing(state=ForecastState.NORMAL)
 
@@ -221,8 +221,8 @@ def _stretch(panel: Panel, selected: Selected, steps: int, withheld: NDArray[np.
 def _noisier(table: _Table, kept: NDArray[np.bool_], selected: Selected, steps: int) -> Values:
     """How much wider intervals are because the newest release has more noise than others (places x steps), at least 1.
 
-    The least noise among the numbers they were learnt from counts: for the nine days in which those have both, intervals are
-    rather too wide than too narrow.
+    The least noise among the numbers they were learnt from counts: while those have both, intervals are rather too wide than
+    too narrow.
     """
     variance = table.variance[kept]
     begin = int((selected.origins_us[0] - table.panel.start_us) // table.panel.step_us)
@@ -237,7 +237,7 @@ def _noisier(table: _Table, kept: NDArray[np.bool_], selected: Selected, steps: 
 
 def _why_not(shown: int, released: int) -> str:
     if released < LEAST_DAYS:
-        return f"only {released} released days, {LEAST_DAYS} are needed"
+        return f"{released} of the {LEAST_DAYS} released days that are needed"
     if shown < LEAST_DAYS:
-        return f"shown on only {shown} of {released} released days, {LEAST_DAYS} are needed"
+        return f"shown on {shown} of {released} released days, {LEAST_DAYS} are needed"
     return "no slot of the next two days is shown on half of the days of its sort"

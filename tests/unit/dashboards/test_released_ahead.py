@@ -138,7 +138,7 @@ def test_hours_that_are_withheld_have_neither_line_nor_band(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("ahead", "said"),
     [
-        (found(withheld("only 3 released days, 14 are needed")), "only 3 released days, 14 are needed."),
+        (found(withheld("shown on 3 days")), "Shown on 3 days."),
         (found(run=None, chosen=None), "No forecast yet"),
         (
             found(place("south", 1, [20], state=ForecastState.STALE, reason="withheld for 3 days")),
