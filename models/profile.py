@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from math import prod
 from typing import Final
 
 import numpy as np
@@ -71,30 +72,32 @@ def usual_from(panel: Panel, origins: NDArray[np.int64], steps: int, weeks: int 
     result = np.full((len(origins), panel.sensors, steps), np.nan)
     if panel.length and len(origins):
         start, first = int(panel.local(0, 1)[0][0]), int(origins.min())
-        local_days, local_slots = panel.local(first, int(origins.max()) - first + steps)
-        days = _Days.of(panel, weeks, back_from=int(local_days[0]) - 1)
-        made: dict[tuple[int, int], Values] = {}
+        days, slots = panel.local(first - 1, int(origins.max()) - first + steps + 1)
+        pairs: dict[tuple[int, int], int] = {}  # of a day and the oldest day that counts for it
+        chosen = []
         for k, origin in enumerate(origins):
-            here = slice(int(origin) - first, int(origin) - first + steps)
-            columns, slots = local_days[here], local_slots[here]
-            today = int(panel.local(int(origin) - 1, 1)[0][0]) if origin else start
-            oldest = start + max(0, _reach(today - start, weeks))
-            for day in range(int(columns[0]), int(columns[-1]) + 1):
-                if day - _SAME_CLASS_LAG >= today:  # days that count had not ended at the origin
-                    result[k] = usual_ahead(panel.cut(int(origin)), steps, weeks)
-                    break
-                if (day, oldest) not in made:
-                    made[day, oldest] = days.usual(np.array([day]), weeks, oldest)[:, 0]
-                mine = columns == day
-                result[k][:, mine] = made[day, oldest][:, slots[mine]]
+            here = slice(int(origin) - first + 1, int(origin) - first + 1 + steps)
+            today = max(start, int(days[here.start - 1]))
+            if days[here.stop - 1] - _SAME_CLASS_LAG >= today:  # days that count had not ended at the origin
+                result[k] = usual_ahead(panel.cut(int(origin)), steps, weeks)
+            else:
+                oldest = start + max(0, _reach(today - start, weeks))
+                begin, end = int(days[here.start]), int(days[here.stop - 1]) + 1
+                mine = np.array([pairs.setdefault((day, oldest), len(pairs)) for day in range(begin, end)])
+                chosen.append((k, mine[days[here] - begin], slots[here]))
+        if pairs:
+            wanted, oldest_of = np.array(list(pairs)).T
+            made = _Days.of(panel, weeks, back_from=int(days[1]) - 1).usual(wanted, weeks, oldest_of)
+            for k, which, at in chosen:
+                result[k] = made[:, which, at]
     for k, origin in enumerate(origins):
         lacking = np.isnan(result[k]).any(axis=1)
-        if lacking.any():
-            lacking &= np.isfinite(panel.values[:, :origin]).any(axis=1)
+        lacking[lacking] = np.isfinite(panel.values[lacking, :origin]).any(axis=1)
         if lacking.any():
             known = panel.cut(int(origin)).rows(lacking)
-            slots = panel.local(int(origin), steps)[1]
-            result[k][lacking] = _filled(result[k][lacking], _Days.of(known, weeks), known, slots)
+            result[k][lacking] = _filled(
+                result[k][lacking], _Days.of(known, weeks), known, panel.local(int(origin), steps)[1]
+            )
     return result
 
 
@@ -168,13 +171,8 @@ class Usual:
 def _usual(days: _Days, panel: Panel, first: int, count: int, weeks: int, *, fill: bool) -> Values:
     """The usual values of `count` columns; with `fill` what no day of its kind tells comes from any day, then from all."""
     columns, slots = panel.local(first, count)
-    result = np.empty((panel.sensors, count))
-    distinct = np.unique(columns)
-    width = max(1, _BLOCK // max(1, panel.sensors * weeks * panel.steps_per_day))
-    for some in (distinct[k : k + width] for k in range(0, len(distinct), width)):
-        usual = days.usual(some, weeks)
-        here = slice(*np.searchsorted(columns, [some[0], some[-1] + 1]))
-        result[:, here] = usual[:, np.searchsorted(some, columns[here]), slots[here]]
+    distinct, where = np.unique(columns, return_inverse=True)
+    result = days.usual(distinct, weeks)[:, where, slots]
     return _filled(result, days, panel, slots) if fill else result
 
 
@@ -189,7 +187,10 @@ def _filled(usual: Values, days: _Days, panel: Panel, slots: NDArray[np.int64]) 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Days:
-    """A panel folded into local days: `grid` is sensors x days x slots; hours that a day does not have are NaN."""
+    """A panel folded into local days: `grid` is sensors x days x slots; hours that a day does not have are NaN.
+
+    Behind the days there is one more of which nothing is known.
+    """
 
     grid: Values
     first: int
@@ -207,36 +208,40 @@ class _Days:
         columns, slots = panel.local(oldest, panel.length - oldest)
         first, last = (int(columns[0]), int(columns[-1])) if len(columns) else (0, -1)
         known = np.arange(first, last + 1)
-        grid = np.full((panel.sensors, len(known), panel.steps_per_day), np.nan)
+        grid = np.full((panel.sensors, len(known) + 1, panel.steps_per_day), np.nan)
         grid[:, columns - first, slots] = panel.values[:, oldest:]
         return cls(grid=grid, first=first, types=panel.calendar.day_types(known), calendar=panel.calendar)
 
-    def usual(self, wanted: NDArray[np.int64], weeks: int, oldest: int | None = None) -> Values:
+    def usual(self, wanted: NDArray[np.int64], weeks: int, oldest: NDArray[np.int64] | None = None) -> Values:
         """What is usual on local days at each slot, from days well before each (sensors x days x slots); NaN where too few.
 
-        Only days from `oldest` on count.
+        Only days from the `oldest` of each on count.
         """
-        kinds = self.calendar.day_types(wanted)
+        kinds = self.calendar.day_types(wanted)[:, None]
         days = self.first + np.arange(len(self.types))
-        there = days >= (self.first if oldest is None else oldest)
-        same = (self.types == kinds[:, None]) & (days <= wanted[:, None] - _SAME_TYPE_LAG) & there
-        result = self._medians(same, weeks, _LEAST)
-        lacking = np.isnan(result).any(axis=(0, 2))
-        if lacking.any():
-            alike = (self.types >= _SATURDAY) == (kinds[lacking, None] >= _SATURDAY)
-            alike &= (days <= wanted[lacking, None] - _SAME_CLASS_LAG) & there
-            some = result[:, lacking]
-            result[:, lacking] = np.where(np.isnan(some), self._medians(alike, weeks, 1), some)
+        counts = days >= (self.first if oldest is None else oldest[:, None])
+        same = counts & (self.types == kinds) & (days <= wanted[:, None] - _SAME_TYPE_LAG)
+        alike = counts & ((self.types >= _SATURDAY) == (kinds >= _SATURDAY))
+        alike &= days <= wanted[:, None] - _SAME_CLASS_LAG
+        result = np.empty((len(self.grid), len(wanted), self.grid.shape[2]))
+        width = max(1, _BLOCK // max(1, weeks * self.grid[:, 0].size))
+        for some in (slice(k, k + width) for k in range(0, len(wanted), width)):
+            made = median(self.grid[:, _newest(same[some], weeks).T], _LEAST)
+            sensor, day = np.nonzero(np.isnan(made).any(axis=2))
+            lacking = made[sensor, day]
+            others = median(self.grid[sensor[:, None], _newest(alike[some], weeks)[day]])
+            made[sensor, day] = np.where(np.isnan(lacking), others, lacking)
+            result[:, some] = made
         return result
 
-    def _medians(self, counts: NDArray[np.bool_], weeks: int, least: int) -> Values:
-        """Medians of the newest `weeks` days that count (wanted x days) for each wanted day (sensors x wanted x slots)."""
-        age = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1]
-        width = min(weeks, int(counts.sum(axis=1).max(initial=0)))
-        places = np.arange(1, width + 1)[:, None, None]
-        found = np.pad(counts & (age == places), ((0, 0), (0, 0), (0, 1)), constant_values=True)
-        with_unknown = np.pad(self.grid, ((0, 0), (0, 1), (0, 0)), constant_values=np.nan)
-        return median(with_unknown[:, found.argmax(axis=2)], least)
+
+def _newest(counts: NDArray[np.bool_], weeks: int) -> NDArray[np.int64]:
+    """For each row the newest `weeks` days that count, newest first, -1 where there are no more."""
+    age = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1]
+    made = np.full((len(counts), min(weeks, int(age.max(initial=0)))), -1)
+    rows, days = np.nonzero(counts & (age <= weeks))
+    made[rows, age[rows, days] - 1] = days
+    return made
 
 
 def median(values: Values, least: int = 1) -> Values:
@@ -244,17 +249,21 @@ def median(values: Values, least: int = 1) -> Values:
 
     Much faster than `numpy.nanmedian` on short axes: one sort puts what is missing last.
     """
-    count = values.shape[1]
+    rows, count, *rest = values.shape
     if count == 0:
-        return np.full((values.shape[0], *values.shape[2:]), np.nan)
-    known = np.isfinite(values).sum(axis=1)
-    ordered = np.where(np.isfinite(values), values, np.inf)
+        return np.full((rows, *rest), np.nan)
+    finite = np.isfinite(values)
+    known = finite.sum(axis=1)
+    ordered = np.where(finite, values, np.inf)
     if count <= _NETWORK:
         _network_sort(ordered)
     else:
         ordered.sort(axis=1)
-    upper = np.take_along_axis(ordered, np.minimum(known // 2, count - 1)[:, None], axis=1)[:, 0]
-    lower = np.take_along_axis(ordered, np.maximum((known - 1) // 2, 0)[:, None], axis=1)[:, 0]
+    width = prod(rest)
+    begin = (np.arange(rows)[:, None] * (count * width) + np.arange(width)).reshape(known.shape)
+    ordered = np.ascontiguousarray(ordered)
+    upper = ordered.take(begin + width * np.minimum(known // 2, count - 1))
+    lower = ordered.take(begin + width * (np.maximum(known - 1, 0) // 2))
     with np.errstate(invalid="ignore"):
         return np.where(known >= least, (lower + upper) / 2, np.nan)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import ceil
+from math import ceil, prod
 from typing import Final
 
 import numpy as np
@@ -89,13 +89,14 @@ class ProfileRidge:
         differences = _Differences.of(raw, scale, whole)
         rows = _training_rows(whole)
         bands_of_leads = bands(steps, max(1, _BAND_S // panel.step_seconds))
-        features = max((len(_columns(panel, band)) + 1 for band in bands_of_leads), default=1)
+        features = max((len(_columns(panel, band)) + 1 + len(band) for band in bands_of_leads), default=1)
         width = max(1, _BLOCK // max(1, len(rows) * features))
+        room = np.empty(min(width, panel.sensors) * len(rows) * features, dtype=np.float32)
         blocks = [differences.some(slice(k, k + width)) for k in range(0, panel.sensors, width)]
         coefficients: list[list[Features]] = [[] for _ in ends]
         for band in bands_of_leads:
             runs = _Runs.of(whole, rows, band, ends)
-            solved = [_solve(block, whole, runs, band, self.penalty) for block in blocks]
+            solved = [_solve(block, whole, runs, band, self.penalty, room) for block in blocks]
             for made, parts in zip(coefficients, zip(*solved, strict=True), strict=False):
                 made.append(np.concatenate(parts, axis=1))
         return [
@@ -177,11 +178,13 @@ class _Differences:
     """Scaled differences from the profile, padded at the front, and the running sums of those that are known.
 
     A missing difference fades from the one before for some steps, so that a reading that is a moment late does not
-    wipe out what is known about now; after that it is zero.
+    wipe out what is known about now; after that it is zero. In `heard`, which is not padded, it is zero at once; `known` is
+    1 where there is one.
     """
 
     values: Features
-    known: NDArray[np.bool_]
+    heard: Features
+    known: Features
     sums: Values
     counts: Values
     pad: int
@@ -193,6 +196,7 @@ class _Differences:
         known = np.isfinite(raw)
         values = np.zeros((raw.shape[0], raw.shape[1] + pad))
         values[:, pad:] = np.where(known, raw, 0.0) / scale[:, None]
+        heard = values[:, pad:].astype(np.float32)
         sums = np.zeros((raw.shape[0], raw.shape[1] + pad + 1))
         np.cumsum(values, axis=1, out=sums[:, 1:])
         held = known.copy()
@@ -202,22 +206,36 @@ class _Differences:
             held[:, 1:] |= hole
         counts = np.zeros_like(sums)
         np.cumsum(known, axis=1, out=counts[:, pad + 1 :])
-        return cls(values=values.astype(np.float32), known=known, sums=sums, counts=counts, pad=pad)
+        return cls(
+            values=values.astype(np.float32),
+            heard=heard,
+            known=known.astype(np.float32),
+            sums=sums,
+            counts=counts,
+            pad=pad,
+        )
 
     def some(self, sensors: slice) -> _Differences:
         """Those of some sensors."""
         return _Differences(
             values=self.values[sensors],
+            heard=self.heard[sensors],
             known=self.known[sensors],
             sums=self.sums[sensors],
             counts=self.counts[sensors],
             pad=self.pad,
         )
 
-    def features(self, panel: Panel, newest: NDArray[np.int64], band: range, room: int = 0) -> Features:
-        """What could be known when column `newest` was the latest: sensors x (features, a one and `room`) x rows."""
+    def features(
+        self, panel: Panel, newest: NDArray[np.int64], band: range, more: int = 0, room: Features | None = None
+    ) -> Features:
+        """What could be known when column `newest` was the latest: sensors x (features, a one and `more`) x rows.
+
+        It lies in `room` where that is given.
+        """
         columns = _columns(panel, band)
-        made = np.empty((len(columns) + 1 + room, self.values.shape[0], len(newest)), dtype=np.float32)
+        shape = (len(columns) + 1 + more, len(self.values), len(newest))
+        made = np.empty(shape, dtype=np.float32) if room is None else room[: prod(shape)].reshape(shape)
         last = newest + self.pad
         for k, (near, far) in enumerate(columns):
             width = far + 1 - near
@@ -287,12 +305,17 @@ def _training_rows(panel: Panel) -> NDArray[np.int64]:
     return wanted
 
 
-def _solve(differences: _Differences, panel: Panel, runs: _Runs, band: range, penalty: float) -> list[Features]:
-    """Coefficients of one band for some sensors at each end: groups x sensors x features x leads."""
+def _solve(
+    differences: _Differences, panel: Panel, runs: _Runs, band: range, penalty: float, room: Features
+) -> list[Features]:
+    """Coefficients of one band for some sensors at each end: groups x sensors x features x leads.
+
+    `room` is memory for the rows, the same for all, as fresh memory costs more than what is written to it.
+    """
     hourly = min(panel.steps_per_day, _ROWS_PER_DAY) / 24
     targets, known = _targets(differences, runs.rows, band)
     share = known.mean(axis=1, dtype=np.float32)
-    rows = differences.features(panel, runs.rows, band, room=len(band))
+    rows = differences.features(panel, runs.rows, band, len(band), room)
     rows[:, -len(band) :] = targets / np.maximum(share, _LITTLE)[:, None]
     prior = _PRIOR_HOURS * min(1.0, band.stop / (panel.steps_per_day / 2)) * hourly
     first = int(runs.edges[_GROUPS])
@@ -301,19 +324,21 @@ def _solve(differences: _Differences, panel: Panel, runs: _Runs, band: range, pe
     robust = np.concatenate([_robust_weights(missed[:, a:b], share[:, a:b]) for a, b in stages], axis=1)
     sums = _Sums.over(rows, known, share, robust, runs.edges)
     size = _mean_squares(rows[:, : -len(band), :first], share[:, :first])
-    made = []
-    for end in range(_GROUPS, len(runs.edges), _GROUPS):
-        groups = sums.through(end)
-        common = groups.together().solved(penalty, prior, size)
-        special = groups.without(common).solved(_GROUP_SHARE, _GROUP_PRIOR_HOURS * hourly, size, constant=True)
-        made.append((common + special).astype(np.float32))
-    return made
+    special = _GROUP_SHARE, _GROUP_PRIOR_HOURS * hourly
+    ends = range(_GROUPS, len(runs.edges), _GROUPS)
+    return [_coefficients(sums.through(end), (penalty, prior), special, size) for end in ends]
+
+
+def _coefficients(groups: _Sums, ridge: tuple[float, float], special: tuple[float, float], size: Values) -> Features:
+    """What the rows of all groups say, and how each group differs from it: groups x sensors x features x leads."""
+    common = groups.together().solved(*ridge, size)
+    return (common + groups.without(common).solved(*special, size, constant=True)).astype(np.float32)
 
 
 def _missed(
     rows: Features,
     targets: Features,
-    known: NDArray[np.bool_],
+    known: Features,
     share: Features,
     first: int,
     ridge: tuple[float, float],
@@ -326,12 +351,15 @@ def _missed(
     left = targets - np.matmul(common.transpose(0, 2, 1).astype(np.float32), features)
     np.abs(left, out=left)
     left *= known
-    return np.asarray(left.sum(axis=1) / np.maximum(known.sum(axis=1), 1).astype(np.float32))
+    return np.asarray(left.sum(axis=1) / np.maximum(known.sum(axis=1), 1))
 
 
 def _mean_squares(features: Features, share: Features) -> Values:
     """Of each feature over the rows that count (sensors x features), 1 where it is always zero."""
-    size = np.matmul(features**2, share[:, :, None])[:, :, 0] / np.maximum(share.sum(axis=1), 1)[:, None]
+    size = np.empty(features.shape[:2], dtype=np.float32)
+    for own, weight, squared in zip(features, share, size, strict=True):  # one by one, as squares of all fit no cache
+        np.matmul(own**2, weight, out=squared)
+    size /= np.maximum(share.sum(axis=1), 1)[:, None]
     return np.where(size > 0, size, 1.0).astype(np.float64)
 
 
@@ -350,7 +378,7 @@ class _Sums:
     def over(
         cls,
         rows: Features,
-        known: NDArray[np.bool_],
+        known: Features,
         share: Features,
         robust: Features,
         edges: NDArray[np.int64],
@@ -367,16 +395,16 @@ class _Sums:
         """
         runs, sensors, width = len(edges) - 1, len(rows), rows.shape[1] - known.shape[1]
         weight = share * robust
-        weighted = rows[:, :width] * weight[:, None]
         both = np.empty((runs, sensors, width, rows.shape[1]), dtype=np.float32)
         total = np.empty((runs, sensors), dtype=np.float32)
         is_whole = bool(known.all())
         for run in range(runs):
             here = slice(edges[run], edges[run + 1])
-            np.matmul(weighted[:, :, here], rows[:, :, here].transpose(0, 2, 1), out=both[run])
+            some = rows[:, :, here]
+            np.matmul(some[:, :width] * weight[:, None, here], some.transpose(0, 2, 1), out=both[run])
             total[run] = weight[:, here].sum(axis=1)
             if not is_whole:
-                mine = known[:, :, here]
+                mine = np.ascontiguousarray(known[:, :, here])
                 heard = np.matmul(mine, robust[:, here, None])[:, :, 0]
                 scaled = np.where(heard > 0, total[run][:, None] / np.maximum(heard, _LITTLE), 0.0)
                 both[run, :, :, width:] *= np.where(mine.all(axis=2), 1.0, scaled)[:, None]
@@ -398,7 +426,7 @@ class _Sums:
         return _Sums(gram=self.gram, right=self.right - np.matmul(self.gram, coefficients), weight=self.weight)
 
     def solved(self, penalty: float, prior: float, size: Values, *, constant: bool = False) -> Values:
-        """Ridge regressions (… x features x leads).
+        """Ridge regressions (… x features x leads) of sums in double precision, whose Gram matrices are used up.
 
         Args:
             penalty: per row on standardised features.
@@ -409,20 +437,16 @@ class _Sums:
         """
         ridge = (penalty * self.weight + prior)[..., None] * size
         ridge[..., -1] = prior if constant else 0.0
-        gram = self.gram.astype(np.float64)
+        gram = np.asarray(self.gram, dtype=np.float64)  # the same memory, as they are large
         index = np.arange(gram.shape[-1])
         gram[..., index, index] += ridge + 1e-6 * size
         return solved(gram, self.right)
 
 
-def _targets(differences: _Differences, rows: NDArray[np.int64], band: range) -> tuple[Features, NDArray[np.bool_]]:
+def _targets(differences: _Differences, rows: NDArray[np.int64], band: range) -> tuple[Features, Features]:
     """The differences at each lead of a band after each row (sensors x leads x rows) and which of them are known."""
     columns = rows + np.arange(band.start + 1, band.stop + 1)[:, None]
-    targets = np.take(differences.values, columns + differences.pad, axis=1)
-    known = np.take(differences.known, columns, axis=1)
-    if not known.all():
-        targets *= known
-    return targets, known
+    return np.take(differences.heard, columns, axis=1), np.take(differences.known, columns, axis=1)
 
 
 def _robust_weights(missed: Features, share: Features) -> Features:
