@@ -87,6 +87,7 @@ def read_glance(city: City) -> Glance:
             ingest_seen_at=ingest.seen_at,
             forecasts=overview.forecast_states(connection, now),
             forecast_every=timedelta(minutes=city.settings.forecast_every_minutes),
+            unread=letters.reason if not ingest.stored and ingest.dead_lettered else None,
             implausible=sensor_health.implausible(connection, now=now, limit=_MOST_IMPLAUSIBLE),
         )
     return Glance(

@@ -16,7 +16,7 @@ from services.storage.sensor_health import Implausible
 INGEST_SILENCE: Final = timedelta(minutes=2)
 """Ingest tells of itself every few seconds; after this long it stands still, or does not reach the database."""
 _NAMED: Final = 3
-_RANK: Final = {"ingest": 1_000.0, "forecasts": 10.0, "implausible": -0.5}
+_RANK: Final = {"ingest": 1_000.0, "unread": 100.0, "forecasts": 10.0, "implausible": -0.5}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,6 +28,7 @@ class Upkeep:
         forecasts: the forecasts in use, None without any of the last day.
         forecast_every: how often they should be made anew.
         implausible: sensors that send what cannot be right.
+        unread: why messages could not be read, where not a single one could.
 
     """
 
@@ -35,6 +36,7 @@ class Upkeep:
     forecasts: ForecastStates | None
     forecast_every: timedelta
     implausible: Sequence[Implausible] = field(default=())
+    unread: str | None = None
 
     def stopped_at(self, now: datetime) -> datetime | None:
         """When ingest fell silent; None while it runs, and where there never was one."""
@@ -57,6 +59,13 @@ def upkeep_alerts(upkeep: Upkeep, *, now: datetime, zone: ZoneInfo) -> Iterator[
             text=f"Ingest last told of itself at {words.clock(stopped, zone, now=now)}, {words.age(now - stopped)} ago. "
             "What is shown is as of then. Is the process arterial ingest running, and does it reach the database?",
             rank=_RANK["ingest"],
+        )
+    if upkeep.unread is not None:
+        yield Alert(
+            severity="critical",
+            title="Nothing that arrives can be read",
+            text=f"Mostly: {upkeep.unread}. GET /api/v1/dead-letters names the topics, arterial decode tells how a payload is read",
+            rank=_RANK["unread"],
         )
     if overdue is not None:
         yield Alert(

@@ -99,7 +99,7 @@ def register(app: Dash, city: City) -> None:
         view = address.read_view(search)
         return [
             key_figures(glance, city, view),
-            alert_list(glance.alerts, view),
+            alert_list(glance, view),
             alert_counts(glance.alerts),
             ingest_health(glance, city),
             ahead.outlook(
@@ -149,20 +149,21 @@ def key_figures(glance: Glance, city: City, view: View) -> list[Component]:
     return [_key(*figure, badges.sensors(view, small=True)) for figure in figures]
 
 
-def alert_list(alerts: Sequence[Alert], view: View) -> Component:
-    """The alerts with sign, words and a way to the sensor."""
-    if not alerts:
-        return html.Div(
-            [
-                icon("good"),
-                html.Strong("Nothing needs attention"),
-                html.P(
-                    "No congestion, overload, silence or implausible values; messages arrive, forecasts are current."
-                ),
-            ],
-            className="empty tone-good",
+def alert_list(glance: Glance, view: View) -> Component:
+    """The alerts with sign, words and a way to the sensor; without any, only what is known to be well is said to be."""
+    if glance.alerts:
+        return html.Ul([_alert(alert, view) for alert in glance.alerts[:60]], className="alerts", tabIndex=0)
+    if not glance.sensors:
+        return emptiness.not_yet(
+            "Nothing has been measured yet",
+            "A device is registered with its first reading, on city/v1/<kind>/<sensor>/telemetry or in a dialect of its maker.",
         )
-    return html.Ul([_alert(alert, view) for alert in alerts[:60]], className="alerts", tabIndex=0)
+    well = "No congestion, overload, silence or implausible values."
+    if glance.upkeep.forecasts is not None:
+        well += " Messages arrive, forecasts are current."
+    return html.Div(
+        [icon("good"), html.Strong("Nothing needs attention"), html.P(well)], className="empty tone-good", role="status"
+    )
 
 
 def alert_counts(alerts: Sequence[Alert]) -> list[Component]:

@@ -246,7 +246,12 @@ def test_an_empty_city_says_what_comes_next(
     window: Any, serve: Callable[[Settings], str], make_database: Callable[[], Settings]
 ) -> None:
     url = serve(make_database())
-    for page, words in (("", "No messages yet"), ("map", "No sensor here"), ("mobility", "Nothing released yet")):
+    for page, words in (
+        ("", "Nothing has been measured yet"),
+        ("", "No messages yet"),
+        ("map", "No sensor here"),
+        ("mobility", "Nothing released yet"),
+    ):
         window.open(f"{url}/dash/{page}")
         window.wait(f"document.body.innerText.includes('{words}')")
         assert window.console() == []

@@ -81,6 +81,12 @@ def test_sensors_that_send_what_cannot_be_right_are_named_with_the_reason() -> N
     assert found[-1].title == "2 more sensors send implausible values"
 
 
+def test_a_city_whose_messages_nobody_can_read_is_told_why() -> None:
+    (found,) = said(upkeep(unread="the payload is not JSON"))
+    assert found.severity == "critical"
+    assert "the payload is not JSON" in found.text
+
+
 def peak() -> PeakForecast:
     return PeakForecast(
         scope="city", sensor=None, district=None, name=None, quantity="power_kw", issued_at=NOW,
