@@ -31,6 +31,7 @@ LEAST_UNITS: Final = 3
 MAE_RATIO: Final = 1.25
 COVERAGE_GAP: Final = 0.05
 SUPPRESSION_GAP: Final = 0.10
+_JUDGED_BY: Final = "the gates of this project; nobody publishes a schema of such an audit"
 
 Told = Callable[[int, int], None]
 
@@ -59,7 +60,7 @@ def audit(
         told: hears how many comparisons are done, and of how many.
 
     Returns:
-        The document: `passed`, `gates`, `forecasts`, `suppression`, `not_judged`.
+        The document: `judged_by`, `passed`, `gates`, `forecasts`, `suppression`, `not_judged`.
 
     Raises:
         NotFoundError: nothing was scored or released on these days.
@@ -141,6 +142,7 @@ class _Findings:
             "audited_at": now.isoformat(),
             "since": self._since.isoformat(),
             "until": self._until.isoformat(),
+            "judged_by": _JUDGED_BY,
             "passed": bool(self._gates) and all(gate["held"] for gate in self._gates),
             "gates": self._gates,
             "forecasts": self._forecasts,
