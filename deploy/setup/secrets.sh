@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 umask 077
 mkdir -p secrets
 draw() { head -c 24 /dev/urandom | base64 | tr '+/' '-_' | tr -d '=\n'; }
-for name in database_owner database_ingest database_jobs database_api mqtt_ingest; do
+for name in database_owner database_ingest database_jobs database_api mqtt_ingest privacy_objection_key; do
     [ -s "secrets/$name" ] || draw >"secrets/$name"
 done
 printf 'postgresql://arterial:%s@database:5432/arterial' "$(cat secrets/database_owner)" >secrets/database_owner_url
@@ -22,5 +22,5 @@ for device in "$@"; do
     mosquitto_passwd -b secrets/mosquitto_passwords "$device" "$password"
     echo "$device $password"
 done
-# Containers read them under another user id than yours.
-chmod 0755 secrets && chmod 0644 secrets/*
+# Containers read the files under another user id than yours; the folder keeps the other users of this machine out.
+chmod 0700 secrets && chmod 0644 secrets/*
