@@ -159,7 +159,25 @@ def _flow(connection: Connection, settings: Settings) -> Iterator[Finding]:
         fact=f"{waiting} sensor-hours wait",
         remedy=None if verdict == "ok" else "is `arterial worker` running?",
     )
+    yield from _compression(connection)
     yield from _forecasts(connection, settings)
+
+
+def _compression(connection: Connection) -> Iterator[Finding]:
+    found = health.chunks(connection)
+    if found is None:
+        return
+    chunks, compressed, overdue = found
+    fact = f"{compressed} of {chunks} chunks of TimescaleDB are compressed"
+    if overdue:
+        yield Finding(
+            subject="compression",
+            verdict="warning",
+            fact=f"{fact}, {overdue} wait although they should be",
+            remedy="timescaledb_information.job_errors has the reason; has the server max_worker_processes to spare?",
+        )
+    else:
+        yield Finding(subject="compression", verdict="ok", fact=fact)
 
 
 def _ingest(connection: Connection) -> Iterator[Finding]:

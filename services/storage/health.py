@@ -69,6 +69,13 @@ def live_sensors(connection: Connection) -> tuple[int, int]:
     return (int(row[0]), int(row[1])) if row else (0, 0)
 
 
+def chunks(connection: Connection) -> tuple[int, int, int] | None:
+    """Chunks of readings, compressed ones, and those whose compression is overdue; None where the tables are partitions."""
+    if connection.execute(query("health", "has_hypertables")).fetchone() != (True,):
+        return None
+    return connection.execute(query("health", "chunks")).fetchone()
+
+
 def newest_issue(connection: Connection) -> datetime | None:
     """When the newest forecast was issued, None before the first."""
     row = connection.execute(query("health", "newest_issue")).fetchone()

@@ -19,6 +19,7 @@ from psycopg import sql
 
 from ingest.counts import Counts
 from ingest.pipeline import store
+from services.doctor import examine
 from services.domain import Message
 from services.embedded import Running, postgres_programs
 from services.errors import StorageError
@@ -133,6 +134,20 @@ def test_the_tables_are_hypertables_that_compress_what_is_older_than_a_month(
     assert chunks == [(True,), (False,)]
     again = migrate(timescale)
     assert (again.applied, again.timescale is not None) == ((), True)
+
+
+def test_doctor_tells_of_chunks_that_wait_to_be_compressed(timescale: Settings, owner: Connection) -> None:
+    def told() -> tuple[str, str]:
+        return next((one.verdict, one.fact) for one in examine(timescale) if one.subject == "compression")
+
+    owner.execute("SELECT remove_compression_policy('sensing.traffic')")  # it may have run already
+    owner.execute(
+        "SELECT add_compression_policy('sensing.traffic', interval '30 days', initial_start => now() + interval '1 day')"
+    )
+    store(timescale, [reading("traffic", "det-1", day * 1440, flow_vph=820) for day in (0, 69)])
+    assert told() == ("warning", "0 of 2 chunks of TimescaleDB are compressed, 1 wait although they should be")
+    owner.execute("SELECT compress_chunk(c) FROM show_chunks('sensing.traffic', older_than => interval '30 days') c")
+    assert told() == ("ok", "1 of 2 chunks of TimescaleDB are compressed")
 
 
 def test_what_comes_late_into_compressed_chunks_gives_the_same_rows_and_roll_ups_as_native_partitions(

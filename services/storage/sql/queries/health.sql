@@ -51,3 +51,18 @@ SELECT max(at) FROM (
 -- How many sensors the given runs say nothing about.
 SELECT count(*) FROM sensing.sensor s
 WHERE NOT EXISTS (SELECT FROM forecast.series f WHERE f.sensor_id = s.id AND f.run_id = ANY (%(runs)s));
+
+-- name: has_hypertables
+-- Whether TimescaleDB keeps the readings of this database.
+SELECT to_regclass('timescaledb_information.hypertables') IS NOT NULL;
+
+-- name: chunks
+-- All chunks of readings, those compressed, and those that wait although their policy has not ended well for two days.
+SELECT count(*), count(*) FILTER (WHERE c.is_compressed),
+    count(*) FILTER (WHERE NOT c.is_compressed AND c.range_end < now() - (j.config ->> 'compress_after')::interval
+        AND coalesce(s.last_successful_finish, '-infinity') < now() - interval '2 days')
+FROM timescaledb_information.chunks c
+LEFT JOIN timescaledb_information.jobs j ON j.proc_name IN ('policy_compression', 'policy_columnstore')
+    AND (j.hypertable_schema, j.hypertable_name) = (c.hypertable_schema, c.hypertable_name)
+LEFT JOIN timescaledb_information.job_stats s ON s.job_id = j.job_id
+WHERE c.hypertable_schema = 'sensing';
