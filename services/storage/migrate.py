@@ -76,14 +76,15 @@ def migrate(settings: Settings) -> Migrated:
     """Apply what is missing and give the three roles their login.
 
     Raises:
-        StorageError: a migration failed, an applied one was changed, the database is newer than this version, or its server
-            too old.
+        StorageError: a migration failed, an applied one was changed, the database is newer than this version or not in UTF-8,
+            or its server too old.
         UnavailableError: the database does not answer.
         ConfigurationError: the database or a role's password is not configured.
 
     """
     with connect(settings.owner_dsn(), application="migrate") as connection:
         require_server(connection.info.server_version)
+        require_encoding(connection.info.parameter_status("server_encoding"))
         connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
         connection.commit()
         try:
@@ -110,6 +111,24 @@ def require_server(version: int) -> None:
     """
     if version < _LEAST_SERVER * 10_000:
         message = f"the server runs PostgreSQL {version // 10_000}, Arterial needs {_LEAST_SERVER} or newer"
+        raise StorageError(message)
+
+
+def require_encoding(encoding: str | None) -> None:
+    """Refuse a database that cannot hold every name, or that, as SQL_ASCII does, gives bytes where text is asked for.
+
+    Args:
+        encoding: as the server calls it.
+
+    Raises:
+        StorageError: it is not UTF8.
+
+    """
+    if encoding != "UTF8":
+        message = (
+            f"the database is encoded in {encoding}, Arterial needs UTF8: make it with "
+            "`createdb --template=template0 --encoding=UTF8 --locale=C.UTF-8`"
+        )
         raise StorageError(message)
 
 

@@ -65,6 +65,20 @@ def test_an_old_server_is_refused_in_words() -> None:
         require_server(150_020)
 
 
+def test_a_database_that_is_not_in_utf8_is_refused_before_anything_is_made(empty: Settings) -> None:
+    server, _, name = empty.owner_dsn().rpartition("/")
+    make = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'")
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+        admin.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
+        admin.execute(make.format(sql.Identifier(name)))
+
+    with pytest.raises(StorageError, match="encoded in SQL_ASCII, Arterial needs UTF8"):
+        migrate(empty)
+
+    with psycopg.connect(empty.owner_dsn()) as connection:
+        assert connection.execute("SELECT to_regclass('public.arterial_migration')").fetchone() == (None,)
+
+
 def test_partitions_are_made_for_known_months_only(settings: Settings, owner: Connection, hypertables: bool) -> None:
     with connect(settings.role_dsn("ingest"), application="test", autocommit=True) as ingest:
         ingest.execute("SELECT sensing.ensure_month('2026-11-22')")
