@@ -17,18 +17,17 @@ from dashboards.context import City
 from dashboards.figures.band import Line, Outlook, band_chart
 from dashboards.parts import Content, card, chart, legend, table, tag
 from dashboards.theme import PALETTES, Scheme
-from services.domain import QUANTILE_LEVELS, ForecastState, to_us
+from services.domain import ForecastState, to_us
 from services.local_day import day_of
 from services.storage import released_forecasts, releases
 from services.storage.database import Connection
-from services.storage.released_forecasts import ReleasedPlace, ReleasedRun, ReleasedScore
+from services.storage.released_forecasts import Highest, ReleasedPlace, ReleasedRun, ReleasedScore
 from services.storage.releases import Release
 
 _BEFORE: Final = timedelta(days=3)
 _RECENT: Final = timedelta(days=7)
 _SCORED: Final = timedelta(days=30)
 _MOST_ROWS: Final = 6
-_MIDDLE: Final = QUANTILE_LEVELS.index(0.5)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,7 +70,7 @@ class ReleasedAhead:
     series: Series
     release: Release
     run: ReleasedRun | None
-    places: list[ReleasedPlace]
+    highest: list[Highest]
     chosen: ReleasedPlace | None
     lately: list[tuple[datetime, float | None, float | None]]
     scores: list[ReleasedScore]
@@ -93,29 +92,23 @@ def read(connection: Connection, series: Series, city: City, now: datetime, want
     if not found:
         return None
     run = released_forecasts.newest(connection, series.plan, issued_before=now)
-    places = [] if run is None else released_forecasts.places(connection, run.id)
-    ahead = sorted((one for one in places if one.target_at), key=lambda one: -highest(one, now)[1])
-    chosen = next((one for one in places if one.place == wanted), next(iter(ahead), None))
-    lately = []
-    if run is not None and chosen is not None:
+    highest = [] if run is None else released_forecasts.highest(connection, run.id, since=now)
+    known = {one.place for one in highest}
+    place = wanted if wanted in known else next((one.place for one in highest if one.is_forecast), None)
+    chosen, lately = None, []
+    if run is not None and place is not None:
+        (chosen,) = released_forecasts.places(connection, run.id, place=place)
         since = run.first_target_at - _BEFORE
-        lately = released_forecasts.shown(connection, series.plan, chosen.place, since=since)
+        lately = released_forecasts.shown(connection, series.plan, place, since=since)
     return ReleasedAhead(
         series=series,
         release=found[0],
         run=run,
-        places=[*ahead, *(one for one in places if not one.target_at)],
+        highest=highest,
         chosen=chosen,
         lately=lately,
         scores=released_forecasts.scorecard(connection, series.plan, since=day_of(now - _SCORED, city.zone)),
     )
-
-
-def highest(one: ReleasedPlace, now: datetime) -> tuple[datetime | None, float]:
-    """When from now on the highest number is forecast, and its median; None and below zero where nothing is ahead."""
-    later = [(row[_MIDDLE], at) for at, row in zip(one.target_at, one.quantiles, strict=True) if at >= now]
-    value, at = max(later, default=(-1.0, None), key=lambda pair: pair[0])
-    return at, value
 
 
 def panel(
@@ -146,7 +139,7 @@ def panel(
         text = "It is made within the hour of a release, from what was released before."
         return card(series.title, emptiness.not_yet("No forecast yet", text), privacy=badge)
     if chosen is None:
-        reason = next((one.reason for one in found.places if one.reason), "no place was ever shown")
+        reason = next((one.reason for one in found.highest if one.reason), "no place was ever shown")
         return card(series.title, emptiness.not_yet("Too little was released", _sentence(reason)), privacy=badge)
     drawn = _drawn(found, chosen, city, now, scheme)
     issued = words.clock(run.issued_at, city.zone, now=now)
@@ -183,10 +176,11 @@ def _drawn(found: ReleasedAhead, chosen: ReleasedPlace, city: City, now: datetim
         revision=f"{series.plan}/{chosen.place}",
         told="Released",
     )
-    at, value = highest(chosen, now)
     summary = f"{series.quantity} as released, and the numbers forecast for the next two days with their intervals. "
-    if at is not None:
-        summary += f"Highest {words.clock(at, city.zone, now=now)}: {words.number(value)} {series.unit}."
+    top = next((one for one in found.highest if one.place == chosen.place), None)
+    if top is not None and top.target_at is not None:
+        at = words.clock(top.target_at, city.zone, now=now)
+        summary += f"Highest {at}: {words.number(top.median)} {series.unit}."
     return chart(figure, summary, height=320)
 
 
@@ -232,29 +226,27 @@ def _listing(
     found: ReleasedAhead, names: Mapping[str, str], link: Callable[[str], str], city: City, now: datetime
 ) -> Component:
     """The places with the highest values ahead."""
-    series = found.series
+    series, chosen = found.series, found.chosen
     rows: list[list[Content]] = []
-    for one in found.places:
-        at, value = highest(one, now)
-        if at is None or len(rows) == _MOST_ROWS:
-            continue
-        row = dict(zip(one.target_at, one.quantiles, strict=True))[at]
-        low, high = row[QUANTILE_LEVELS.index(0.1)], row[QUANTILE_LEVELS.index(0.9)]
-        name = names.get(one.place, one.place)
-        rows.append(
-            [
-                html.Strong(name) if one is found.chosen else dcc.Link(name, href=link(one.place)),
-                words.number(value),
-                f"{words.number(low)}–{words.number(high)}",
-                html.Span(words.clock(at, city.zone, now=now), className="nowrap"),
-            ]
-        )
+    for one in found.highest[:_MOST_ROWS]:
+        if one.target_at is not None:
+            name = names.get(one.place, one.place)
+            is_drawn = chosen is not None and chosen.place == one.place
+            rows.append(
+                [
+                    html.Strong(name) if is_drawn else dcc.Link(name, href=link(one.place)),
+                    words.number(one.median),
+                    f"{words.number(one.low)}–{words.number(one.high)}",
+                    html.Span(words.clock(one.target_at, city.zone, now=now), className="nowrap"),
+                ]
+            )
     if not rows:
         return emptiness.not_yet("The days that were forecast are over", "Nothing newer has been released.")
     headings = [series.place, f"Highest ahead [{series.unit}]", "In 8 of 10 cases", "Around"]
-    hidden = sum(not one.target_at for one in found.places)
-    forecast = len(found.places) - hidden
-    note = f"{words.number(forecast)} places are forecast, {words.number(hidden)} are shown too seldom."
+    forecast = sum(one.is_forecast for one in found.highest)
+    note = f"Forecast for all {words.number(forecast)} places."
+    if forecast < len(found.highest):
+        note = f"Forecast for {words.number(forecast)} of {words.number(len(found.highest))} places; the others were shown too seldom."
     return html.Div(
         [
             html.Div(table(headings, rows, numeric=[1, 2]), className="scroll", tabIndex=0),

@@ -150,7 +150,7 @@ def register(app: Dash, city: City) -> None:
 def _ahead(shown: Shown, view: View, city: City, scheme: Scheme) -> list[Component]:
     if shown.ahead is None:
         return []
-    names = also_released.area_names([one.place for one in shown.ahead.places], shown.districts)
+    names = also_released.area_names([one.place for one in shown.ahead.highest], shown.districts)
     draw = partial(_drawing, view)
     return [released_ahead.panel(shown.ahead, names, draw, view=view, city=city, now=shown.now, scheme=scheme)]
 

@@ -110,6 +110,19 @@ class ReleasedPlace:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Highest:
+    """The slot of a place with the highest median: quantiles 0.1, 0.5 and 0.9; None where no slot is ahead."""
+
+    place: str
+    reason: str | None
+    is_forecast: bool
+    target_at: datetime | None
+    low: float | None
+    median: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ReleasedScore:
     """How forecasts of a plan did against what was then released, for the first or the second day ahead.
 
@@ -186,6 +199,12 @@ def places(connection: Connection, run_id: int, *, place: str | None = None) -> 
     """The places of a run in order of their names, or one of them."""
     with connection.cursor(row_factory=class_row(ReleasedPlace)) as cursor:
         return cursor.execute(query("released_forecasts", "places"), {"run_id": run_id, "place": place}).fetchall()
+
+
+def highest(connection: Connection, run_id: int, *, since: datetime) -> list[Highest]:
+    """Where and when the highest numbers of a run are forecast from a time on, highest first, of every place."""
+    with connection.cursor(row_factory=class_row(Highest)) as cursor:
+        return cursor.execute(query("released_forecasts", "highest"), {"run_id": run_id, "since": since}).fetchall()
 
 
 def shown(

@@ -284,6 +284,12 @@ def test_the_job_forecasts_scores_and_forgets(settings: Settings, owner: Connect
     tasks.forecast_what_will_be_released(settings)
     tasks.forecast_what_will_be_released(settings)
     (one,) = places(settings, "district_load", datetime.now(UTC))
+    with connect(settings.role_dsn("api"), application="test") as connection:
+        run = released_forecasts.newest(connection, "district_load", issued_before=datetime.now(UTC))
+        assert run is not None
+        (top,) = released_forecasts.highest(connection, run.id, since=one.target_at[30])
+    assert top.median == max(one.level(0.5)[30:])
+    assert (top.target_at, top.high) in set(zip(one.target_at, one.level(0.9), strict=True))
     assert one.state is ForecastState.DEGRADED
     assert to_us(one.target_at[0]) == to_us(day_span(yesterday, zone)[1])
     owner.execute("UPDATE forecast.released_run SET issued_at = issued_at - interval '31 days'")

@@ -17,7 +17,7 @@ from dashboards.context import City
 from dashboards.released_ahead import HOUSEHOLDS, VEHICLES, ReleasedAhead
 from services.domain import ForecastState
 from services.settings import load_settings
-from services.storage.released_forecasts import ReleasedPlace, ReleasedRun, ReleasedScore
+from services.storage.released_forecasts import Highest, ReleasedPlace, ReleasedRun, ReleasedScore
 from services.storage.releases import Release
 
 FIRST = datetime(2026, 11, 20, 23, tzinfo=UTC)
@@ -58,6 +58,14 @@ def withheld(reason: str) -> ReleasedPlace:
     return place("north", 0, [], model=None, state=None, reason=reason)
 
 
+def top(one: ReleasedPlace) -> Highest:
+    """As the database finds it."""
+    later = [(row[3], at, row) for at, row in zip(one.target_at, one.quantiles, strict=True) if at >= NOW]
+    median, at, row = max(later, default=(None, None, [None] * 7))
+    facts: dict[str, Any] = {"place": one.place, "reason": one.reason, "is_forecast": bool(one.target_at)}
+    return Highest(**facts, target_at=at, low=row[1], median=median, high=row[5])
+
+
 def found(*places: ReleasedPlace, scores: list[ReleasedScore] | None = None, **facts: Any) -> ReleasedAhead:
     run = ReleasedRun(
         id=1,
@@ -78,7 +86,7 @@ def found(*places: ReleasedPlace, scores: list[ReleasedScore] | None = None, **f
         "series": VEHICLES,
         "release": release("presence"),
         "run": run,
-        "places": list(places),
+        "highest": sorted((top(one) for one in places), key=lambda one: -(one.median or 0)),
         "chosen": next((one for one in places if one.target_at), None),
         "lately": [(FIRST - timedelta(hours=2), 120.0, 60.0), (FIRST - timedelta(hours=1), None, None)],
         "scores": scores or [],
@@ -117,7 +125,7 @@ def test_it_says_whose_number_is_forecast_how_noisy_it_is_and_where_it_is_highes
     assert "343" in text  # the highest median from now on: 300 + 13 and three quantiles up
     assert "/dash/mobility?cell=881f" in text
     assert "Private aggregate, ε 0.5 per day" in text
-    assert "2 places are forecast, 1 are shown too seldom" in text
+    assert "Forecast for 2 of 3 places; the others were shown too seldom." in text
     assert "How often the bands hold is told once" in text
 
 

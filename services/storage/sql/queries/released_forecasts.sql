@@ -67,6 +67,26 @@ LEFT JOIN LATERAL (
 WHERE run.id = %(run_id)s AND (%(place)s::text IS NULL OR released_place.place = %(place)s)
 ORDER BY released_place.place COLLATE "C"
 
+-- name: highest
+-- Of each place of a run the slot from a time on with the highest median, highest first; those without any last.
+SELECT
+    released_place.place, released_place.reason, released_place.q50 IS NOT NULL AS is_forecast,
+    top.target_at, top.q10 AS low, top.q50 AS median, top.q90 AS high
+FROM forecast.released_run AS run
+JOIN forecast.released_place ON released_place.run_id = run.id
+LEFT JOIN LATERAL (
+    SELECT step.q10, step.q50, step.q90,
+        run.first_target_at + (number - 1) * run.step_seconds * interval '1 second' AS target_at
+    FROM unnest(released_place.q10, released_place.q50, released_place.q90)
+        WITH ORDINALITY AS step (q10, q50, q90, number)
+    WHERE step.q50 IS NOT NULL
+        AND run.first_target_at + (number - 1) * run.step_seconds * interval '1 second' >= %(since)s
+    ORDER BY step.q50 DESC, number
+    LIMIT 1
+) AS top ON true
+WHERE run.id = %(run_id)s
+ORDER BY top.q50 DESC NULLS LAST, is_forecast DESC, released_place.place COLLATE "C"
+
 -- name: shown
 -- The numbers of one place and plan since a time, of each day those of its newest release; withheld ones are NULL.
 SELECT DISTINCT ON (slot) slot, value, ci95
