@@ -142,7 +142,7 @@ def _silence(sensors: Sequence[SensorNow], now: datetime, zone: ZoneInfo) -> Ite
     latest = sorted(sensors, key=lambda s: (s.observed_at is None, s.code))
     for sensor in latest[:_NAMED_SILENT]:
         if sensor.observed_at is None:
-            text = "Registered, but no reading has arrived"
+            text = "Registered, but no reading has arrived in the last 30 days"
         else:
             clock = words.clock(sensor.observed_at, zone, now=now)
             text = f"No reading since {clock}, {words.age(now - sensor.observed_at)} ago"
