@@ -11,7 +11,7 @@ def migrate(*, as_json: AsJson = False) -> None:
     from services.storage import migrate as migrations
 
     done = migrations.migrate(load_settings())
-    store = f"TimescaleDB {done.timescale}" if done.timescale else "native partitions (no TimescaleDB on this server)"
+    store = f"TimescaleDB {done.timescale}" if done.timescale else "native partitions"
     report(
         {"applied": done.applied, "version": done.version, "timescale": done.timescale},
         [*(f"applied {name}" for name in done.applied), f"The database is at version {done.version}, {store}."],
