@@ -4,6 +4,9 @@ A model is fitted to what precedes the part it forecasts and then handed, origin
 can not look ahead because there is nothing ahead. Which model serves which sensor at which lead times is chosen on the
 validation origins. Intervals come from the newest errors whose targets had been observed by then: those of the
 validation origins first, and day by day those of the test origins that have passed (`models.adaptive`).
+
+What is selected is scored by the median that would be issued, as what a city publishes is a median; where a protocol's
+headline is a squared error, whose best forecast is a mean, and for every model by itself, by the model's own points.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from numpy.typing import NDArray
 from models import metrics
 from models.adaptive import Errors, History, Issued, issue
 from models.blend import blend_weights
-from models.contract import Fitted, Forecaster
+from models.contract import Fitted, Forecaster, Patient
 from models.leads import bands
 from models.panel import Panel, Values
 from models.protocol import Columns, Protocol, Span
@@ -29,6 +32,8 @@ from models.selection import choice_bands, choose, random_walk
 
 SELECTED: Final = "selected"
 BLENDED: Final = "blended"
+_OURS: Final = (SELECTED, BLENDED)
+_SQUARED: Final = ("rmse", "mse")
 _RECALIBRATED_DAYS: Final = 1
 _WIDEST: Final = 168  # steps of a band of lead times whose errors are pooled
 
@@ -86,7 +91,8 @@ def backtest(
         panel: the recording.
         models: each is fitted to what precedes the part it forecasts.
         protocol: origins, horizons and what is measured.
-        candidates: the names selection may choose from; None is all.
+        candidates: the names selection may choose from; None is all. A model that needs more history than precedes the
+            test part (`models.contract.Patient`) is measured, but not chosen, as in `models.selection.select`.
         rows: the sensors that are scored; None is all.
         progress: told how many of the models are done.
         each: calls a function with each model, here or elsewhere; results may come in any order.
@@ -103,7 +109,7 @@ def backtest(
         found[name] = trial
         progress(len(found), len(models))
     trials = {model.name: found[model.name] for model in models}
-    names = [model.name for model in models if candidates is None or model.name in candidates]
+    names = _eligible(models, candidates, int(protocol.test[0]) / panel.steps_per_day)
     parts = choice_bands(protocol.leads, panel.steps_per_day)
     winners, _ = choose([trials[name].before for name in names], parts)
     trials[SELECTED] = _mixed([trials[name] for name in names], winners, parts)
@@ -137,6 +143,13 @@ def select_errors(panel: Panel, models: Sequence[Forecaster], protocol: Protocol
     winners, _ = choose([trial.before for trial in trials], parts)
     mixed = _mixed(trials, winners, parts)
     return mixed.before, mixed.test
+
+
+def _eligible(models: Sequence[Forecaster], candidates: Sequence[str] | None, days: float) -> list[str]:
+    """The names selection may choose from with so many days of history; all that were asked for if none is left."""
+    asked = [one for one in models if candidates is None or one.name in candidates]
+    ready = [one.name for one in asked if not isinstance(one, Patient) or days >= one.least_days]
+    return ready or [one.name for one in asked]
 
 
 def _tried(model: Forecaster, *, panel: Panel, protocol: Protocol, scored: NDArray[np.int64]) -> tuple[str, _Trial]:
@@ -241,6 +254,7 @@ class _Measured:
         issued = self._intervals(trial)
         inside, lost, known = issued.inside, issued.lost, issued.known
         protocol = self.protocol
+        errors = trial.test - issued.middle if name in _OURS and protocol.headline not in _SQUARED else trial.test
         made = []
         for horizon in protocol.horizons:
             part = protocol.of_horizon(horizon)
@@ -252,7 +266,7 @@ class _Measured:
                 Result(
                     model=name,
                     horizon=horizon,
-                    metrics=self._points(trial.test[:count, :, part], self.truth[:count, :, part])
+                    metrics=self._points(errors[:count, :, part], self.truth[:count, :, part])
                     | {"pinball": _share(lost[:count, part].sum(), total)},
                     coverage={key: _share(one[:count, part].sum(), total) for key, one in inside.items()},
                     bands={

@@ -9,6 +9,7 @@ import pytest
 
 from models import metrics
 from models.backtest import SELECTED, backtest
+from models.calendar_ridge import CalendarRidge
 from models.catalogue import CANDIDATES
 from models.conformal import calibrate, quantiles_of
 from models.last_value import LastValue
@@ -159,3 +160,44 @@ def test_selection_prefers_what_fits_each_sensor() -> None:
     assert forecast.models[0] in {"profile", "profile_ridge"}
     assert forecast.models[1].split("+")[0] in {"last_value", "profile_ridge"}
     assert forecast.quantiles.shape == (len(QUANTILE_LEVELS), 2, 24)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Level:
+    """A model that always says the same."""
+
+    level: float
+    name: str = "level"
+    shifts: bool = True
+
+    def fit(self, panel: Panel, steps: int) -> Level:
+        del panel, steps
+        return self
+
+    def forecast(self, panel: Panel, steps: int) -> Values:
+        return np.full((panel.sensors, steps), self.level)
+
+
+def test_what_is_selected_is_scored_by_the_median_that_is_issued_but_by_the_mean_where_squares_count() -> None:
+    rng = np.random.default_rng(5)
+    panel = weekly(days=350)
+    panel = replace(panel, values=np.exp(rng.normal(0, 1, panel.values.shape)))
+    protocol = rolling(panel.length, (1,), 24, description="a test")
+    mean, median = float(np.exp(0.5)), 1.0
+    done = {one.model: one for one in backtest(panel, [Level(level=mean)], protocol).results}
+    best = {one.model: one for one in backtest(panel, [Level(level=median)], protocol).results}
+    assert done["level"].metrics["mae"] > 1.05 * best["level"].metrics["mae"]
+    assert done[SELECTED].metrics["mae"] == pytest.approx(best["level"].metrics["mae"], rel=0.02)
+    squared = backtest(panel, [Level(level=mean)], replace(protocol, headline="mse")).results
+    same = {one.model: one.metrics for one in squared}
+    assert same[SELECTED] == same["level"]
+
+
+def test_a_model_that_needs_more_history_is_measured_but_not_chosen() -> None:
+    panel = weekly(days=70)
+    protocol = rolling(panel.length, (1, 24), 24, description="a test")
+    done = backtest(panel, [LastValue(), CalendarRidge()], protocol)
+    assert {one.model for one in done.results} == {"last_value", "calendar_ridge", SELECTED}
+    assert all(set(counts) == {"last_value"} for counts in done.chosen.values())
+    alone = backtest(panel, [CalendarRidge()], protocol)
+    assert all(set(counts) == {"calendar_ridge"} for counts in alone.chosen.values())

@@ -133,3 +133,24 @@ def test_far_ahead_intervals_follow_as_quickly_as_their_late_answers_allow() -> 
     assert share[:10].mean() < 0.65
     assert share[30:40].mean() == pytest.approx(0.8, abs=0.03)
     assert share[40:].reshape(4, 10).mean(axis=1) == pytest.approx([0.8] * 4, abs=0.06)
+
+
+def test_few_days_that_err_together_make_wider_intervals() -> None:
+    """Ten hours of a day err alike at a lead of a day; four such days are known before forty that are measured at once."""
+    rng = np.random.default_rng(6)
+    held = []
+    for _ in range(40):
+        errors = np.repeat(rng.normal(0, 1, (44, 1, 1)), 10, axis=0).repeat(5, axis=1).astype(np.float32)
+        hours = (24 * np.arange(44)[:, None] + np.arange(10)).ravel()
+        history = History(
+            origins=hours,
+            leads=np.array([23]),
+            errors=errors,
+            truth=errors + 100,
+            kinds=np.zeros((440, 1), dtype=np.int64),
+            first_test=60,
+            nonnegative=False,
+        )
+        issued = issue(history, np.ones((5, 1)), [range(1)], 24, 24 * 50)
+        held.append(issued.inside["0.8"].sum() / issued.known.sum())
+    assert np.mean(held) == pytest.approx(0.8, abs=0.05)
