@@ -114,7 +114,7 @@ def body(shown: Shown, view: View, city: City, scheme: Scheme) -> list[Component
     if not np.isfinite(power).any() and outlook is None:
         drawn = emptiness.silent(newest, shown.now, city.zone)
     elif silent:
-        drawn = [emptiness.silent(newest, shown.now, city.zone), drawn]
+        drawn = html.Div([emptiness.silent(newest, shown.now, city.zone), drawn])
     return [
         card("Load of the city", _legend(outlook, scheme), drawn, note=_peak_note(outlook, shown, city), privacy=badge),
         card("Peaks ahead", peaks.outlook(shown.peaks, city, shown.now), note=_PEAK_NOTE, privacy=badge),
