@@ -135,22 +135,24 @@ def test_far_ahead_intervals_follow_as_quickly_as_their_late_answers_allow() -> 
     assert share[40:].reshape(4, 10).mean(axis=1) == pytest.approx([0.8] * 4, abs=0.06)
 
 
-def test_few_days_that_err_together_make_wider_intervals() -> None:
-    """Ten hours of a day err alike at a lead of a day; four such days are known before forty that are measured at once."""
+def test_errors_of_two_days_are_trusted_less_than_as_many_of_two_months() -> None:
+    """The same errors a day ahead, an hour apart and a day apart; neighbours of the first would err together."""
     rng = np.random.default_rng(6)
+    errors = rng.normal(0, 1, (400, 20, 1)).astype(np.float32)
     held = []
-    for _ in range(40):
-        errors = np.repeat(rng.normal(0, 1, (44, 1, 1)), 10, axis=0).repeat(5, axis=1).astype(np.float32)
-        hours = (24 * np.arange(44)[:, None] + np.arange(10)).ravel()
+    for spacing, first_test in ((1, 83), (24, 60)):  # sixty are known in both
         history = History(
-            origins=hours,
+            origins=spacing * np.arange(400),
             leads=np.array([23]),
             errors=errors,
             truth=errors + 100,
-            kinds=np.zeros((440, 1), dtype=np.int64),
-            first_test=60,
+            kinds=np.zeros((400, 1), dtype=np.int64),
+            first_test=first_test,
             nonnegative=False,
         )
-        issued = issue(history, np.ones((5, 1)), [range(1)], 24, 24 * 50)
-        held.append(issued.inside["0.8"].sum() / issued.known.sum())
-    assert np.mean(held) == pytest.approx(0.8, abs=0.05)
+        issued = issue(history, np.ones((20, 1)), [range(1)], 24, 24 * 1000)
+        held.append({key: inside.sum() / issued.known.sum() for key, inside in issued.inside.items()})
+    soon, late = held
+    assert late["0.8"] == pytest.approx(0.8, abs=0.02)
+    assert soon["0.8"] > late["0.8"] + 0.015
+    assert soon["0.95"] > late["0.95"] + 0.02
