@@ -88,6 +88,15 @@ class Patient(Protocol):
         ...
 
 
+@runtime_checkable
+class Light(Protocol):
+    """What a fitted model may offer besides: itself in fewer bytes, for who keeps many."""
+
+    def light(self) -> Fitted:
+        """The same but for rounding that is far below what a forecast can be wrong by."""
+        ...
+
+
 def rolling(fitted: Fitted, panel: Panel, origins: NDArray[np.int64], steps: int) -> Values:
     """Forecasts from many origins, each from what came before it (origins x sensors x steps)."""
     if isinstance(fitted, Rolling):

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil, prod
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,9 +117,22 @@ class FittedProfileRidge:
 
     usual: Usual
     scale: Values
-    coefficients: tuple[Features, ...]
+    coefficients: tuple[NDArray[np.floating[Any]], ...]
     leads: tuple[range, ...]
     limits: tuple[Values, Values]
+
+    def light(self) -> FittedProfileRidge:
+        """With coefficients in half precision, of which there are most, and what is usual in single precision.
+
+        Coefficients are far below the limit of 65,504. On M_DENSE and Berlin it moves forecasts by 0.00001 of the width of
+        their 90 % intervals, 0.0002 at most.
+        """
+        usual: NDArray[Any] = self.usual.values.astype(np.float32)
+        return replace(
+            self,
+            usual=replace(self.usual, values=usual),
+            coefficients=tuple(one.astype(np.float16) for one in self.coefficients),
+        )
 
     def forecast(self, panel: Panel, steps: int) -> Values:
         """What is usual plus the predicted difference, kept near the range the sensor has ever shown."""
@@ -148,7 +161,7 @@ class FittedProfileRidge:
             if band.start >= steps:
                 break
             features = differences.features(recent, newest, band).transpose(2, 0, 1)
-            own = coefficients[_groups(recent, newest, band)]
+            own = coefficients[_groups(recent, newest, band)].astype(np.float32, copy=False)
             step = np.matmul(features[:, :, None], own)[:, :, 0] * self.scale[:, None]
             result[:, :, band.start : band.stop] += step[:, :, : steps - band.start]
 

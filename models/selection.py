@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.conformal import Conformal, calibrate
-from models.contract import Fitted, Forecaster, Patient, Shared, last_finite, rolling
+from models.contract import Fitted, Forecaster, Light, Patient, Shared, last_finite, rolling
 from models.panel import Panel, Values
 from models.regimes import regimes
 
@@ -60,6 +60,12 @@ class Selected:
     evidence: NDArray[np.int64]
     errors: NDArray[np.float32]
     origins_us: NDArray[np.int64]
+
+    def light(self) -> Selected:
+        """With its models in fewer bytes, where they offer that, and intervals in single precision."""
+        lighter = {name: one.light() if isinstance(one, Light) else one for name, one in self.fitted.items()}
+        offsets: NDArray[Any] = self.conformal.offsets.astype(np.float32)
+        return replace(self, fitted=lighter, conformal=replace(self.conformal, offsets=offsets))
 
     def forecast(self, panel: Panel, steps: int) -> Values:
         """Point forecasts, each sensor's from its own winner (sensors x steps)."""

@@ -42,7 +42,7 @@ def learn(panel: Panel, steps: int, *, plainly: bool = False, on_roads: bool = F
     models = catalogue.ON_ROADS if near else catalogue.CANDIDATES
     if panel.covariates is not None:
         models = (*models, *catalogue.informed(models))
-    return select(panel, steps, models, daily=daily)
+    return select(panel, steps, models, daily=daily).light()
 
 
 def forecast_series(

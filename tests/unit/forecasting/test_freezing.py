@@ -9,6 +9,8 @@ import pytest
 
 from models.calendar import Calendar
 from models.panel import Panel
+from models.profile_ridge import ProfileRidge
+from models.selection import select
 from services.forecasting.freezing import StaleStateError, freeze, thaw
 from services.forecasting.series import learn
 
@@ -48,6 +50,18 @@ def test_arrays_keep_their_types() -> None:
     for before, again in zip(value, thaw(freeze(value)), strict=True):
         assert again.dtype == before.dtype
         np.testing.assert_array_equal(again, before)
+
+
+def test_what_is_kept_takes_little_and_forecasts_nearly_the_same() -> None:
+    panel = small_panel()
+    whole = select(panel, 24, (ProfileRidge(),))
+
+    kept = freeze(whole.light())
+
+    assert len(kept) < 0.6 * len(freeze(whole))
+    before, after = whole.intervals(panel, 24), thaw(kept).intervals(panel, 24)
+    wide = before.quantiles[-1] - before.quantiles[0]
+    assert (np.abs(after.quantiles - before.quantiles) < 0.001 * wide).all()
 
 
 @pytest.mark.parametrize("value", [object(), {1, 2}, b"bytes", np.array(["text"]), np.array([object()])])
