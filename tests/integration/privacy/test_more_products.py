@@ -126,7 +126,7 @@ def test_all_plans_together_spend_the_day_and_no_more(
         "district_energy",
         "district_load",
     }
-    assert {release.plan_version for release in done if release.plan == "presence"} == {"3@0.4"}
+    assert {release.plan_version for release in done if release.plan == "presence"} == {"4@0.4"}
     budgets = ledger.budgets(owner, first_day=DAY, last_day=DAY)
     assert {(budget.domain, budget.spent) for budget in budgets} == {("mobility", 1.0), ("household", 1.0)}
 
