@@ -24,6 +24,7 @@ from models import metrics
 from models.adaptive import Errors, History, Issued, issue
 from models.blend import blend_weights
 from models.contract import Fitted, Forecaster, Patient
+from models.informed import Informed
 from models.leads import bands
 from models.panel import Panel, Values
 from models.protocol import Columns, Protocol, Span
@@ -92,7 +93,7 @@ def backtest(
         models: each is fitted to what precedes the part it forecasts.
         protocol: origins, horizons and what is measured.
         candidates: the names selection may choose from; None is all. A model that needs more history than precedes the
-            test part (`models.contract.Patient`) is measured, but not chosen, as in `models.selection.select`.
+            test part (`models.contract.Patient`) is measured, but not chosen, unless it knows covariates.
         rows: the sensors that are scored; None is all.
         progress: told how many of the models are done.
         each: calls a function with each model, here or elsewhere; results may come in any order.
@@ -146,9 +147,14 @@ def select_errors(panel: Panel, models: Sequence[Forecaster], protocol: Protocol
 
 
 def _eligible(models: Sequence[Forecaster], candidates: Sequence[str] | None, days: float) -> list[str]:
-    """The names selection may choose from with so many days of history; all that were asked for if none is left."""
+    """The names selection may choose from with so many days of history; all that were asked for if none is left.
+
+    Where a person has given covariates what they bring is tried however short the history.
+    """
     asked = [one for one in models if candidates is None or one.name in candidates]
-    ready = [one.name for one in asked if not isinstance(one, Patient) or days >= one.least_days]
+    ready = [
+        one.name for one in asked if isinstance(one, Informed) or not isinstance(one, Patient) or days >= one.least_days
+    ]
     return ready or [one.name for one in asked]
 
 
