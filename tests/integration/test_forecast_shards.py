@@ -206,7 +206,9 @@ def test_what_intervals_held_steers_their_width_from_the_next_night_on(
     forecast_shard(settings, 0)
     after = told(settings)["det", "flow_vph"][1]
     assert after[:, 3] == pytest.approx(before[:, 3], rel=1e-6)
-    assert np.ptp(after, axis=1) == pytest.approx(2 * np.ptp(before, axis=1), rel=0.1)
+    below, above = before[:, 3] - before[:, 0], before[:, 6] - before[:, 3]
+    assert after[:, 6] - after[:, 3] == pytest.approx(2 * above, rel=0.1)
+    assert after[:, 3] - after[:, 0] == pytest.approx(np.minimum(2 * below, after[:, 3]), rel=0.1)  # never below nothing
 
 
 def test_a_night_begins_with_what_chances_of_congestion_the_night_before_had(
