@@ -168,7 +168,7 @@ MAY_BE_SILENT = {"shelly", "sparkplug", "dsmr"}
 TOPICS = st.sampled_from([*KNOWN_TOPICS, "tms-v2/status"]) | st.text(alphabet=st.characters(), max_size=20)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(topic=TOPICS, payload=PAYLOADS, dialect=st.none() | st.sampled_from(list(DIALECTS)))
 def test_whatever_arrives_is_decoded_or_refused_in_a_sentence(topic: str, payload: bytes, dialect: str | None) -> None:
     message = Message(topic=topic, payload=payload, received_us=NOW_US)
@@ -230,7 +230,7 @@ def test_no_odd_part_of_a_good_message_breaks_a_decoder(name: str) -> None:
 BINARY = [folder for folder in FOLDERS if (folder / "payload.bin").exists() or folder.parent.name == "dsmr"]
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(folder=st.sampled_from(BINARY), place=st.integers(0, 400), put=st.binary(max_size=12), cut=st.integers(0, 12))
 def test_no_changed_byte_breaks_a_binary_decoder(folder: Path, place: int, put: bytes, cut: int) -> None:
     good, memory = message_of(folder), memory_of(folder)
@@ -342,7 +342,7 @@ def test_a_counter_of_bicycles_is_not_personal() -> None:
     assert not is_personal("counters/bike/7")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     item=st.fixed_dictionaries(
         {"ts": st.sampled_from([1_795_334_400_000, "2026-11-22T08:00:00+02:00", "2026-11-22T08:00:00.123456789Z"])},

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.domain import from_us, to_us
@@ -57,7 +57,6 @@ def test_no_time_touches_no_day() -> None:
     assert list(days_between(START, START, ZoneInfo("UTC"))) == []
 
 
-@settings(deadline=None)  # a loaded machine is no failure
 @given(st.sampled_from(ZONES), st.integers(0, 2**32 - 1))
 def test_day_sums_are_the_sum_of_all_readings(zone: str, seed: int) -> None:
     place = ZoneInfo(zone)

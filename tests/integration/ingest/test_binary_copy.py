@@ -28,7 +28,7 @@ def null(values: list[object]) -> np.ndarray:
     return np.array([value is None for value in values])
 
 
-@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(ROW, min_size=1, max_size=20))
 def test_round_trip_through_postgresql(owner: Connection, rows: list[tuple]) -> None:
     owner.execute(

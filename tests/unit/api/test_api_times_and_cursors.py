@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.api.formats import MEDIA_TYPES, Format, negotiate
@@ -17,7 +17,6 @@ from services.errors import InputError
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 EARLIEST = datetime(1971, 1, 1)  # noqa: DTZ001 - hypothesis adds the zone
 LATEST = datetime(2099, 1, 1)  # noqa: DTZ001 - hypothesis adds the zone
-unhurried = settings(deadline=None)
 MOMENTS = st.datetimes(EARLIEST, LATEST)
 OFFSETS = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 
@@ -26,7 +25,6 @@ def parse(text: str) -> datetime:
     return parse_time(text, parameter="from", now=NOW)
 
 
-@unhurried
 @given(MOMENTS, OFFSETS)
 def test_every_rfc_3339_time_is_read_exactly_even_when_its_plus_became_a_space(
     moment: datetime, zone: timezone
@@ -55,7 +53,6 @@ def test_the_forms_of_a_time(text: str, meant: datetime) -> None:
     assert parse(text) == meant
 
 
-@unhurried
 @given(st.text(max_size=40))
 @example("now-999999w")
 @example("2026-02-30T00:00:00Z")
@@ -74,7 +71,6 @@ def test_any_other_text_is_refused_by_name(text: str) -> None:
 KEYS = st.tuples(st.integers(-(2**61), 2**61), st.text(st.characters(categories=["L", "N", "P", "S"])))
 
 
-@unhurried
 @given(KEYS)
 def test_a_cursor_comes_back_as_it_was(key: tuple[int, str]) -> None:
     question = fingerprint(["sensors", None])
@@ -86,7 +82,6 @@ def test_a_cursor_comes_back_as_it_was(key: tuple[int, str]) -> None:
         decode_cursor(cursor, fingerprint(["sensors", "traffic"]), (int, str))
 
 
-@unhurried
 @given(st.text(max_size=200))
 @example(encode_cursor((True, "x"), "12345678"))
 @example(encode_cursor((10**30, "x"), "12345678"))
@@ -116,7 +111,6 @@ def test_the_accept_header_decides(accept: str | None, format_: Format) -> None:
     assert negotiate(accept, None) is format_
 
 
-@unhurried
 @given(st.text(max_size=60))
 def test_any_accept_header_gives_a_format_or_406(accept: str) -> None:
     slug = None

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.api.columns import COLUMNS
@@ -20,7 +20,6 @@ from services.api.writers import csv_chunks, geojson_chunks, parquet_chunks
 
 EARLIEST = datetime(1971, 1, 1)  # noqa: DTZ001 - hypothesis adds the zone
 LATEST = datetime(2099, 1, 1)  # noqa: DTZ001 - hypothesis adds the zone
-unhurried = settings(deadline=None)
 NAMES = ("lon", "lat", "sensor", "observed_at", "value", "quality", "silent")
 NUMBERS = st.none() | st.floats()
 ROWS = st.lists(
@@ -40,7 +39,6 @@ def finite(value: float | None) -> float | None:
     return None if value is None or value != value or abs(value) == float("inf") else value
 
 
-@unhurried
 @given(ROWS)
 def test_csv_is_read_back_and_no_text_is_a_formula(rows: list[tuple[Any, ...]]) -> None:
     text = b"".join(csv_chunks(NAMES, [rows], hidden=2, meta={})).decode()
@@ -56,7 +54,6 @@ def test_csv_is_read_back_and_no_text_is_a_formula(rows: list[tuple[Any, ...]]) 
         assert (quality, silent) == (str(row[5]), str(row[6]).lower())
 
 
-@unhurried
 @given(ROWS)
 def test_parquet_is_read_back_with_its_units(rows: list[tuple[Any, ...]]) -> None:
     content = b"".join(parquet_chunks(NAMES, [rows[:1], rows[1:]], hidden=0, meta={"kind": "environment"}))
@@ -72,7 +69,6 @@ def no_json(constant: str) -> None:
     pytest.fail(f"{constant} is no JSON")
 
 
-@unhurried
 @given(ROWS)
 def test_geojson_is_valid_json_with_a_feature_for_each_row(rows: list[tuple[Any, ...]]) -> None:
     content = b"".join(geojson_chunks(NAMES, [rows[:2], rows[2:]], hidden=2, meta={"kind": "x"}))
@@ -83,7 +79,6 @@ def test_geojson_is_valid_json_with_a_feature_for_each_row(rows: list[tuple[Any,
         assert (feature["geometry"] is None) == (row[0] is None or row[1] is None)
 
 
-@unhurried
 @given(NUMBERS)
 def test_a_number_that_is_none_is_null_in_json(value: float | None) -> None:
     body = json_response(records(("value",), [(value,)])).body

@@ -24,7 +24,7 @@ def test_roots_are_those_of_certificate_transparency() -> None:
 
 
 @given(size=st.integers(1, 70), data=st.data())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_a_proof_of_inclusion_holds_for_its_leaf_and_place_only(size: int, data: st.DataObject) -> None:
     leaves = [bytes([number]) for number in range(size)]
     place = data.draw(st.integers(0, size - 1))
@@ -38,7 +38,7 @@ def test_a_proof_of_inclusion_holds_for_its_leaf_and_place_only(size: int, data:
 
 
 @given(size=st.integers(1, 70), data=st.data())
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_a_proof_of_growth_fails_when_an_old_leaf_was_replaced(size: int, data: st.DataObject) -> None:
     leaves = [bytes([number]) for number in range(size)]
     earlier = data.draw(st.integers(1, size))

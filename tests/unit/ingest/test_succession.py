@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest import succession
@@ -153,7 +153,6 @@ def test_judging_does_not_teach() -> None:
         assert judge(traffic([5, 10], speed=[20, 25]), memory)[0].tolist() == [3, 1]
 
 
-@settings(deadline=None)  # a loaded machine is no failure
 @given(
     st.lists(
         st.tuples(

@@ -128,7 +128,7 @@ def test_no_product_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("name", list(VECTORS))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows=anybody, busy=drivers(), gone=st.integers(0, 4), random=st.randoms(use_true_random=False))
 def test_one_subject_day_changes_no_vector_by_more_than_its_plan_says(
     name: str, rows: Rows, busy: Rows, gone: int, random: Any
@@ -147,7 +147,7 @@ def test_one_subject_day_changes_no_vector_by_more_than_its_plan_says(
 
 
 @pytest.mark.parametrize("name", list(VECTORS))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(rows=anybody, busy=drivers(), random=st.randoms(use_true_random=False))
 def test_no_vector_depends_on_the_order_of_arrival(name: str, rows: Rows, busy: Rows, random: Any) -> None:
     # What comes twice is stored once: a row's key is its subject and time, so a repeat never reaches a product.

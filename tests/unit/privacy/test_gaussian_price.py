@@ -57,7 +57,7 @@ def test_no_change_within_the_norm_costs_more_than_was_charged(change: tuple[int
     assert true_delta(noise.scale, change, micro_epsilon / 1e6) <= DELTA
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=15, derandomize=True)
 @given(
     change=st.lists(st.integers(1, 4), min_size=1, max_size=4).map(tuple),
     epsilon=st.sampled_from([0.5, 1.0, 2.0]),

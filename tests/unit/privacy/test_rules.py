@@ -80,7 +80,7 @@ def test_a_narrow_interval_is_as_little_protection_as_none() -> None:
     assert len(ours.reasons) > 4
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(2, 6), st.integers(1, 5), st.integers(0, 2**32))
 def test_whatever_the_table_no_primary_cell_can_be_worked_out(rows: int, columns: int, seed: int) -> None:
     rng = random.Random(seed)

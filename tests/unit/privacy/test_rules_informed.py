@@ -119,7 +119,7 @@ def test_a_cell_that_was_not_too_small_keeps_an_interval_of_k() -> None:
     assert one.width >= 10
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.integers(2, 5), st.integers(1, 4), st.integers(0, 2**32))
 def test_whatever_the_table_shown_numbers_add_nothing_to_the_reasons(rows: int, columns: int, seed: int) -> None:
     rng = random.Random(seed)
@@ -144,7 +144,7 @@ def _every_table() -> np.ndarray:
 EVERY_TABLE = _every_table()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, 7), min_size=4, max_size=4), st.integers(0, 2**32))
 def test_the_interval_is_that_of_every_table_that_fits(counts: list[int], seed: int) -> None:
     """Against all tables, one by one, that agree with what is shown and known."""
