@@ -73,7 +73,7 @@ Errors = NDArray[np.float32]
 class Issued:
     """Sums over sensors for each origin and lead: targets inside each interval, mean pinball loss, targets known.
 
-    `middle` is by how much the median that is issued differs from the point forecast (origins x sensors x leads).
+    `middle` is by how much the median that is scored differs from the point forecast (origins x sensors x leads).
     """
 
     inside: dict[str, Values]

@@ -5,8 +5,10 @@ can not look ahead because there is nothing ahead. Which model serves which sens
 validation origins. Intervals come from the newest errors whose targets had been observed by then: those of the
 validation origins first, and day by day those of the test origins that have passed (`models.adaptive`).
 
-What is selected is scored by the median that would be issued, as what a city publishes is a median; where a protocol's
-headline is a squared error, whose best forecast is a mean, and for every model by itself, by the model's own points.
+What is selected is scored by a median, as what a city publishes is one: the point forecast moved by the median of the
+errors known by then, as far as their days are believed (`models.adaptive`; the service moves it by the whole median of its
+validation errors). Where a protocol's headline is a squared error, whose best forecast is a mean, and for every model by itself,
+it is the model's own points.
 """
 
 from __future__ import annotations
