@@ -208,7 +208,9 @@ def test_what_intervals_held_steers_their_width_from_the_next_night_on(
     assert after[:, 3] == pytest.approx(before[:, 3], rel=1e-6)
     below, above = before[:, 3] - before[:, 0], before[:, 6] - before[:, 3]
     assert after[:, 6] - after[:, 3] == pytest.approx(2 * above, rel=0.1)
-    assert after[:, 3] - after[:, 0] == pytest.approx(np.minimum(2 * below, after[:, 3]), rel=0.1)  # never below nothing
+    assert after[:, 3] - after[:, 0] == pytest.approx(
+        np.minimum(2 * below, after[:, 3]), rel=0.1
+    )  # never below nothing
 
 
 def test_a_night_begins_with_what_chances_of_congestion_the_night_before_had(
