@@ -12,7 +12,8 @@ from psycopg.rows import class_row
 from services.storage.database import Connection
 from services.storage.queries import query
 
-_AT_ONCE_BYTES: Final = 16_777_216
+AT_ONCE_BYTES: Final = 16_777_216
+"""Of payloads in one statement."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,11 +73,11 @@ def bury(connection: Connection, letters: Sequence[Letter], *, personal: bool) -
 
 def _parts(sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
     """Begin and end of parts that are small enough for one statement."""
-    begin, room = 0, _AT_ONCE_BYTES
+    begin, room = 0, AT_ONCE_BYTES
     for place, size in enumerate(sizes):
         if size > room and place > begin:
             yield begin, place
-            begin, room = place, _AT_ONCE_BYTES
+            begin, room = place, AT_ONCE_BYTES
         room -= size
     if begin < len(sizes):
         yield begin, len(sizes)

@@ -153,7 +153,7 @@ def test_units_do_not_share_a_folder() -> None:
 
 def test_systemd_understands_the_units(tmp_path: Path) -> None:
     if shutil.which("systemd-analyze") is None:
-        pytest.skip("no systemd-analyze here")
+        pytest.skip("systemd-analyze is not here: the package systemd has it")
     copies = []
     for path in UNITS:
         copy = tmp_path / path.name.replace("@.", "@1.")

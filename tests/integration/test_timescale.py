@@ -53,7 +53,7 @@ def make_empty(timescale: Settings, postgres: Running) -> Iterator[Callable[[boo
             admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(made[-1])))
         url = f"{server}/{made[-1]}"
         load(url, loaded=loaded)
-        return timescale.model_copy(update={"database_url": type(timescale.database_url)(url)})  # type: ignore[misc]
+        return timescale.model_copy(update={"database_url": type(timescale.database_url)(url)})  # type: ignore[misc]  # SecretStr of a str
 
     yield make
     with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
@@ -215,7 +215,7 @@ def test_roles_reach_hypertables_only_as_far_as_their_process_needs(timescale: S
         ("ingest", "DELETE FROM sensing.traffic"),
         ("ingest", "SELECT decompress_chunk(c) FROM show_chunks('sensing.traffic') c"),
     ):
-        with connect(timescale.role_dsn(role), application="test") as connection:  # type: ignore[arg-type]
+        with connect(timescale.role_dsn(role), application="test") as connection:  # type: ignore[arg-type]  # roles by name
             assert connection.execute("SELECT flow_vph FROM sensing.traffic").fetchall() == [(820,)]
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(refused)
