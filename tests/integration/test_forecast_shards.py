@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -20,13 +21,15 @@ from services.errors import InputError, UnavailableError
 from services.forecasting import keeping
 from services.forecasting.city_calendar import city_calendar
 from services.forecasting.engine import Local, engine_of
+from services.forecasting.freezing import freeze, thaw
 from services.forecasting.learnt import History, remembered
+from services.forecasting.roads import SPEED
 from services.forecasting.run import forecast_all
 from services.forecasting.shard import forecast_shard, train_shard
 from services.jobs import schedule, tasks
 from services.jobs.schedule import FORECAST, TRAIN, make_app, run_soon
 from services.settings import Settings
-from services.storage import congestion, forecasts, panels
+from services.storage import congestion, fitted, forecasts, panels
 from services.storage.database import Connection, connect
 
 STEP = timedelta(minutes=15)
@@ -214,7 +217,7 @@ def test_what_intervals_held_steers_their_width_from_the_next_night_on(
 
 
 def test_a_night_begins_with_what_chances_of_congestion_the_night_before_had(
-    settings: Settings, owner: Connection, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, owner: Connection
 ) -> None:
     add_street(owner, "det", 20)
     now = datetime.now(UTC)
@@ -237,9 +240,18 @@ def test_a_night_begins_with_what_chances_of_congestion_the_night_before_had(
         pull=np.tile([5e8, 1e9, 0.0, 0.0], (3, 1)),
         until_us=first.memory.until_us,
     )
-    monkeypatch.setattr("services.forecasting.shard.remembered", lambda *_: {900: replace(first, memory=known)})
+    with connect(settings.role_dsn("jobs"), application="test") as connection:
+        rows = [(one, fitted.content(connection, one) or b"") for one in fitted.of_shard(connection, 0)]
+        learnt = [
+            freeze(thaw(data) | {"better": replace(first, memory=known)}) if one.quantity == SPEED else data
+            for one, data in rows
+        ]
+        told_anew = [
+            (replace(one, digest=hashlib.sha256(data).hexdigest()), data)
+            for (one, _), data in zip(rows, learnt, strict=True)
+        ]
+        fitted.replace(connection, 0, Kind.TRAFFIC, told_anew)
     train_shard(settings, 0)
-    monkeypatch.undo()
     assert kept(wanted)[900].coefficients == pytest.approx(np.tile([0.5, 1.0, 0.0, 0.0], (3, 1)), abs=1e-3)
 
 
