@@ -11,6 +11,10 @@ from services.domain import QUANTILE_LEVELS
 Type = Literal["text", "time", "date", "number", "whole", "truth"]
 
 
+QUANTILES: Final = tuple(f"q{round(level * 100):02d}" for level in QUANTILE_LEVELS)
+"""The columns of the quantiles, from the lowest."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Column:
     """What the values of one column are; `unit` as in UCUM where it has one."""
@@ -104,8 +108,8 @@ COLUMNS: Final[dict[str, Column]] = {
     "reason": _text("Why the state is not normal, or why a value is withheld."),
     "target_at": _time("Start of the step the forecast is about, UTC."),
     **{
-        f"q{round(level * 100):02d}": _number(f"Quantile {level:g}; the unit is that of the quantity.")
-        for level in QUANTILE_LEVELS
+        quantile: _number(f"Quantile {level:g}; the unit is that of the quantity.")
+        for quantile, level in zip(QUANTILES, QUANTILE_LEVELS, strict=True)
     },
     "congestion": _text("The likeliest class: congested, slow, dense or free."),
     **{
@@ -125,12 +129,12 @@ COLUMNS: Final[dict[str, Column]] = {
     "speed_ratio": _number("Travel time at free flow over travel time as driven, over all vehicles.", "1"),
     "travel_time_index": _number("Travel time as driven over travel time at free flow, over all vehicles.", "1"),
     **{
-        f"{name}_q{round(level * 100):02d}": _number(f"Quantile {level:g} of {meaning}.", "1")
+        f"{name}_{quantile}": _number(f"Quantile {level:g} of {meaning}.", "1")
         for name, meaning in (
             ("speed_ratio", "speed over free-flow speed"),
             ("travel_time_index", "travel time over that at free flow, at most 100"),
         )
-        for level in QUANTILE_LEVELS
+        for quantile, level in zip(QUANTILES, QUANTILE_LEVELS, strict=True)
     },
     "lead_minutes": _whole("From the issue to the end of the target.", "min"),
     "sensors": _whole("Sensors counted."),

@@ -84,6 +84,14 @@ Cursor = Annotated[
 ]
 
 
+IssuedParam = Annotated[
+    str | None,
+    Query(
+        max_length=40, description=f"What was forecast as known at that time: {FORMS}. Default: now.", examples=["now"]
+    ),
+]
+
+
 def only_known_parameters(request: Request) -> None:
     """Refuse a query parameter that the route does not have, by name, and an unprintable character in any.
 

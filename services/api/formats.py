@@ -31,6 +31,9 @@ class Format(StrEnum):
     GEOJSON = "geojson"
 
 
+FLAT_FORMATS: Final = (Format.JSON, Format.CSV, Format.PARQUET)
+"""Those of rows that have no place on a map."""
+
 MEDIA_TYPES: Final = {
     Format.JSON: "application/json",
     Format.CSV: "text/csv",

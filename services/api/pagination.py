@@ -9,8 +9,8 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeVar
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -22,6 +22,7 @@ Key = tuple[str | int, ...]
 DEFAULT_LIMIT: Final = 1_000
 MOST_LIMIT: Final = 10_000
 _LARGEST: Final = 2**62
+_Row = TypeVar("_Row")
 
 
 def fingerprint(question: Sequence[object]) -> str:
@@ -73,6 +74,34 @@ def next_url(request: Request, changes: Mapping[str, str]) -> str:
     """The address of the next page: this request's query with `changes`."""
     kept = [(name, value) for name, value in request.query_params.multi_items() if name not in changes and value]
     return f"{base_url(request)}{request.url.path}?{urlencode([*kept, *changes.items()])}"
+
+
+def cut(
+    rows: Sequence[_Row],
+    most: int | None,
+    key: Callable[[_Row], Key],
+    request: Request,
+    question: str,
+    fixed: Mapping[str, str] | None = None,
+) -> tuple[Sequence[_Row], str | None]:
+    """One page, and the address of the next.
+
+    Args:
+        rows: in order of `key`, beginning with the page; one more than a page is enough.
+        most: rows of a page; None is all.
+        key: what the cursor says of a row.
+        request: which asked for them.
+        question: its fingerprint.
+        fixed: parameters whose default is a moment, such as now, as they were taken for this page.
+
+    Returns:
+        At most `most` rows; None where nothing follows.
+
+    """
+    if most is None or len(rows) <= most:
+        return rows, None
+    page = rows[:most]
+    return page, next_url(request, {**(fixed or {}), "cursor": encode_cursor(key(page[-1]), question)})
 
 
 def base_url(request: Request) -> str:

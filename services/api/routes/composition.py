@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from services.api.deps import Accept, ConnectionDep, FlatFormatParam
 from services.api.documents import documented
-from services.api.formats import Format, list_response, negotiate
+from services.api.formats import FLAT_FORMATS, list_response, negotiate
 from services.api.schemas import CompositionPage
 from services.storage import audit
 
@@ -20,18 +20,17 @@ router = APIRouter(tags=["Released aggregates"])
 _COLUMNS: Final = (
     *("domain", "days", "last_day", "epsilon_sum", "epsilon_distribution", "delta", "agree", "checked_at"),
 )
-_FLAT_FORMATS: Final = (Format.JSON, Format.CSV, Format.PARQUET)
 _DELTA: Final = 1e-6
 
 
 @router.get(
     "/privacy/composition",
-    responses=documented(CompositionPage, *_FLAT_FORMATS),
+    responses=documented(CompositionPage, *FLAT_FORMATS),
     summary="What several days cost a subject together",
 )
 def read_composition(connection: ConnectionDep, format_: FlatFormatParam = None, accept: Accept = None) -> Response:
     """Over 1, 7, 30, 90 and 365 days, as the last nightly check of the ledger found it; empty before the first."""
-    chosen = negotiate(accept, format_, _FLAT_FORMATS)
+    chosen = negotiate(accept, format_, FLAT_FORMATS)
     rows = []
     for entry in audit.newest(connection, most=1, action=audit.Action.LEDGER_CHECKED):
         facts = json.loads(entry.body)

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from models.congestion import index_quantiles, joint_ratio
+from services.api.columns import QUANTILES
 from services.api.deps import (
     Accept,
     ConnectionDep,
@@ -21,17 +22,18 @@ from services.api.deps import (
     FlatFormatParam,
     FormatParam,
     From,
+    IssuedParam,
     Limit,
     Now,
     SensorsParam,
     To,
 )
 from services.api.documents import documented
-from services.api.formats import Format, list_response, negotiate
+from services.api.formats import FLAT_FORMATS, Format, list_response, negotiate
 from services.api.lookup import require_sensors, split_codes
-from services.api.pagination import DEFAULT_LIMIT, decode_cursor, encode_cursor, fingerprint, next_url
+from services.api.pagination import DEFAULT_LIMIT, cut, decode_cursor, fingerprint
 from services.api.schemas import AreaCongestionPage, CongestionPage
-from services.api.times import FORMS, parse_range, parse_time
+from services.api.times import parse_range, parse_time
 from services.api.writers import instant
 from services.domain import QUANTILE_LEVELS, Kind, to_us
 from services.storage import congestion, sensors
@@ -40,19 +42,17 @@ from services.storage.database import Connection
 
 router = APIRouter(tags=["Forecasts"])
 
-_LEVELS: Final = tuple(f"q{round(level * 100):02d}" for level in QUANTILE_LEVELS)
 _COLUMNS: Final = (
     "lon",
     "lat",
     *("sensor", "district", "issued_at", "model", "state", "reason", "target_at", "congestion"),
     *(f"{name}_chance" for name in CLASSES),
     *("free_flow_kmh", "free_flow_estimated", "saturation"),
-    *(f"speed_ratio_{level}" for level in _LEVELS),
-    *(f"travel_time_index_{level}" for level in _LEVELS),
+    *(f"speed_ratio_{level}" for level in QUANTILES),
+    *(f"travel_time_index_{level}" for level in QUANTILES),
 )
 _HIDDEN: Final = 2
 _SENSORS_AT_ONCE: Final = 50
-_FLAT_FORMATS: Final = (Format.JSON, Format.CSV, Format.PARQUET)
 _AREA_COLUMNS: Final = (
     *("district", "target_at", "sensors", "speed_ratio", "travel_time_index"),
     *(f"{name}_share" for name in CLASSES),
@@ -61,13 +61,6 @@ _AREA_SPAN: Final = timedelta(hours=3)
 _MEDIAN: Final = QUANTILE_LEVELS.index(0.5)
 _QUARTER_S: Final = 900
 _Places = dict[str, tuple[float | None, float | None]]
-
-IssuedParam = Annotated[
-    str | None,
-    Query(
-        max_length=40, description=f"What was forecast as known at that time: {FORMS}. Default: now.", examples=["now"]
-    ),
-]
 
 
 @router.get(
@@ -109,12 +102,8 @@ def list_congestion(
         rows = (row for row in rows if _key(row) > after)
     everything = chosen is not Format.JSON and limit is None and cursor is None
     most = None if everything else limit or DEFAULT_LIMIT
-    page = list(islice(rows, None if most is None else most + 1))
-    following = None
-    if most is not None and len(page) > most:
-        text = encode_cursor(_key(page[most - 1]), question)
-        following = next_url(request, {"issued_at": instant(known_by), "cursor": text})
-        page = page[:most]
+    found_rows = list(islice(rows, None if most is None else most + 1))
+    page, following = cut(found_rows, most, _key, request, question, {"issued_at": instant(known_by)})
     meta = {"issued_by": known_by, "quantiles": list(QUANTILE_LEVELS), "classes": list(CLASSES)}
     name = f"arterial-congestion-{known_by:%Y%m%dT%H%MZ}"
     return list_response(chosen, _COLUMNS, page, name=name, meta=meta, hidden=_HIDDEN, following=following)
@@ -122,7 +111,7 @@ def list_congestion(
 
 @router.get(
     "/forecasts/congestion/areas",
-    responses=documented(AreaCongestionPage, *_FLAT_FORMATS),
+    responses=documented(AreaCongestionPage, *FLAT_FORMATS),
     summary="Congestion of districts, or of the whole city",
 )
 def list_areas(
@@ -142,7 +131,7 @@ def list_areas(
     The speed ratio is travel time at free flow over travel time as driven, from median speeds and flows, where each
     detector stands for the same length of road; the shares are those of vehicles expected in each class.
     """
-    chosen = negotiate(accept, format_, _FLAT_FORMATS)
+    chosen = negotiate(accept, format_, FLAT_FORMATS)
     known_by = parse_time(issued_at, parameter="issued_at", now=now) if issued_at else now
     start, stop = parse_range(from_, to, now=now, default_end=known_by + _AREA_SPAN, span=_AREA_SPAN)
     told = congestion.latest(connection, issued_before=known_by, target_from=start, target_to=stop)

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from services.api.deps import Accept, ConnectionDep, Cursor, DistrictParam, FormatParam, KindParam, Limit, Now
 from services.api.documents import documented
 from services.api.formats import Format, list_response, negotiate
-from services.api.pagination import DEFAULT_LIMIT, decode_cursor, encode_cursor, fingerprint, next_url
+from services.api.pagination import DEFAULT_LIMIT, cut, decode_cursor, fingerprint
 from services.api.schemas import SensorHealthPage
 from services.domain import Diagnosis
 from services.storage import sensor_health
@@ -61,9 +61,6 @@ def list_sensor_health(
         after=str(decode_cursor(cursor, question, (str,))[0]) if cursor else "",
         limit=most + 1,
     )
-    page = found[:most]
-    following = None
-    if len(found) > most:
-        following = next_url(request, {"cursor": encode_cursor((page[-1].sensor,), question)})
+    page, following = cut(found, most, lambda one: (one.sensor,), request, question)
     name = f"arterial-sensor-health-{now:%Y%m%dT%H%MZ}"
     return list_response(chosen, _COLUMNS, [_as_row(one) for one in page], name=name, meta={}, following=following)

@@ -12,8 +12,8 @@ from starlette.responses import Response
 
 from services.api.deps import Accept, ConnectionDep, Cursor, FlatFormatParam, From, Limit, Now, SettingsDep, To
 from services.api.documents import documented
-from services.api.formats import Format, list_response, negotiate
-from services.api.pagination import DEFAULT_LIMIT, decode_cursor, encode_cursor, fingerprint, next_url
+from services.api.formats import FLAT_FORMATS, Format, list_response, negotiate
+from services.api.pagination import DEFAULT_LIMIT, cut, decode_cursor, fingerprint
 from services.api.schemas import DistrictEnergyPage
 from services.api.times import parse_range
 from services.api.writers import instant
@@ -32,11 +32,10 @@ _HOUSEHOLDS: Final = (
     *("district", "name", "day", "energy_kwh", "households", "ci95_kwh", "suppressed", "reason"),
     *_RELEASE,
 )
-_FLAT_FORMATS: Final = (Format.JSON, Format.CSV, Format.PARQUET)
 _MOST_EXPORTED: Final = 1_000_000
 
 
-@router.get("/energy/districts", responses=documented(DistrictEnergyPage, *_FLAT_FORMATS), summary="Energy by district")
+@router.get("/energy/districts", responses=documented(DistrictEnergyPage, *FLAT_FORMATS), summary="Energy by district")
 def list_district_energy(
     request: Request,
     connection: ConnectionDep,
@@ -60,7 +59,7 @@ def list_district_energy(
 
     Oldest first.
     """
-    chosen = negotiate(accept, format_, _FLAT_FORMATS)
+    chosen = negotiate(accept, format_, FLAT_FORMATS)
     span = timedelta(days=1 if measure == "load" else 7)
     start, end = parse_range(from_, to, now=now, default_end=now, span=span)
     name = f"arterial-energy-{measure}-{start:%Y%m%dT%H%MZ}-{end:%Y%m%dT%H%MZ}"
@@ -68,22 +67,17 @@ def list_district_energy(
     question = fingerprint([measure, start, end, resolution])
     place = decode_cursor(cursor, question, (int, str)) if cursor else None
     most = limit or (DEFAULT_LIMIT if chosen is Format.JSON else _MOST_EXPORTED)
-    following = None
+    taken = {"from": instant(start), "to": instant(end)}
     if measure == "households":
         rows = [row for row in _households(connection, settings, start, end) if place is None or _day_key(row) > place]
-        if len(rows) > most:
-            text = encode_cursor(_day_key(rows[most - 1]), question)
-            following = next_url(request, {"from": instant(start), "to": instant(end), "cursor": text})
-        return list_response(chosen, _HOUSEHOLDS, rows[:most], name=name, meta=meta, following=following)
+        days, following = cut(rows, most, _day_key, request, question, taken)
+        return list_response(chosen, _HOUSEHOLDS, days, name=name, meta=meta, following=following)
     after = None if place is None else (from_us(int(place[0])), str(place[1]))
     found = observations.district_load(
         connection, start=start, end=end, resolution=resolution, after=after, limit=most + 1
     )
-    if len(found) > most:
-        last = found[most - 1]
-        text = encode_cursor((to_us(last.observed_at), last.district), question)
-        following = next_url(request, {"from": instant(start), "to": instant(end), "cursor": text})
-    rows = list(map(attrgetter(*_LOAD), found[:most]))
+    page, following = cut(found, most, lambda one: (to_us(one.observed_at), one.district), request, question, taken)
+    rows = list(map(attrgetter(*_LOAD), page))
     meta["resolution"] = resolution
     return list_response(chosen, _LOAD, rows, name=name, meta=meta, following=following)
 

@@ -10,22 +10,24 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from services.api.columns import QUANTILES
 from services.api.deps import (
     Accept,
     ConnectionDep,
     Cursor,
     DistrictParam,
     FlatFormatParam,
+    IssuedParam,
     Limit,
     Now,
     SettingsDep,
 )
 from services.api.documents import documented
-from services.api.formats import Format, list_response, negotiate
+from services.api.formats import FLAT_FORMATS, Format, list_response, negotiate
 from services.api.lookup import require_sensors, split_codes
-from services.api.pagination import DEFAULT_LIMIT, decode_cursor, encode_cursor, fingerprint, next_url
+from services.api.pagination import DEFAULT_LIMIT, cut, decode_cursor, fingerprint
 from services.api.schemas import EnergyForecastPage, PeakPage
-from services.api.times import FORMS, parse_time
+from services.api.times import parse_time
 from services.api.writers import instant
 from services.domain import QUANTILE_LEVELS, to_us
 from services.local_day import day_of
@@ -34,32 +36,23 @@ from services.storage.totals import PeakForecast
 
 router = APIRouter(tags=["Energy"])
 
-_QUANTILES: Final = tuple(f"q{round(level * 100):02d}" for level in QUANTILE_LEVELS)
 _AHEAD: Final = (
     *("scope", "district", "name", "issued_at", "state", "reason", "sensors", "target_at", "summed_kw"),
-    *_QUANTILES,
+    *QUANTILES,
 )
 _PEAKS: Final = (
     *("scope", "sensor", "district", "name", "day", "issued_at", "state"),
     *("limit_kw", "limit_is", "chance_above", "likely_at", "so_far_kw"),
-    *_QUANTILES,
+    *QUANTILES,
 )
 _SCOPES: Final = ("city", "district", "sensor")
-_FLAT_FORMATS: Final = (Format.JSON, Format.CSV, Format.PARQUET)
 _Row = tuple[Any, ...]
 _Key = tuple[int, str, int]
-
-IssuedParam = Annotated[
-    str | None,
-    Query(
-        max_length=40, description=f"What was forecast as known at that time: {FORMS}. Default: now.", examples=["now"]
-    ),
-]
 
 
 @router.get(
     "/energy/forecasts",
-    responses=documented(EnergyForecastPage, *_FLAT_FORMATS),
+    responses=documented(EnergyForecastPage, *FLAT_FORMATS),
     summary="What the city and its districts will draw",
 )
 def list_energy_forecasts(
@@ -79,7 +72,7 @@ def list_energy_forecasts(
     `summed_kw` is the sum of the medians of the feeders as `/forecasts` gives them, so that districts, with feeders outside
     all of them, add up to the city. Quantiles do not add up: they say how the feeders err together.
     """
-    chosen = negotiate(accept, format_, _FLAT_FORMATS)
+    chosen = negotiate(accept, format_, FLAT_FORMATS)
     known_by = parse_time(issued_at, parameter="issued_at", now=now) if issued_at else now
     rows: list[_Row] = []
     for one in totals.latest_totals(connection, issued_before=known_by):
@@ -103,7 +96,7 @@ def list_energy_forecasts(
 
 
 @router.get(
-    "/energy/peaks", responses=documented(PeakPage, *_FLAT_FORMATS), summary="The highest load of today and tomorrow"
+    "/energy/peaks", responses=documented(PeakPage, *FLAT_FORMATS), summary="The highest load of today and tomorrow"
 )
 def list_peaks(
     request: Request,
@@ -130,7 +123,7 @@ def list_peaks(
 
     The limit of a feeder is what it may carry, that of a sum the most it drew in four weeks. `so_far_kw` counts for today.
     """
-    chosen = negotiate(accept, format_, _FLAT_FORMATS)
+    chosen = negotiate(accept, format_, FLAT_FORMATS)
     known_by = parse_time(issued_at, parameter="issued_at", now=now) if issued_at else now
     codes = split_codes(sensor)
     require_sensors(connection, codes)
@@ -174,14 +167,11 @@ def _page(
     if cursor:
         after = decode_cursor(cursor, question, (int, str, int))
         rows = [row for row in rows if key(row) > after]
-    most = limit or (DEFAULT_LIMIT if chosen is Format.JSON else len(rows))
-    following = None
-    if len(rows) > most:
-        text = encode_cursor(key(rows[most - 1]), question)
-        following = next_url(request, {"issued_at": instant(known_by), "cursor": text})
+    most = limit or (DEFAULT_LIMIT if chosen is Format.JSON else None)
+    page, following = cut(rows, most, key, request, question, {"issued_at": instant(known_by)})
     meta = {"issued_by": known_by, "quantiles": list(QUANTILE_LEVELS)}
     name = f"arterial-energy-{name}-{known_by:%Y%m%dT%H%MZ}"
-    return list_response(chosen, columns, rows[:most], name=name, meta=meta, following=following)
+    return list_response(chosen, columns, page, name=name, meta=meta, following=following)
 
 
 def _peak_row(one: PeakForecast) -> _Row:

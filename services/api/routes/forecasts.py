@@ -14,7 +14,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.api.columns import COLUMNS, units_of
+from services.api.columns import COLUMNS, QUANTILES, units_of
 from services.api.deps import (
     Accept,
     ConnectionDep,
@@ -23,6 +23,7 @@ from services.api.deps import (
     ExportsDep,
     FlatFormatParam,
     FormatParam,
+    IssuedParam,
     KindParam,
     Limit,
     Now,
@@ -30,11 +31,11 @@ from services.api.deps import (
     SensorsParam,
 )
 from services.api.documents import documented
-from services.api.formats import Format, file_meta, file_response, list_response, negotiate
+from services.api.formats import FLAT_FORMATS, Format, file_meta, file_response, list_response, negotiate
 from services.api.lookup import one_kind, require_sensors, split_codes
-from services.api.pagination import DEFAULT_LIMIT, decode_cursor, encode_cursor, fingerprint, next_url
+from services.api.pagination import DEFAULT_LIMIT, cut, decode_cursor, fingerprint
 from services.api.schemas import ForecastPage, ScorePage
-from services.api.times import FORMS, parse_time
+from services.api.times import parse_time
 from services.api.writers import instant
 from services.domain import QUANTILE_LEVELS, to_us
 from services.storage import forecasts, load_scores, sensors
@@ -43,19 +44,17 @@ from services.storage.forecasts import ScoreRow, SeriesForecast
 
 router = APIRouter(tags=["Forecasts"])
 
-_QUANTILES: Final = tuple(f"q{round(level * 100):02d}" for level in QUANTILE_LEVELS)
 _COLUMNS: Final = (
     "lon",
     "lat",
     *("sensor", "kind", "quantity", "issued_at", "model", "state", "reason", "target_at"),
-    *_QUANTILES,
+    *QUANTILES,
 )
 _HIDDEN: Final = 2
 _QUANTITY: Final = _COLUMNS.index("quantity")
 _SENSORS_AT_ONCE: Final = 25
 _FILE_ROWS: Final = 5_000
 _SCORE_COLUMNS: Final = tuple(field.name for field in fields(ScoreRow))
-_FLAT_FORMATS: Final = (Format.JSON, Format.CSV, Format.PARQUET)
 _Places = dict[str, tuple[float | None, float | None]]
 _Key = tuple[str, str, int]
 
@@ -75,14 +74,7 @@ def list_forecasts(
     sensor: SensorsParam = None,
     kind: KindParam = None,
     quantity: QuantityParam = None,
-    issued_at: Annotated[
-        str | None,
-        Query(
-            max_length=40,
-            description=f"What was forecast as known at that time: {FORMS}. Default: now.",
-            examples=["now"],
-        ),
-    ] = None,
+    issued_at: IssuedParam = None,
     limit: Limit = None,
     cursor: Cursor = None,
     format_: FormatParam = None,
@@ -119,15 +111,11 @@ def list_forecasts(
         after = decode_cursor(cursor, question, (str, str, int))
         left = [code for code in codes if code >= str(after[0])]
         rows = (row for row in _rows(connection, left, places, quantity, known_by) if _key(row) > after)
-    page = list(islice(rows, most + 1))
-    following = None
-    if len(page) > most:
-        text = encode_cursor(_key(page[most - 1]), question)
-        following = next_url(request, {"issued_at": instant(known_by), "cursor": text})
+    page, following = cut(list(islice(rows, most + 1)), most, _key, request, question, {"issued_at": instant(known_by)})
     if chosen is Format.JSON:
-        quantities = dict.fromkeys(row[_QUANTITY] for row in page[:most])
+        quantities = dict.fromkeys(row[_QUANTITY] for row in page)
         meta["units"] = units_of([one for one in quantities if one in COLUMNS])
-    return list_response(chosen, _COLUMNS, page[:most], name=name, meta=meta, hidden=_HIDDEN, following=following)
+    return list_response(chosen, _COLUMNS, page, name=name, meta=meta, hidden=_HIDDEN, following=following)
 
 
 def _rows(
@@ -159,7 +147,7 @@ def _key(row: tuple[Any, ...]) -> _Key:
     return row[_COLUMNS.index("sensor")], row[_COLUMNS.index("quantity")], to_us(row[_COLUMNS.index("target_at")])
 
 
-@router.get("/forecasts/scorecard", responses=documented(ScorePage, *_FLAT_FORMATS), summary="How forecasts did")
+@router.get("/forecasts/scorecard", responses=documented(ScorePage, *FLAT_FORMATS), summary="How forecasts did")
 def read_scorecard(
     request: Request,
     connection: ConnectionDep,
@@ -193,7 +181,7 @@ def read_scorecard(
     Grows every hour by the forecasts about the hour that has closed; of peaks every day by the day that has. Totals and peaks
     are also by scope: the city, its districts, and of peaks its feeders. Their quality is not told apart, nor is a MASE.
     """
-    chosen = negotiate(accept, format_, _FLAT_FORMATS)
+    chosen = negotiate(accept, format_, FLAT_FORMATS)
     found = require_sensors(connection, split_codes(sensor))
     divided = sorted(set(by or ()))
     read: Callable[..., list[ScoreRow]] = forecasts.scorecard
@@ -214,13 +202,9 @@ def read_scorecard(
     if cursor:
         after = decode_cursor(cursor, question, (str, str, int, str, str, str, str, str))
         scores = [score for score in scores if _score_key(score) > after]
-    following = None
-    if limit is not None or cursor or chosen is Format.JSON:
-        most = limit or DEFAULT_LIMIT
-        if len(scores) > most:
-            following = next_url(request, {"cursor": encode_cursor(_score_key(scores[most - 1]), question)})
-        scores = scores[:most]
-    rows = list(map(attrgetter(*_SCORE_COLUMNS), scores))
+    most = limit or (DEFAULT_LIMIT if cursor or chosen is Format.JSON else None)
+    page, following = cut(scores, most, _score_key, request, question)
+    rows = list(map(attrgetter(*_SCORE_COLUMNS), page))
     meta = {"of": of, "since": since, "until": until, "by": divided}
     name = f"arterial-scorecard-{now:%Y%m%dT%H%MZ}"
     return list_response(chosen, _SCORE_COLUMNS, rows, name=name, meta=meta, following=following)

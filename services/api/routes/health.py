@@ -16,8 +16,8 @@ from starlette.responses import Response
 
 from services.api.deps import Accept, ConnectionDep, Cursor, FlatFormatParam, Limit, Now, PoolDep
 from services.api.documents import documented
-from services.api.formats import Format, json_response, list_response, negotiate
-from services.api.pagination import DEFAULT_LIMIT, decode_cursor, encode_cursor, fingerprint, next_url
+from services.api.formats import FLAT_FORMATS, Format, json_response, list_response, negotiate
+from services.api.pagination import DEFAULT_LIMIT, cut, decode_cursor, fingerprint
 from services.api.schemas import Alive, DeadLetterPage, IngestHealth, Readiness
 from services.storage import dead_letters, health
 from services.storage.database import Connection, first_line
@@ -33,7 +33,6 @@ FORECAST_AGE: Final = timedelta(minutes=20)
 _READINESS: Final[dict[int | str, dict[str, Any]]] = {200: {"model": Readiness}, 503: {"model": Readiness}}
 _PATIENCE_S: Final = 2.0
 _DEAD_LETTER: Final = tuple(field.name for field in fields(DeadLetter))
-_FLAT_FORMATS: Final = (Format.JSON, Format.CSV, Format.PARQUET)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -146,7 +145,7 @@ def read_ingest(connection: ConnectionDep) -> Response:
 
 
 @router.get(
-    "/dead-letters", responses=documented(DeadLetterPage, *_FLAT_FORMATS), summary="Messages that were not readings"
+    "/dead-letters", responses=documented(DeadLetterPage, *FLAT_FORMATS), summary="Messages that were not readings"
 )
 def list_dead_letters(
     request: Request,
@@ -158,14 +157,12 @@ def list_dead_letters(
     accept: Accept = None,
 ) -> Response:
     """Dead letters, newest first: topic, length and the reason in words; their bytes stay in the database."""
-    chosen = negotiate(accept, format_, _FLAT_FORMATS)
+    chosen = negotiate(accept, format_, FLAT_FORMATS)
     question = fingerprint(["dead-letters"])
     before = int(decode_cursor(cursor, question, (int,))[0]) if cursor else 2**62
     most = limit or DEFAULT_LIMIT
     found = dead_letters.recent(connection, before=before, limit=most + 1)
-    rows = list(map(attrgetter(*_DEAD_LETTER), found[:most]))
-    following = None
-    if len(found) > most:
-        following = next_url(request, {"cursor": encode_cursor((found[most - 1].id,), question)})
+    page, following = cut(found, most, lambda one: (one.id,), request, question)
+    rows = list(map(attrgetter(*_DEAD_LETTER), page))
     name = f"arterial-dead-letters-{now:%Y%m%dT%H%MZ}"
     return list_response(chosen, _DEAD_LETTER, rows, name=name, meta={}, following=following)

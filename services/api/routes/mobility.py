@@ -26,8 +26,8 @@ from services.api.deps import (
     To,
 )
 from services.api.documents import documented
-from services.api.formats import Format, list_response, negotiate
-from services.api.pagination import DEFAULT_LIMIT, decode_cursor, encode_cursor, fingerprint, next_url
+from services.api.formats import FLAT_FORMATS, Format, list_response, negotiate
+from services.api.pagination import DEFAULT_LIMIT, cut, decode_cursor, fingerprint
 from services.api.schemas import LedgerPage, PresencePage
 from services.api.times import parse_range
 from services.api.writers import instant
@@ -46,7 +46,6 @@ _LEDGER: Final = (
     *("day", "domain", "release_key", "plan_hash", "epsilon", "charged_at"),
     *("cap", "spent"),
 )
-_FLAT_FORMATS: Final = (Format.JSON, Format.CSV, Format.PARQUET)
 _MOST_DAYS: Final = 31
 _MOST_EXPORTED: Final = 1_000_000
 
@@ -77,14 +76,11 @@ def list_presence(
     after = decode_cursor(cursor, question, (int, str)) if cursor else None
     most = limit or (DEFAULT_LIMIT if chosen is Format.JSON else _MOST_EXPORTED)
     rows = _rows(connection, start, end, shapes=chosen is Format.GEOJSON, after=after)
-    page = list(islice(rows, most + 1))
-    following = None
-    if len(page) > most:
-        text = encode_cursor(_key(page[most - 1]), question)
-        following = next_url(request, {"from": instant(start), "to": instant(end), "cursor": text})
+    taken = {"from": instant(start), "to": instant(end)}
+    page, following = cut(list(islice(rows, most + 1)), most, _key, request, question, taken)
     name = f"arterial-presence-{start:%Y%m%dT%H%MZ}-{end:%Y%m%dT%H%MZ}"
     meta = {"from": start, "to": end, "published_from": covered and covered[0], "published_to": covered and covered[1]}
-    return list_response(chosen, _COLUMNS, page[:most], name=name, meta=meta, hidden=1, following=following)
+    return list_response(chosen, _COLUMNS, page, name=name, meta=meta, hidden=1, following=following)
 
 
 def _rows(
@@ -125,7 +121,7 @@ def _outline(cell: str) -> dict[str, Any]:
     return {"type": "Polygon", "coordinates": [[*corners, corners[0]]]}
 
 
-@router.get("/privacy/ledger", responses=documented(LedgerPage, *_FLAT_FORMATS), summary="The privacy ledger")
+@router.get("/privacy/ledger", responses=documented(LedgerPage, *FLAT_FORMATS), summary="The privacy ledger")
 def read_ledger(
     connection: ConnectionDep,
     settings: SettingsDep,
@@ -136,7 +132,7 @@ def read_ledger(
     accept: Accept = None,
 ) -> Response:
     """Every charge of the privacy budget, newest day first: charged before noise was drawn, never given back."""
-    chosen = negotiate(accept, format_, _FLAT_FORMATS)
+    chosen = negotiate(accept, format_, FLAT_FORMATS)
     last = last_day or day_of(now, settings.zone)
     first = first_day or last - timedelta(days=30)
     budgets = {(one.domain, one.day): one for one in ledger.budgets(connection, first_day=first, last_day=last)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query
 from starlette.requests import Request
@@ -28,13 +28,7 @@ from services.api.deps import (
 from services.api.documents import documented
 from services.api.formats import Format, file_meta, file_response, list_response, negotiate
 from services.api.lookup import one_kind, require_sensors, split_codes
-from services.api.pagination import (
-    DEFAULT_LIMIT,
-    decode_cursor,
-    encode_cursor,
-    fingerprint,
-    next_url,
-)
+from services.api.pagination import DEFAULT_LIMIT, Key, cut, decode_cursor, fingerprint
 from services.api.schemas import ObservationPage
 from services.api.times import parse_range
 from services.api.writers import instant
@@ -96,12 +90,13 @@ def list_observations(
     most = limit or DEFAULT_LIMIT
     question = fingerprint([window])
     rows = observations.page(connection, window, after=_after(cursor, question), limit=most + 1)
-    following = None
-    if len(rows) > most:
-        place = window.position_of(rows[most - 1])
-        text = encode_cursor((to_us(place.at), place.sensor_id, place.quantity), question)
-        following = next_url(request, {"from": instant(start), "to": instant(end), "cursor": text})
-    return list_response(chosen, window.columns, rows[:most], name=name, meta=meta, hidden=_HIDDEN, following=following)
+
+    def key(row: tuple[Any, ...]) -> Key:
+        place = window.position_of(row)
+        return to_us(place.at), place.sensor_id, place.quantity
+
+    page, following = cut(rows, most, key, request, question, {"from": instant(start), "to": instant(end)})
+    return list_response(chosen, window.columns, page, name=name, meta=meta, hidden=_HIDDEN, following=following)
 
 
 def _after(cursor: str | None, question: str) -> Position | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Annotated, Any, Final, Literal
@@ -23,8 +23,8 @@ from services.api.deps import (
     SettingsDep,
 )
 from services.api.documents import documented
-from services.api.formats import Format, list_response, negotiate
-from services.api.pagination import DEFAULT_LIMIT, decode_cursor, encode_cursor, fingerprint, next_url
+from services.api.formats import FLAT_FORMATS, Format, list_response, negotiate
+from services.api.pagination import DEFAULT_LIMIT, cut, decode_cursor, fingerprint
 from services.api.schemas import FigurePage, ReleasePage
 from services.domain import from_us, to_us
 from services.errors import InputError
@@ -44,7 +44,6 @@ _COLUMNS: Final = (
     *("geometry", "day", "slot", "place", "part", "measure", "value", "ci95", "suppressed", "reason"),
     *_ABOUT,
 )
-_FLAT_FORMATS: Final = (Format.JSON, Format.CSV, Format.PARQUET)
 _MOST_DAYS: Final = 31
 _MOST_EXPORTED: Final = 1_000_000
 PlanName = Literal["origin_destination", "speeds", "trip_lengths", "district_load", "bike_stations", "charging"]
@@ -57,7 +56,7 @@ def head_row(one: Release) -> tuple[Any, ...]:
     return (*(getattr(one, name) for name in HEAD[:-1]), one.suppressed)
 
 
-@router.get("/releases", responses=documented(ReleasePage, *_FLAT_FORMATS), summary="List what was released")
+@router.get("/releases", responses=documented(ReleasePage, *FLAT_FORMATS), summary="List what was released")
 def list_releases(
     connection: ConnectionDep,
     settings: SettingsDep,
@@ -68,7 +67,7 @@ def list_releases(
     accept: Accept = None,
 ) -> Response:
     """Every release of each plan on each local day: what it cost, what noise it has, and how much was withheld."""
-    chosen = negotiate(accept, format_, _FLAT_FORMATS)
+    chosen = negotiate(accept, format_, FLAT_FORMATS)
     first, last = _days(first_day, last_day, settings, now)
     rows = [head_row(one) for one in releases.releases(connection, first_day=first, last_day=last)]
     meta = {"first_day": first, "last_day": last}
@@ -105,12 +104,9 @@ def list_figures(
         after = (from_us(int(slot_us)), (str(names[0]), str(names[1]), str(names[2]), str(names[3])))
     heads = {one.release_key: one for one in releases.releases(connection, first_day=first, last_day=last, plan=plan)}
     found = releases.figures(connection, plan=plan, first_day=first, last_day=last, after=after, limit=most + 1)
-    following = None
-    if len(found) > most:
-        del found[most:]
-        text = encode_cursor(_key(found[-1], heads), question)
-        following = next_url(request, {"first_day": str(first), "last_day": str(last), "cursor": text})
-    rows = list(_rows(found, heads, shapes=chosen is Format.GEOJSON))
+    days = {"first_day": str(first), "last_day": str(last)}
+    page, following = cut(found, most, lambda one: _key(one, heads), request, question, days)
+    rows = list(_rows(page, heads, shapes=chosen is Format.GEOJSON))
     meta = {"first_day": first, "last_day": last}
     name = f"arterial-{plan or 'figures'}-{first}-{last}"
     return list_response(chosen, _COLUMNS, rows, name=name, meta=meta, hidden=1, following=following)
@@ -125,7 +121,7 @@ def _days(first_day: date | None, last_day: date | None, settings: Settings, now
     return first, last
 
 
-def _rows(found: list[Figure], heads: dict[str, Release], *, shapes: bool) -> Iterator[tuple[Any, ...]]:
+def _rows(found: Sequence[Figure], heads: dict[str, Release], *, shapes: bool) -> Iterator[tuple[Any, ...]]:
     for one in found:
         head = heads[one.release_key]
         withheld = one.value is None

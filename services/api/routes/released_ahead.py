@@ -9,20 +9,21 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from services.api.columns import QUANTILES
 from services.api.deps import (
     Accept,
     ConnectionDep,
     Cursor,
     FlatFormatParam,
     FormatParam,
+    IssuedParam,
     Limit,
     Now,
     SettingsDep,
 )
 from services.api.documents import documented
-from services.api.formats import Format, list_response, negotiate
-from services.api.pagination import DEFAULT_LIMIT, decode_cursor, encode_cursor, fingerprint, next_url
-from services.api.routes.energy_ahead import IssuedParam
+from services.api.formats import FLAT_FORMATS, Format, list_response, negotiate
+from services.api.pagination import DEFAULT_LIMIT, cut, decode_cursor, fingerprint
 from services.api.routes.released import outline
 from services.api.schemas import ReleasedForecastPage, ReleasedScorePage
 from services.api.times import parse_time
@@ -37,14 +38,13 @@ router = APIRouter(tags=["Released aggregates"])
 _PLANS: Final = ("district_load", "presence")
 _COLUMNS: Final = (
     *("geometry", "plan", "place", "measure", "issued_at", "last_day", "model", "state", "reason", "target_at"),
-    *(f"q{round(level * 100):02d}" for level in QUANTILE_LEVELS),
+    *QUANTILES,
     *("ci95", "release_key", "plan_version", "epsilon", "threshold"),
 )
 _SCORES: Final = (
     *("plan", "days_ahead", "days", "n", "mae", "naive_mae", "skill", "wape", "pinball"),
     *("coverage_50", "coverage_80", "coverage_90"),
 )
-_FLAT_FORMATS: Final = (Format.JSON, Format.CSV, Format.PARQUET)
 _SCORED: Final = timedelta(days=30)
 _Row = tuple[Any, ...]
 PlanParam = Annotated[
@@ -89,19 +89,16 @@ def list_released_forecasts(
         for row in _rows(connection, one, place, known_by, shapes=chosen is Format.GEOJSON)
         if after is None or _key(row) > after
     ]
-    most = limit or (DEFAULT_LIMIT if chosen is Format.JSON else len(rows))
-    following = None
-    if len(rows) > most:
-        text = encode_cursor(_key(rows[most - 1]), question)
-        following = next_url(request, {"issued_at": instant(known_by), "cursor": text})
+    most = limit or (DEFAULT_LIMIT if chosen is Format.JSON else None)
+    page, following = cut(rows, most, _key, request, question, {"issued_at": instant(known_by)})
     meta = {"issued_by": known_by, "quantiles": list(QUANTILE_LEVELS)}
     name = f"arterial-{plan or 'released'}-forecasts-{known_by:%Y%m%dT%H%MZ}"
-    return list_response(chosen, _COLUMNS, rows[:most], name=name, meta=meta, hidden=1, following=following)
+    return list_response(chosen, _COLUMNS, page, name=name, meta=meta, hidden=1, following=following)
 
 
 @router.get(
     "/releases/forecasts/scorecard",
-    responses=documented(ReleasedScorePage, *_FLAT_FORMATS),
+    responses=documented(ReleasedScorePage, *FLAT_FORMATS),
     summary="How forecasts of releases did",
 )
 def score_released_forecasts(
@@ -116,7 +113,7 @@ def score_released_forecasts(
 
     Compared are numbers that were shown. `naive_mae` is the error of the number released a week before.
     """
-    chosen = negotiate(accept, format_, _FLAT_FORMATS)
+    chosen = negotiate(accept, format_, FLAT_FORMATS)
     since = day_of(now - _SCORED, settings.zone)
     rows = [
         (one, *(getattr(score, name) for name in _SCORES[1:]))

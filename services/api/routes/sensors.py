@@ -15,13 +15,7 @@ from services.api.deps import Accept, ConnectionDep, Cursor, DistrictParam, Form
 from services.api.documents import documented
 from services.api.formats import Format, json_response, list_response, negotiate, records
 from services.api.lookup import require_sensors
-from services.api.pagination import (
-    DEFAULT_LIMIT,
-    decode_cursor,
-    encode_cursor,
-    fingerprint,
-    next_url,
-)
+from services.api.pagination import DEFAULT_LIMIT, cut, decode_cursor, fingerprint
 from services.api.schemas import SensorDetail, SensorPage
 from services.storage import observations, sensor_health, sensors
 from services.storage.observations import Window
@@ -68,9 +62,7 @@ def list_sensors(
         after=str(decode_cursor(cursor, question, (str,))[0]) if cursor else "",
         limit=most + 1,
     )
-    page = found[:most]
-    more = len(found) > most
-    following = next_url(request, {"cursor": encode_cursor((page[-1].sensor,), question)}) if more else None
+    page, following = cut(found, most, lambda one: (one.sensor,), request, question)
     rows = [_as_row(one) for one in page]
     name = f"arterial-sensors-{now:%Y%m%dT%H%MZ}"
     return list_response(chosen, SENSOR_COLUMNS, rows, name=name, meta={}, following=following)
