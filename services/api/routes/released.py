@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from functools import lru_cache
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 import h3
 from fastapi import APIRouter, Query
+from pydantic import AfterValidator, WithJsonSchema
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -29,6 +30,7 @@ from services.api.schemas import FigurePage, ReleasePage
 from services.domain import from_us, to_us
 from services.errors import InputError
 from services.local_day import day_of
+from services.privacy.plan import load_plans
 from services.settings import Settings
 from services.storage import releases
 from services.storage.releases import Figure, Release
@@ -46,7 +48,21 @@ _COLUMNS: Final = (
 )
 _MOST_DAYS: Final = 31
 _MOST_EXPORTED: Final = 1_000_000
-PlanName = Literal["origin_destination", "speeds", "trip_lengths", "district_load", "bike_stations", "charging"]
+_ELSEWHERE: Final = {"presence": "/mobility", "district_energy": "/energy/districts"}
+"""Plans whose numbers have a resource of their own."""
+PLANS: Final = tuple(plan.name for plan in load_plans() if plan.name not in _ELSEWHERE)
+
+
+def _known(name: str) -> str:
+    if name not in PLANS:
+        elsewhere = f"{name} has a resource of its own, {_ELSEWHERE[name]}; " if name in _ELSEWHERE else ""
+        message = f"{elsewhere}it must be one of {', '.join(PLANS)}"
+        raise ValueError(message)
+    return name
+
+
+PlanName = Annotated[str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": list(PLANS)})]
+"""The name of a plan in `services/privacy/plans/`, as the documentation lists them."""
 _FirstDay = Annotated[date | None, Query(description="First local day. Default: 6 days before the last.")]
 _LastDay = Annotated[date | None, Query(description="Last local day, included. Default: today.")]
 

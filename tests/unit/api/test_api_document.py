@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 from starlette.testclient import TestClient
 
+import services
 from services.api.app import create_app
+from services.api.routes.released import PlanName
 from services.settings import load_settings
 from services.storage.database import Pool
 
@@ -79,3 +87,40 @@ def test_the_examples_speak_of_sensors_of_the_demo_city(document: dict[str, Any]
     }
     assert named
     assert named <= codes
+
+
+_PLANS_LISTED = """
+import json
+from fastapi import FastAPI
+from services.api.routes import released
+
+app = FastAPI()
+app.include_router(released.router)
+parameters = app.openapi()["paths"]["/releases/figures"]["get"]["parameters"]
+print(json.dumps(next(one for one in parameters if one["name"] == "plan")["schema"]["anyOf"][0]["enum"]))
+"""
+
+
+def test_a_plan_dropped_among_the_others_is_listed(tmp_path: Path, document: dict[str, Any]) -> None:
+    package = tmp_path / "services"
+    (home,) = services.__path__
+    shutil.copytree(home, package, ignore=shutil.ignore_patterns("__pycache__"))
+    plans = package / "privacy" / "plans"
+    text = (plans / "trip_lengths.toml").read_text()
+    (plans / "footfall.toml").write_text(text.replace('name = "trip_lengths"', 'name = "footfall"', 1))
+    asked = [sys.executable, "-c", _PLANS_LISTED]
+    done = subprocess.run(asked, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    parameters = document["paths"]["/api/v1/releases/figures"]["get"]["parameters"]
+    (listed,) = (one["schema"]["anyOf"][0]["enum"] for one in parameters if one["name"] == "plan")
+    assert {"speeds", "charging", "trip_lengths"} < set(listed)
+    assert "presence" not in listed, "it has a resource of its own"
+    assert json.loads(done.stdout) == sorted([*listed, "footfall"])
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("peeks", "one of bike_stations"), ("presence", "resource of its own, /mobility")]
+)
+def test_a_plan_that_is_not_here_is_told_which_are(name: str, told: str) -> None:
+    with pytest.raises(ValidationError, match=told):
+        TypeAdapter(PlanName).validate_python(name)
