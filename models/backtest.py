@@ -1,8 +1,8 @@
 """Code concerned with backtests: forecasting the past from one origin after another, each with what was known then.
 
 A model is fitted to what precedes the part it forecasts and then handed, origin by origin, panels cut at the origin. It
-can not look ahead because there is nothing ahead. Which model serves which sensor at which lead times is chosen on the
-validation origins. Intervals come from the newest errors whose targets had been observed by then: those of the
+can not look ahead because there is nothing ahead. How much which model counts for a sensor at which lead times is decided on
+the validation origins (`models.weighing`). Intervals come from the newest errors whose targets had been observed by then: those of the
 validation origins first, and day by day those of the test origins that have passed (`models.adaptive`).
 
 What is selected is scored by a median, as what a city publishes is one: the point forecast moved by the median of the
@@ -24,18 +24,18 @@ from numpy.typing import NDArray
 
 from models import metrics
 from models.adaptive import Errors, History, Issued, issue
-from models.blend import blend_weights
 from models.contract import Fitted, Forecaster, Patient
 from models.informed import Informed
 from models.leads import bands
 from models.panel import Panel, Values
 from models.protocol import Columns, Protocol, Span
 from models.regimes import regimes
-from models.selection import choice_bands, choose, random_walk
+from models.selection import random_walk
+from models.weighing import choice_bands, choose, mean_of, weigh
 
 SELECTED: Final = "selected"
-BLENDED: Final = "blended"
-_OURS: Final = (SELECTED, BLENDED)
+UNBLENDED: Final = "unblended"
+_OURS: Final = (SELECTED, UNBLENDED)
 _SQUARED: Final = ("rmse", "mse")
 _RECALIBRATED_DAYS: Final = 1
 _WIDEST: Final = 168  # steps of a band of lead times whose errors are pooled
@@ -86,9 +86,7 @@ def backtest(
     progress: Callable[[int, int], None] = lambda *_: None,
     each: Each = map,
 ) -> Backtest:
-    """Measure every model, the one selected per sensor and lead times, and a blend of them, on the test origins.
-
-    The blend weighs the models selection may choose from, by the same validation origins (`models.blend`).
+    """Measure every model, what is selected per sensor and lead times, and the winners alone, unblended, on the test origins.
 
     Args:
         panel: the recording.
@@ -115,9 +113,10 @@ def backtest(
     names = _eligible(models, candidates, int(protocol.test[0]) / panel.steps_per_day)
     parts = choice_bands(protocol.leads, panel.steps_per_day)
     winners, _ = choose([trials[name].before for name in names], parts)
-    trials[SELECTED] = _mixed([trials[name] for name in names], winners, parts)
+    eligible = [trials[name] for name in names]
+    trials[SELECTED] = _selected(eligible, winners, parts)
     if len(names) > 1:
-        trials[BLENDED] = _blended([trials[name] for name in names], parts)
+        trials[UNBLENDED] = _mean(eligible, np.eye(len(names))[winners], parts)
     measured = _Measured.of(panel, protocol, scored)
     results = [result for name, trial in trials.items() for result in measured.results(name, trial)]
     return Backtest(
@@ -144,8 +143,8 @@ def select_errors(panel: Panel, models: Sequence[Forecaster], protocol: Protocol
     ]
     parts = choice_bands(protocol.leads, panel.steps_per_day)
     winners, _ = choose([trial.before for trial in trials], parts)
-    mixed = _mixed(trials, winners, parts)
-    return mixed.before, mixed.test
+    selected = _selected(trials, winners, parts)
+    return selected.before, selected.test
 
 
 def _eligible(models: Sequence[Forecaster], candidates: Sequence[str] | None, days: float) -> list[str]:
@@ -197,25 +196,16 @@ def _errors(
     return result
 
 
-def _mixed(trials: Sequence[_Trial], winners: NDArray[np.int64], parts: Sequence[range]) -> _Trial:
-    """Each sensor's errors from its own winner at these lead times."""
-    before, test = trials[0].before.copy(), trials[0].test.copy()
-    for number, part in enumerate(parts):
-        leads = slice(part.start, part.stop)
-        for k, trial in enumerate(trials):
-            mine = winners[:, number] == k
-            before[:, mine, leads] = trial.before[:, mine, leads]
-            test[:, mine, leads] = trial.test[:, mine, leads]
-    return _Trial(before=before, test=test)
+def _selected(trials: Sequence[_Trial], winners: NDArray[np.int64], parts: Sequence[range]) -> _Trial:
+    """Errors of what is selected, with weights from the validation origins."""
+    return _mean(trials, weigh([trial.before for trial in trials], parts, winners), parts)
 
 
-def _blended(trials: Sequence[_Trial], parts: Sequence[range]) -> _Trial:
-    """Errors of the weighted mean of models: those of a mean are the mean of those."""
-    weights = blend_weights([trial.before for trial in trials], parts)
-    shares = np.repeat(weights, [len(part) for part in parts], axis=1).astype(np.float32)
+def _mean(trials: Sequence[_Trial], weights: Values, parts: Sequence[range]) -> _Trial:
+    """Errors of a weighted mean of models: those of a mean are the mean of those."""
     return _Trial(
-        before=np.sum([shares[:, :, k] * trial.before for k, trial in enumerate(trials)], axis=0, dtype=np.float32),
-        test=np.sum([shares[:, :, k] * trial.test for k, trial in enumerate(trials)], axis=0, dtype=np.float32),
+        before=mean_of((trial.before for trial in trials), weights, parts).astype(np.float32),
+        test=mean_of((trial.test for trial in trials), weights, parts).astype(np.float32),
     )
 
 

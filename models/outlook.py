@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from models.covariates import Covariates, Times
 from models.effects import SHAPES, Shapes, known_at
 from models.panel import Panel, Values
-from models.selection import choice_bands
+from models.weighing import choice_bands
 
 _ORIGINS: Final = 400
 _LEADS: Final = 8  # of a band of lead times that are learnt from

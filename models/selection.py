@@ -1,14 +1,13 @@
-"""Code concerned with choosing: which model serves which sensor, decided by rolling validation inside the history.
+"""Code concerned with choosing: which models serve which sensor, decided by rolling validation inside the history.
 
 The last days of the history are held back, every candidate is fitted to the rest and forecasts from origins inside the
 days held back, each time from a panel cut at the origin. The smallest mean absolute error wins, per sensor and band of
-lead times, shrunk towards what wins for the city. The winner's errors become its intervals, told apart by regime; then
-all winners are fitted to everything.
+lead times, shrunk towards what wins for the city, and the winner is blended with what serves the city best (`models.weighing`).
+The blend's errors become its intervals, told apart by regime; then all models that have a weight are fitted to everything.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -20,23 +19,16 @@ from models.conformal import Conformal, calibrate
 from models.contract import Fitted, Forecaster, Light, Patient, Shared, last_finite, rolling
 from models.panel import Panel, Values
 from models.regimes import regimes
+from models.weighing import choice_bands, choose, mean_of, weigh
 
 _LONGEST_VALIDATION_DAYS: Final = 7
 _ORIGINS: Final = 40
 _LONGEST_DAILY_DAYS: Final = 21
-_CHOICE_HOURS: Final = (1, 6, 24)
-_PRIOR: Final = 10.0  # origins' worth of trust in the city's winner
-_MARGIN: Final = 0.1
-"""How much better than the city's winner another model has to be: what was better in one season is often not in the next.
-
-Chosen among 0, 0.03, 0.05 and 0.1 on the Berlin flow before its test part: two stretches, each with its own training,
-validation and later months, where choosing without a margin lost 4 % to the city's winner and with it gained 0.3 %.
-"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Forecast:
-    """What is forecast for a panel: `quantiles` (levels x sensors x steps) and the model behind each sensor's row."""
+    """What is forecast for a panel: `quantiles` (levels x sensors x steps) and the leading model of each sensor's row."""
 
     points: Values
     quantiles: Values
@@ -45,16 +37,18 @@ class Forecast:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Selected:
-    """Fitted winners with their intervals; itself forecasts like one model.
+    """Fitted models with their weights and intervals; itself forecasts like one model.
 
-    `chosen` is a number among `candidates` for each sensor and band of lead times; `evidence` counts a sensor's origins.
-    `errors` are the winners' on validation origins (origins x sensors x steps), issued at `origins_us`: how sensors err
-    together and how an error goes on. Panels of one step share their origins, whenever each begins and ends.
+    `weights` are of the `candidates` for each sensor and band of lead times (sensors x bands x candidates), `chosen` is the
+    number of the one that won there; `evidence` counts a sensor's origins. `errors` are the blend's on validation origins
+    (origins x sensors x steps), issued at `origins_us`: how sensors err together and how an error goes on. Panels of one step
+    share their origins, whenever each begins and ends.
     """
 
     candidates: tuple[Forecaster, ...]
     fitted: dict[str, Fitted]
     chosen: NDArray[np.int64]
+    weights: Values
     parts: tuple[range, ...]
     conformal: Conformal
     evidence: NDArray[np.int64]
@@ -68,14 +62,10 @@ class Selected:
         return replace(self, fitted=lighter, conformal=replace(self.conformal, offsets=offsets))
 
     def forecast(self, panel: Panel, steps: int) -> Values:
-        """Point forecasts, each sensor's from its own winner (sensors x steps)."""
-        result = np.empty((panel.sensors, steps))
-        for k in np.unique(self.chosen):
-            points = self.fitted[self.candidates[k].name].forecast(panel, steps)
-            for number, part in enumerate(self.parts):
-                mine = self.chosen[:, number] == k
-                result[mine, part.start : part.stop] = points[mine, part.start : part.stop]
-        return result
+        """Point forecasts, each sensor's the weighted mean of its models (sensors x steps)."""
+        used = [k for k, one in enumerate(self.candidates) if one.name in self.fitted]
+        points = (self.fitted[self.candidates[k].name].forecast(panel, steps) for k in used)
+        return mean_of(points, self.weights[:, :, used], self.parts)
 
     def intervals(self, panel: Panel, steps: int) -> Forecast:
         """Point forecasts and their quantiles."""
@@ -89,7 +79,7 @@ class Selected:
 
 
 def select(panel: Panel, steps: int, candidates: Sequence[Forecaster], *, daily: bool = False) -> Selected:
-    """Choose for each sensor and band of lead times, calibrate, and fit the winners to the whole panel.
+    """Choose for each sensor and band of lead times, calibrate, and fit what has a weight to the whole panel.
 
     A candidate that says how much history it needs (`models.contract.Patient`) is left out where there is less. `daily` is
     for who forecasts once a day: all origins lie whole days before the panel's end, where nothing of the day to come is known.
@@ -102,20 +92,19 @@ def select(panel: Panel, steps: int, candidates: Sequence[Forecaster], *, daily:
     errors = [truth - rolling(early, panel, origins, steps) for early, _ in fits]
     parts = choice_bands(np.arange(steps), panel.steps_per_day)
     chosen, evidence = choose(errors, parts)
-    winning = np.full_like(errors[0], np.nan)
-    for number, part in enumerate(parts):
-        for k in np.unique(chosen[:, number]):
-            mine = chosen[:, number] == k
-            winning[:, mine, part.start : part.stop] = errors[k][:, mine, part.start : part.stop]
+    weights = weigh(errors, parts, chosen)
+    used = [k for k in range(len(candidates)) if weights[:, :, k].any()]
+    blended = mean_of((errors[k] for k in used), weights[:, :, used], parts)
     every = regimes(panel, 0, panel.length + steps)
     return Selected(
         candidates=tuple(candidates),
-        fitted={candidates[k].name: fits[k][1]() for k in np.unique(chosen)},
+        fitted={candidates[k].name: fits[k][1]() for k in used},
         chosen=chosen,
+        weights=weights,
         parts=tuple(parts),
-        conformal=calibrate(winning, random_walk(panel, steps), regimes=every[origins[:, None] + np.arange(steps)]),
+        conformal=calibrate(blended, random_walk(panel, steps), regimes=every[origins[:, None] + np.arange(steps)]),
         evidence=evidence,
-        errors=winning.astype(np.float32),
+        errors=blended.astype(np.float32),
         origins_us=panel.start_us + origins * panel.step_us,
     )
 
@@ -167,46 +156,3 @@ def _daily_origins(panel: Panel) -> tuple[int, NDArray[np.int64]]:
     day = panel.steps_per_day
     begin = panel.length - min(_LONGEST_DAILY_DAYS, max(panel.length // day // 2, 1)) * day
     return max(begin, 0), np.arange(max(begin, 0), panel.length, day)
-
-
-def choice_bands(leads: NDArray[np.int64], day: int) -> list[range]:
-    """Runs of places in `leads` (steps ahead from 0) for which one model is chosen: up to an hour, six, a day, beyond."""
-    edges = np.searchsorted(leads, [max(1, round(day * hours / 24)) for hours in _CHOICE_HOURS])
-    cuts = sorted({0, *(int(edge) for edge in edges), len(leads)})
-    return [range(a, b) for a, b in itertools.pairwise(cuts)]
-
-
-def choose(
-    errors: Sequence[NDArray[np.floating[Any]]], parts: Sequence[range]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The best candidate of each sensor for each part, and how many origins spoke.
-
-    Args:
-        errors: one array per candidate (origins x sensors x leads), NaN where nothing was observed.
-        parts: runs of leads that share a candidate.
-
-    Returns:
-        Numbers of candidates (sensors x parts), and the origins that had an observation (sensors,).
-
-    """
-    known = np.logical_and.reduce([np.isfinite(one) for one in errors])
-    evidence = known.any(axis=2).sum(axis=0)
-    chosen = np.empty((errors[0].shape[1], len(parts)), dtype=np.int64)
-    for number, part in enumerate(parts):
-        here = known[:, :, part.start : part.stop]
-        count = here.sum(axis=(0, 2))
-        own = np.stack(
-            [
-                np.where(here, np.abs(one[:, :, part.start : part.stop]), 0.0).sum(axis=(0, 2)) / np.maximum(count, 1)
-                for one in errors
-            ]
-        )
-        scale = own.mean(axis=0)
-        relative = np.where(scale > 0, own / np.where(scale > 0, scale, 1.0), 1.0)
-        spoke = count > 0
-        city = relative[:, spoke].mean(axis=1) if spoke.any() else np.arange(len(errors), dtype=np.float64)
-        weight = here.any(axis=2).sum(axis=0)
-        shrunk = (relative * weight + city[:, None] * _PRIOR) / (weight + _PRIOR)
-        shrunk[np.argmin(city)] *= 1 - _MARGIN
-        chosen[:, number] = np.argmin(shrunk, axis=0)
-    return chosen, evidence

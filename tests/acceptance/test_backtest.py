@@ -57,7 +57,7 @@ def test_json_is_one_document_with_every_model(loops: Path) -> None:
     models = {one["model"] for one in document["results"]}
     assert models == {
         "last_value", "seasonal_naive_24h", "seasonal_naive_168h", "profile", "profile_ridge", "calendar_ridge", "load_ridge",
-        "ets", "selected", "blended",
+        "ets", "selected", "unblended",
     }  # fmt: skip
     best = {one["horizon"]: one for one in document["results"] if one["model"] == "selected"}
     assert set(best) == {1, 3, 6, 12, 24}

@@ -1,4 +1,4 @@
-"""The blend: which weights models get, and what a broken sensor may do to them."""
+"""The weights of models: which they get, what is forecast with them, and what a broken sensor may do to them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from models.backtest import backtest
-from models.blend import Blend, FittedBlend, blend_weights
+from models.blend import Blend
 from models.last_value import LastValue
 from models.panel import Panel, Values
 from models.profile import Profile
 from models.protocol import rolling
 from models.seasonal_naive import SeasonalNaive
+from models.selection import select
+from models.weighing import choose, weigh
 
 PARTS = (range(1), range(1, 4))
 ORIGINS, SENSORS, STEPS = 400, 5, 4
@@ -21,8 +23,12 @@ def noise(seed: int, size: float = 1.0) -> Values:
     return np.random.default_rng(seed).normal(0, size, (ORIGINS, SENSORS, STEPS))
 
 
+def weights_of(errors: list[Values]) -> Values:
+    return weigh(errors, PARTS, choose(errors, PARTS)[0])
+
+
 def test_two_that_err_apart_share_the_city_part_and_the_winner_has_the_rest() -> None:
-    weights = blend_weights([noise(1, 1.05), noise(2)], PARTS)
+    weights = weights_of([noise(1, 1.05), noise(2)])
     assert weights.shape == (SENSORS, 2, 2)
     assert weights.sum(axis=2) == pytest.approx(1.0)
     assert (weights >= 0).all()
@@ -31,13 +37,13 @@ def test_two_that_err_apart_share_the_city_part_and_the_winner_has_the_rest() ->
 
 
 def test_errors_that_are_shared_are_not_halved_by_a_copy() -> None:
-    weights = blend_weights([noise(1), noise(1) + 0.5 * noise(2), noise(3)], PARTS)
+    weights = weights_of([noise(1), noise(1) + 0.5 * noise(2), noise(3)])
     assert weights[:, :, 1].max() < 0.02
 
 
 def test_much_worse_models_get_nothing_even_where_they_would_help() -> None:
     truth = noise(1)
-    weights = blend_weights([truth, -1.5 * truth], PARTS)
+    weights = weights_of([truth, -1.5 * truth])
     assert weights[:, :, 0] == pytest.approx(1.0)
 
 
@@ -45,7 +51,7 @@ def test_leads_have_weights_of_their_own() -> None:
     first, second = noise(1), noise(2)
     first[:, :, 0] *= 3
     second[:, :, 1:] *= 3
-    weights = blend_weights([first, second], PARTS)
+    weights = weights_of([first, second])
     assert weights[:, 0, 1] == pytest.approx(1.0)
     assert weights[:, 1, 0] == pytest.approx(1.0)
 
@@ -54,16 +60,16 @@ def test_of_many_sensors_a_broken_one_hardly_moves_the_weights_of_the_others() -
     first, second = (
         np.concatenate([noise(seed + k, size) for k in range(4)], axis=1) for seed, size in ((1, 0.9), (7, 1))
     )
-    usual = blend_weights([first, second], PARTS)
+    usual = weights_of([first, second])
     for one in (first, second):
         one[::7, 2] *= 1e9
     second[:, 2] *= 5
-    broken = np.delete(blend_weights([first, second], PARTS), 2, axis=0)
+    broken = np.delete(weights_of([first, second]), 2, axis=0)
     assert broken == pytest.approx(np.delete(usual, 2, axis=0), abs=0.02)
 
 
 def test_where_nothing_was_observed_one_model_speaks() -> None:
-    weights = blend_weights([np.full((3, 2, 4), np.nan)] * 3, PARTS)
+    weights = weights_of([np.full((3, 2, 4), np.nan)] * 3)
     assert weights.sum(axis=2) == pytest.approx(1.0)
     assert weights.max(axis=2) == pytest.approx(1.0)
 
@@ -78,15 +84,15 @@ def test_the_forecast_is_the_weighted_mean_of_those_that_have_a_weight() -> None
     usual = 300 - 200 * np.cos(2 * np.pi * hours / 24)
     panel = week(usual + rng.normal(0, 30, (3, len(hours))))
     members = (LastValue(), SeasonalNaive(days=1), SeasonalNaive(days=7), Profile())
-    fitted = Blend(members=members).fit(panel, 24)
-    assert isinstance(fitted, FittedBlend)
-    assert "last_value" not in fitted.names[1:]
+    selected = select(panel, 24, members)
+    assert set(selected.fitted) == {"profile", "seasonal_naive_24h", "seasonal_naive_168h"}  # last value got no weight
     made = np.zeros((3, 24))
-    for k, name in enumerate(fitted.names):
-        own = next(one for one in members if one.name == name).fit(panel, 24).forecast(panel, 24)
-        for number, part in enumerate(fitted.parts):
-            made[:, part.start : part.stop] += fitted.weights[:, number, k, None] * own[:, part.start : part.stop]
-    assert fitted.forecast(panel, 24) == pytest.approx(made)
+    for k, member in enumerate(members):
+        own = member.fit(panel, 24).forecast(panel, 24)
+        for number, part in enumerate(selected.parts):
+            made[:, part.start : part.stop] += selected.weights[:, number, k, None] * own[:, part.start : part.stop]
+    assert selected.forecast(panel, 24) == pytest.approx(made)
+    assert Blend(members=members).fit(panel, 24).forecast(panel, 24) == pytest.approx(made)
 
 
 def test_a_sensor_without_values_has_no_forecast_and_harms_none() -> None:
@@ -111,6 +117,6 @@ def test_a_backtest_measures_the_blend_of_what_selection_may_choose() -> None:
         for one in backtest(panel, models, protocol, candidates=[one.name for one in models[:2]]).results
     }
     # naive forecasts err by their own noise and the target's; the mean of several halves the former
-    assert mae["blended", 24] < 0.97 * mae["selected", 24]
+    assert mae["selected", 24] < 0.97 * mae["unblended", 24]
     alone = backtest(panel, models, protocol, candidates=["seasonal_naive_24h"]).results
-    assert "blended" not in {one.model for one in alone}
+    assert "unblended" not in {one.model for one in alone}

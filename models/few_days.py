@@ -1,0 +1,73 @@
+"""Code concerned with how far errors of few days are believed: less of their median, and wider intervals around it.
+
+A few days of errors tell little about days to come, however many errors they are, for those of neighbouring origins at a
+lead of hours are nearly one, and how errors lie at one time of the day tells nothing of another. Whatever learns intervals
+from errors issues them through `as_issued`, backtests and service alike: what is measured is what is served.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri, stdtrit
+
+from models.conformal import Conformal
+from models.panel import Values
+from services.domain import QUANTILE_LEVELS
+
+_MEDIAN_DAYS: Final = 28.0
+"""Days of known errors it takes to believe half in a median of errors that differs from the point forecast."""
+
+_WIDEST: Final = 2.0
+
+
+def as_issued(
+    learnt: Conformal,
+    errors: NDArray[np.floating],
+    origins: NDArray[np.int64],
+    *,
+    day: int,
+    leads: NDArray[np.int64] | None = None,
+    levels: tuple[float, ...] = QUANTILE_LEVELS,
+) -> Conformal:
+    """The offsets as far as the days they were learnt from are believed: ordered as before.
+
+    All move with the median, which is believed as far as n days go, n / (n + 28), and are wider around it.
+
+    Args:
+        learnt: offsets from those errors, at `levels`, one of which is the median.
+        errors: observed minus forecast (origins x sensors x leads), NaN where nothing was observed.
+        origins: steps, ascending, on the grid of a day's.
+        day: steps of a day.
+        leads: steps ahead from 0 of each place in `errors`; by default every step from the next on.
+        levels: of the quantiles, ascending.
+
+    """
+    ahead = np.arange(errors.shape[2]) if leads is None else leads
+    span = _span(errors, origins)
+    middle = learnt.offsets[levels.index(0.5)]
+    doubted = middle * (_MEDIAN_DAYS / (span / day + _MEDIAN_DAYS))
+    wider = _wider(span / (ahead + 1), levels)[:, None, None, :]
+    return Conformal(offsets=middle - doubted + (learnt.offsets - middle) * wider)
+
+
+def _span(errors: NDArray[np.floating], origins: NDArray[np.int64]) -> Values:
+    """Steps between the first and the last origin with a known error, for each lead."""
+    known: NDArray[np.bool_] = np.asarray(np.isfinite(errors).any(axis=1))
+    first = origins[np.argmax(known, axis=0)]
+    last = origins[len(origins) - 1 - np.argmax(known[::-1], axis=0)]
+    return np.where(known.any(axis=0), last - first, 0).astype(np.float64)
+
+
+def _wider(apart: Values, levels: tuple[float, ...]) -> Values:
+    """How much further out Student's t is than the normal distribution (levels x leads), by half as many degrees of freedom.
+
+    `apart` is how many lead times one after the other have been seen.
+    """
+    outer = np.array([max(level, 1 - level) for level in levels])[:, None]
+    freedom = np.maximum(2 * apart, 1.0)
+    with np.errstate(invalid="ignore"):  # at the median, which has no width
+        ratio = stdtrit(freedom, outer) / ndtri(outer)
+    return np.where(outer > 0.5, np.minimum(ratio, _WIDEST), 1.0)
