@@ -16,6 +16,7 @@ from services.storage.releases import PresenceCell
 
 WITHHELD: Final = 0
 PUBLISHED: Final = 1
+WITHHELD_WORDS: Final = "Withheld: fewer vehicles than the threshold, or none"
 
 
 def cells_map(
@@ -60,7 +61,7 @@ def cells_update(
         "zmin": 0,
         "zmax": 1,
         "colorscale": grey,
-        "text": ["Withheld: fewer vehicles than the threshold, or none"] * len(hidden),
+        "text": [WITHHELD_WORDS] * len(hidden),
         "marker_opacity": 0.16,
     }
     published = {

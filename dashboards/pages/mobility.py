@@ -15,11 +15,12 @@ from dash.development.base_component import Component
 
 from dashboards import address, also_released, badges, emptiness, released_ahead, words
 from dashboards.address import View
+from dashboards.cell_table import cell_table
 from dashboards.context import City, threaded
 from dashboards.figures.cells import PUBLISHED, WITHHELD, cells_map, cells_update
 from dashboards.frame import control
 from dashboards.marks import patch_theme
-from dashboards.parts import Content, bars, card, map_part, page_title, strip, tag
+from dashboards.parts import Content, bars, card, map_part, page_title, strip, table_view, tag
 from dashboards.released_ahead import VEHICLES, ReleasedAhead
 from dashboards.theme import MAP_CONFIG, PALETTES, Scheme, scheme_of
 from services.errors import UnavailableError
@@ -139,7 +140,11 @@ def register(app: Dash, city: City) -> None:
         return [
             patch,
             _badge(shown),
-            [_legend(shown, scheme), html.Footer(badges.released(shown.release, view), className="card-foot")],
+            [
+                _legend(shown, scheme),
+                *_table(shown, city),
+                html.Footer(badges.released(shown.release, view), className="card-foot"),
+            ],
             _side(shown, city, view),
             _ahead(shown, view, city, scheme),
             [*also_released.cards(shown.also, view), _ledger(shown, view), _explanation(shown.release)],
@@ -220,6 +225,12 @@ def _legend(shown: Shown, scheme: Scheme) -> Component:
         ],
         className="legend",
     )
+
+
+def _table(shown: Shown, city: City) -> list[Component]:
+    if shown.release is None or shown.hour is None or not shown.cells:
+        return []
+    return [table_view(cell_table(shown.cells, shown.release, shown.districts, city, shown.hour))]
 
 
 def _side(shown: Shown, city: City, view: View) -> list[Component]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 import pytest
 from selenium.webdriver import ActionChains
 from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
+from selenium.webdriver.common.keys import Keys
 
 from services.domain import ForecastState, to_us
 from services.settings import Settings
-from services.storage import overview
+from services.storage import overview, releases
 from services.storage.database import connect
 
 PAGES = {
@@ -226,6 +227,39 @@ def test_having_no_data_says_why(window: Any, site: Any, path: str, state: str, 
     window.open(f"{site.url}/dash/{path.format(**site.codes)}")
     window.wait(f"document.querySelector('[data-state={state}]')")
     assert words in window.run(f"return document.querySelector('[data-state={state}]').innerText")
+
+
+def test_the_cells_of_an_hour_can_be_read_as_a_table_in_which_few_and_none_look_alike(window: Any, site: Any) -> None:
+    window.open(f"{site.url}/dash/mobility?hour=17")
+    window.wait(PAGES["mobility"])
+    view = window.wait("document.querySelector('#mobility-legend .table-view')")
+    window.run("arguments[0].querySelector('summary').focus()", view)
+    ActionChains(window.driver).send_keys(Keys.ENTER).perform()
+    window.wait("arguments[0].open", view)
+    read = "return [...arguments[0].querySelectorAll('tbody tr')].map(r => [...r.cells].map(c => c.innerText))"
+    rows = window.run(read, view)
+    with connect(site.settings.owner_dsn(), application="test") as owner:
+        (end,) = owner.execute("SELECT max(hour) FROM published.presence").fetchone() or (None,)
+        zone = site.settings.zone
+        day = max(one.day for one in releases.releases(owner, first_day=date.min, last_day=date.max, plan="presence"))
+        hour = datetime(day.year, day.month, day.day, 17, tzinfo=zone)
+        assert hour <= end
+        cells = {
+            one.cell_id: one.vehicles for one in releases.presence(owner, start=hour, end=hour + timedelta(hours=1))
+        }
+    assert {row[0] for row in rows} == set(cells)
+    shown = [row for row in rows if cells[row[0]] is not None]
+    withheld = [row for row in rows if cells[row[0]] is None]
+    assert rows == [*shown, *withheld]
+    assert [int(row[3]) for row in shown] == sorted((n for n in cells.values() if n is not None), reverse=True)
+    assert {row[2] for row in rows} == {"17:00–18:00"}
+    first = int(shown[0][3])
+    assert shown[0][4:] == [f"{first - 18} to {first + 18}", "Shown, noise included"]
+    assert {tuple(row[2:]) for row in withheld} == {
+        ("17:00–18:00", "–", "–", "Withheld: fewer vehicles than the threshold, or none")
+    }
+    assert len({row[1] for row in rows}) > 1, "districts by name"
+    assert window.console() == []
 
 
 def test_a_database_that_has_gone_is_said_and_recovers(
