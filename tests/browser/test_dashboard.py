@@ -276,6 +276,40 @@ def test_a_database_that_has_gone_is_said_and_recovers(
     window.wait("document.querySelector('[data-state=no-sensor]')")
 
 
+def test_energy_is_shown_where_all_feeders_are_silent(
+    window: Any, serve: Callable[[Settings], str], make_database: Callable[[], Settings]
+) -> None:
+    settings = make_database()
+    url = f"{serve(settings)}/dash/energy"
+    with connect(settings.owner_dsn(), application="test", autocommit=True) as owner:
+        owner.execute(
+            "INSERT INTO sensing.sensor (code, kind, name, limit_kw, step_seconds, described) "
+            "SELECT 'en-' || n, 'energy', 'Feeder ' || n, 500, 900, true FROM generate_series(1, 2) AS n"
+        )
+        window.open(url)
+        window.wait("document.querySelector('#energy-body [data-state=silent]')?.innerText.includes('Never heard')")
+        for days in range(2):
+            owner.execute("SELECT sensing.ensure_month((now() - %s)::date)", [timedelta(days=days)])
+        owner.execute(
+            "INSERT INTO sensing.energy (sensor_id, observed_at, received_at, power_kw, quality) "
+            "SELECT sensor.id, at, at + interval '15 min', 100, 1 FROM sensing.sensor, generate_series("
+            "date_bin('15 min', now(), '2000-01-01Z') - interval '1 day', now() - interval '3 hours', '15 min') AS at"
+        )
+        owner.execute(
+            "INSERT INTO sensing.energy_15min SELECT sensor_id, observed_at, 1, 1, power_kw, power_kw, NULL FROM sensing.energy"
+        )
+    window.open(url)
+    window.wait("document.querySelectorAll('#energy-body .js-plotly-plot .scatterlayer').length >= 2")
+    said = window.run("return document.querySelector('#energy-body [data-state=silent]').innerText")
+    assert "Silent since" in said
+    assert "The last reading is 3" in said.replace("\u202f", " ")
+    assert "0.20" in window.run("return document.querySelector('#energy-body .table-view').textContent"), (
+        "two feeders [MW]"
+    )
+    assert "Feeder 2" in window.text()
+    assert window.console() == []
+
+
 def test_an_empty_city_says_what_comes_next(
     window: Any, serve: Callable[[Settings], str], make_database: Callable[[], Settings]
 ) -> None:
