@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from services.commands.output import AsJson, report
+from services.commands.times import moment
 
 
 def explain(
@@ -23,21 +24,13 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Fit a model to the last eight weeks of one sensor and print its level, trend, season and coefficients."""
-    from datetime import UTC, datetime
-
     from services.errors import InputError
     from services.forecasting import explained
 
     if dataset is None:
         from services.settings import load_settings
 
-        try:
-            until = None if at is None else datetime.fromisoformat(at)
-        except ValueError as error:
-            message = f"--at {at!r} is not a time: write it like 2026-11-22T08:00:00Z"
-            raise InputError(message) from error
-        if until is not None and until.tzinfo is None:
-            until = until.replace(tzinfo=UTC)
+        until = None if at is None else moment(at, "--at")
         quantity, panel = explained.of_city(load_settings(), sensor, quantity, until)
     else:
         from services.forecasting.datasets.catalogue import load

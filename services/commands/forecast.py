@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from services.commands.output import AsJson, report
+from services.commands.times import moment
 
 app = typer.Typer(help="Forecast every live sensor.", no_args_is_help=True)
 
@@ -32,21 +33,14 @@ def run(
 
     Where no sensor reports any more, as after loading a recording, the forecast is made as of its newest reading.
     """
-    from datetime import datetime
-
     from services.commands.progress import progress_bar
-    from services.errors import InputError
     from services.forecasting.engine import engine_of
     from services.forecasting.run import forecast_all
     from services.settings import load_settings
     from services.storage import health
     from services.storage.database import connect
 
-    try:
-        issued_at = None if at is None else datetime.fromisoformat(at)
-    except ValueError as error:
-        message = f"--at {at!r} is not a time: write it like 2026-11-22T08:00:00Z"
-        raise InputError(message) from error
+    issued_at = None if at is None else moment(at, "--at")
     settings = load_settings()
     chosen = engine_of(engine)
     with progress_bar("Forecasting") as progress:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from services.commands.output import AsJson, report
+from services.commands.times import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,7 +80,7 @@ def import_(
         if start is None:
             message = "say from when with --start, such as --start 2026-01-01, or name an export with --file"
             raise InputError(message)
-        begin, end = _moment(start), datetime.now(UTC) if stop is None else _moment(stop)
+        begin, end = moment(start, "--start"), datetime.now(UTC) if stop is None else moment(stop, "--stop")
         if end <= begin:
             message = f"--stop ({end.isoformat()}) must lie behind --start ({begin.isoformat()})"
             raise InputError(message)
@@ -123,9 +124,9 @@ def resend(*, start: Moment = None, stop: Moment = None, as_json: AsJson = False
     ended = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: ended.set())
-    end = datetime.now(UTC) if stop is None else _moment(stop)
+    end = datetime.now(UTC) if stop is None else moment(stop, "--stop")
     with progress_bar("Sending") as progress:
-        done = resending.resend(settings, start=_moment(start), end=end, stop=ended, progress=progress)
+        done = resending.resend(settings, start=moment(start, "--start"), end=end, stop=ended, progress=progress)
     lines = [f"{done.written:,} rows sent in {done.seconds:.1f} s."]
     if done.refused:
         lines.append(f"{done.refused:,} rows were refused; they and the reasons are in {done.refused_file}.")
@@ -183,17 +184,3 @@ def _remarks(done: Imported) -> list[str]:
     if done.dead_letters:
         lines.append(f"{done.dead_letters:,} messages became dead letters; sensing.dead_letter says why.")
     return lines
-
-
-def _moment(text: str) -> datetime:
-    """A time with its zone; without one it is UTC."""
-    from datetime import UTC
-
-    from services.errors import InputError
-
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        message = f"{text!r} is not a time: write it like 2026-11-01 or 2026-11-01T08:00:00Z"
-        raise InputError(message) from None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

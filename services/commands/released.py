@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from services.commands.output import AsJson, report
+from services.commands.times import moment
 
 
 def released(
@@ -20,17 +21,10 @@ def released(
 
     The worker does this every hour for new releases; a release that has its forecast is left as it is.
     """
-    from datetime import datetime
-
-    from services.errors import InputError
     from services.forecasting.released_run import forecast_released
     from services.settings import load_settings
 
-    try:
-        issued_at = None if at is None else datetime.fromisoformat(at)
-    except ValueError as error:
-        message = f"--at {at!r} is not a time: write it like 2026-11-22T08:00:00Z"
-        raise InputError(message) from error
+    issued_at = None if at is None else moment(at, "--at")
     done = forecast_released(load_settings(), issued_at=issued_at)
     lines = []
     for one in done:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from services.commands.output import AsJson, report
+from services.commands.times import moment
 
 if TYPE_CHECKING:
     from services.storage.personal_rights import Purpose
@@ -27,7 +28,9 @@ def retention(
         bool,
         typer.Option("--proof", help="Only look whether anything is left that should be gone. Exit code 1 when so."),
     ] = False,
-    at: Annotated[datetime | None, typer.Option(help="Preview a run at this moment, UTC; by default now.")] = None,
+    at: Annotated[
+        str | None, typer.Option(help="Preview a run at this moment, such as 2026-11-22T08:00:00Z; by default now.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what is kept for how long, what is there, and what the next run destroys. Nothing is destroyed."""
@@ -40,7 +43,7 @@ def retention(
     from services.storage.database import connect
 
     settings = load_settings()
-    now = datetime.now(UTC) if at is None else at.replace(tzinfo=UTC)
+    now = datetime.now(UTC) if at is None else moment(at, "--at")
     classes = preview(settings, now)
     with connect(settings.role_dsn("api"), application="retention") as connection:
         proofs = audit.newest(connection, most=100, action=audit.Action.KEY_DESTROYED)

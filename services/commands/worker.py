@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from services.commands.output import AsJson, report
+from services.commands.times import moment
 
 
 def worker() -> None:
@@ -27,29 +27,24 @@ def worker() -> None:
 
 def reconcile(
     *,
-    start: Annotated[datetime | None, typer.Option("--from", help="First moment compared, UTC.")] = None,
-    end: Annotated[datetime | None, typer.Option("--to", help="First moment no longer compared, UTC.")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="First moment compared, such as 2026-11-01.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="First moment no longer compared.")] = None,
     repair: Annotated[bool, typer.Option("--repair", help="Write what the readings say over what differs.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare the 15-minute and hourly roll-ups with the readings. Exit code 1 when they differ and were not repaired."""
-    from datetime import UTC
-
     from services.errors import InputError
     from services.settings import load_settings
     from services.storage import rollups
     from services.storage.database import connect
 
-    if start is not None and end is not None and start >= end:
+    first = None if start is None else moment(start, "--from")
+    last = None if end is None else moment(end, "--to")
+    if first is not None and last is not None and first >= last:
         message = f"--from {start} must be before --to {end}: nothing would be compared"
         raise InputError(message)
     with connect(load_settings().role_dsn("jobs"), application="reconcile") as connection:
-        done = rollups.reconcile(
-            connection,
-            start=start.replace(tzinfo=UTC) if start else None,
-            end=end.replace(tzinfo=UTC) if end else None,
-            repair=repair,
-        )
+        done = rollups.reconcile(connection, start=first, end=last, repair=repair)
     lines = [f"{name}: {count} differ" for name, count in done.differences.items() if count]
     if done.start is None:
         lines.append("There are no readings to compare with.")

@@ -47,7 +47,7 @@ def connect(dsn: str, *, application: str, statement_timeout_s: int = 0, autocom
             dsn, autocommit=autocommit, application_name=f"arterial-{application}", options=options, **_KEEPALIVE
         )
     except psycopg.OperationalError as error:
-        message = f"the database at {where(dsn)} does not answer: {first_line(error)}"
+        message = f"the database at {where(dsn)} does not answer: {first_line(error)}; start it, or correct its URL or password"
         raise UnavailableError(message) from error
 
 

@@ -35,6 +35,13 @@ def run(*arguments: object) -> Any:
         (("audit", "verify", "--log", "{absent}"), "No such file or directory"),
         (("audit", "list", "--action", "nope"), "release.charged"),
         (("reconcile", "--from", "2026-11-22", "--to", "2026-11-01"), "nothing would be compared"),
+        (("reconcile", "--from", "2026-11-22T08:00+02:00", "--to", "2026-11-22T06:00"), "nothing would be compared"),
+        (("reconcile", "--from", "yesterday"), "--from 'yesterday' is not a time: write it like 2026-11-22T08:00:00Z"),
+        (("forecast", "run", "--at", "8 o'clock"), "write it like 2026-11-22T08:00:00Z"),
+        (("forecast", "released", "--at", "2026-11-31"), "--at '2026-11-31' is not a time"),
+        (("forecast", "explain", "--sensor", "x", "--at", "0001-01-01T00:00+14:00"), "is not a time"),
+        (("privacy", "retention", "--at", "soon"), "--at 'soon' is not a time"),
+        (("influx", "resend", "--start", "2026-13-01"), "--start '2026-13-01' is not a time"),
     ],
 )
 def test_a_mistake_is_told_in_a_sentence(tmp_path: Path, arguments: tuple[str, ...], expected: str) -> None:
