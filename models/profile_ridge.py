@@ -368,12 +368,15 @@ def _missed(
 
 
 def _mean_squares(features: Features, share: Features) -> Values:
-    """Of each feature over the rows that count (sensors x features), 1 where it is always zero."""
+    """Of each feature over the rows that count (sensors x features), 1 where it is next to always zero.
+
+    Of few rows a mean can be zero but for its rounding, which is nothing to divide by.
+    """
     size = np.empty(features.shape[:2], dtype=np.float32)
     for own, weight, squared in zip(features, share, size, strict=True):  # one by one, as squares of all fit no cache
         np.matmul(own**2, weight, out=squared)
     size /= np.maximum(share.sum(axis=1), 1)[:, None]
-    return np.where(size > 0, size, 1.0).astype(np.float64)
+    return np.where(size > _LITTLE, size, 1.0).astype(np.float64)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
