@@ -51,10 +51,7 @@ CLASSICAL: Final[tuple[Forecaster, ...]] = (Sarimax(), Structural())
 
 
 BLEND: Final = Blend(members=CANDIDATES)
-"""For who asks for it: weighs by the last four weeks, for twice the work. A broken row moves the others' weights.
-
-Against what is selected it gains on Berlin and M_DENSE less than a percent and loses 7 % on GB load.
-"""
+"""What a city is forecast with, as one model: for who wants to measure on a recording what a few weeks' selection is worth."""
 
 
 def informed(models: Sequence[Forecaster]) -> tuple[Forecaster, ...]:

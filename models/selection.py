@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from models.conformal import Conformal, calibrate
 from models.contract import Fitted, Forecaster, Light, Patient, Shared, last_finite, rolling
+from models.few_days import as_issued
 from models.panel import Panel, Values
 from models.regimes import regimes
 from models.weighing import choice_bands, choose, mean_of, weigh
@@ -28,7 +29,7 @@ _LONGEST_DAILY_DAYS: Final = 21
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Forecast:
-    """What is forecast for a panel: `quantiles` (levels x sensors x steps) and the leading model of each sensor's row."""
+    """What is forecast for a panel: `quantiles` (levels x sensors x steps) and the models of each sensor's row."""
 
     points: Values
     quantiles: Values
@@ -74,8 +75,12 @@ class Selected:
         return Forecast(
             points=points,
             quantiles=self.conformal.around(points, nonnegative=panel.nonnegative, regimes=ahead),
-            models=tuple("+".join(dict.fromkeys(self.candidates[k].name for k in row)) for row in self.chosen),
+            models=tuple(self._named(row) for row in self.weights.sum(axis=1)),
         )
+
+    def _named(self, weights: Values) -> str:
+        """The models of a sensor, heaviest first."""
+        return "+".join(self.candidates[k].name for k in np.argsort(-weights, kind="stable") if weights[k] > 0)
 
 
 def select(panel: Panel, steps: int, candidates: Sequence[Forecaster], *, daily: bool = False) -> Selected:
@@ -95,14 +100,15 @@ def select(panel: Panel, steps: int, candidates: Sequence[Forecaster], *, daily:
     weights = weigh(errors, parts, chosen)
     used = [k for k in range(len(candidates)) if weights[:, :, k].any()]
     blended = mean_of((errors[k] for k in used), weights[:, :, used], parts)
-    every = regimes(panel, 0, panel.length + steps)
+    kinds = regimes(panel, 0, panel.length + steps)[origins[:, None] + np.arange(steps)]
+    learnt = calibrate(blended, random_walk(panel, steps), regimes=kinds)
     return Selected(
         candidates=tuple(candidates),
         fitted={candidates[k].name: fits[k][1]() for k in used},
         chosen=chosen,
         weights=weights,
         parts=tuple(parts),
-        conformal=calibrate(blended, random_walk(panel, steps), regimes=every[origins[:, None] + np.arange(steps)]),
+        conformal=as_issued(learnt, blended, origins, day=panel.steps_per_day),
         evidence=evidence,
         errors=blended.astype(np.float32),
         origins_us=panel.start_us + origins * panel.step_us,
