@@ -20,6 +20,7 @@ from services.domain import QUANTILE_LEVELS
 _MEDIAN_DAYS: Final = 28.0
 """Days of known errors it takes to believe half in a median of errors that differs from the point forecast."""
 
+_PRIOR_DEGREES: Final = 3.0  # of freedom, what is known of widths before the first day
 _WIDEST: Final = 2.0
 
 
@@ -49,25 +50,24 @@ def as_issued(
     span = _span(errors, origins)
     middle = learnt.offsets[levels.index(0.5)]
     doubted = middle * (_MEDIAN_DAYS / (span / day + _MEDIAN_DAYS))
-    wider = _wider(span / (ahead + 1), levels)[:, None, None, :]
+    freedom = np.minimum(2 * span / (ahead + 1), span / day + _PRIOR_DEGREES)
+    wider = _wider(freedom, levels)[:, None, None, :]
     return Conformal(offsets=middle - doubted + (learnt.offsets - middle) * wider)
 
 
 def _span(errors: NDArray[np.floating], origins: NDArray[np.int64]) -> Values:
     """Steps between the first and the last origin with a known error, for each lead."""
+    if not len(origins):
+        return np.zeros(errors.shape[2])
     known: NDArray[np.bool_] = np.asarray(np.isfinite(errors).any(axis=1))
     first = origins[np.argmax(known, axis=0)]
     last = origins[len(origins) - 1 - np.argmax(known[::-1], axis=0)]
     return np.where(known.any(axis=0), last - first, 0).astype(np.float64)
 
 
-def _wider(apart: Values, levels: tuple[float, ...]) -> Values:
-    """How much further out Student's t is than the normal distribution (levels x leads), by half as many degrees of freedom.
-
-    `apart` is how many lead times one after the other have been seen.
-    """
+def _wider(freedom: Values, levels: tuple[float, ...]) -> Values:
+    """How much further out Student's t is than the normal distribution, with these degrees of freedom (levels x leads)."""
     outer = np.array([max(level, 1 - level) for level in levels])[:, None]
-    freedom = np.maximum(2 * apart, 1.0)
     with np.errstate(invalid="ignore"):  # at the median, which has no width
-        ratio = stdtrit(freedom, outer) / ndtri(outer)
+        ratio = stdtrit(np.maximum(freedom, 1.0), outer) / ndtri(outer)
     return np.where(outer > 0.5, np.minimum(ratio, _WIDEST), 1.0)

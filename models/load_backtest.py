@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from models.backtest import select_errors
 from models.conformal import calibrate
 from models.contract import Forecaster
+from models.few_days import as_issued
 from models.metrics import wape
 from models.panel import Panel, Values
 from models.peaks import Courses, correction, peaks
@@ -220,7 +221,8 @@ def _peaks(
         if (place - first) % _WEEK == 0:
             past = slice(max(0, place - _LATEST), place)
             known = np.where((origins[past, None] + leads < now)[:, None], errors[past], np.nan)
-            offsets = calibrate(known, typical, regimes=kinds[past])
+            learnt = calibrate(known, typical, regimes=kinds[past])
+            offsets = as_issued(learnt, known, origins[past], day=panel.steps_per_day)
             courses = {"together": Courses.of_errors(known, panel.steps_per_day), "alone": _alone(panel.sensors, steps)}
             seen = panel.values[:, np.minimum(origins[past, None] + leads, panel.length - 1)].transpose(1, 0, 2)
             times = panel.start_us + origins[past] * panel.step_us

@@ -32,6 +32,7 @@ from scipy.special import expit, logit
 
 from models.conformal import Conformal, calibrate
 from models.congestion import LIMITS, Roads, chances, classes, usual_flow
+from models.few_days import as_issued
 from models.panel import Panel, Values
 from models.regimes import regimes
 from models.selection import Selected, random_walk
@@ -217,7 +218,8 @@ def _apart(selected: Selected, panel: Panel) -> list[Conformal]:
     made: list[Conformal] = []
     for block in np.array_split(np.arange(count), _BLOCKS):
         others = np.setdiff1d(np.arange(count), block)
-        made += [calibrate(errors[others], typical, regimes=kinds[others])] * len(block)
+        learnt = calibrate(errors[others], typical, regimes=kinds[others])
+        made += [as_issued(learnt, errors[others], origins[others], day=panel.steps_per_day)] * len(block)
     return made
 
 

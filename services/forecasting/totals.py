@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from models.calendar import Calendar
 from models.conformal import calibrate
+from models.few_days import as_issued
 from models.panel import Panel, Values
 from models.regimes import regimes
 from services.domain import QUANTILE_LEVELS, ForecastState, Kind, from_us, to_us
@@ -196,9 +197,10 @@ def _around(
     known = np.isfinite(errors)
     typical = np.where(known, np.abs(errors), 0.0).sum(axis=(0, 2)) / np.maximum(known.sum(axis=(0, 2)), 1)
     clock = Panel(names=(), values=np.empty((0, 0)), start_us=first_us, step_seconds=step, calendar=calendar)
-    conformal = calibrate(
+    learnt = calibrate(
         errors, np.repeat(typical[:, None], steps, axis=1), regimes=regimes_at(origins, steps, step, calendar)
     )
+    conformal = as_issued(learnt, errors, origins // clock.step_us, day=clock.steps_per_day)
     return conformal.around(summed, nonnegative=False, regimes=regimes(clock, 0, steps))
 
 

@@ -118,7 +118,7 @@ def test_far_ahead_intervals_follow_as_quickly_as_their_late_answers_allow() -> 
     """Errors grow by half at the test part; what is forecast ten days ahead shows it ten days later, or overshoots."""
     rng = np.random.default_rng(3)
     size = np.where(np.arange(160) < 80, 1.0, 1.5)[:, None, None]
-    errors = (rng.normal(0, 1, (160, 200, 1)) * size).astype(np.float32)
+    errors = (rng.normal(0, 1, (160, 800, 1)) * size).astype(np.float32)
     history = History(
         origins=24 * np.arange(160),
         leads=np.array([239]),
@@ -128,7 +128,7 @@ def test_far_ahead_intervals_follow_as_quickly_as_their_late_answers_allow() -> 
         first_test=80,
         nonnegative=False,
     )
-    issued = issue(history, np.ones((200, 1)), [range(1)], 24, 24)
+    issued = issue(history, np.ones((800, 1)), [range(1)], 24, 24)
     share = issued.inside["0.8"][:, 0] / issued.known[:, 0]
     assert share[:10].mean() < 0.65
     assert share[30:40].mean() == pytest.approx(0.8, abs=0.03)
