@@ -46,7 +46,8 @@ def card(
         [html.Header([html.H2(title), html.Div(note, className="card-note")], className="card-head")] if title else []
     )
     foot = [html.Footer(privacy, className="card-foot")] if privacy is not None else []
-    return html.Section([*head, *content, *foot], className="card" + (f" span-{span}" if span else ""))
+    body = [html.Div(one) if isinstance(one, list) else one for one in content]  # Dash draws no list within a list
+    return html.Section([*head, *body, *foot], className="card" + (f" span-{span}" if span else ""))
 
 
 def page_title(title: str, question: str, *aside: Content) -> Component:

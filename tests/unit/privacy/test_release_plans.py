@@ -40,7 +40,10 @@ def test_the_plans_that_are_on_pass_alone_and_all_together() -> None:
     check(enabled_plans(SETTINGS), SETTINGS)
     plans = enabled_plans(with_plans(*EVERYTHING))
     check(plans, SETTINGS)
-    assert {plan.name for plan in plans} == {plan.name for plan in load_plans()} == set(PRODUCTS) == set(CATALOGUE)
+    assert {plan.name for plan in plans} == {plan.name for plan in load_plans()}, (
+        "EVERYTHING above switches all plans on"
+    )
+    assert set(PRODUCTS) == set(CATALOGUE) == {plan.name for plan in load_plans()}
     for plan in load_plans():
         check([plan], SETTINGS)
 
