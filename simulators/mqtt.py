@@ -16,9 +16,8 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from services.errors import UnavailableError
+from services.errors import UnavailableError, reason
 from services.settings import Settings
-from services.storage.database import first_line
 
 _PATIENCE_S = 5.0
 _UNACKNOWLEDGED = 200
@@ -69,7 +68,9 @@ class Publisher:
         try:
             self._client.connect(parts.hostname or "localhost", parts.port or _default_port(parts.scheme), keepalive=60)
         except OSError as error:
-            message = f"the MQTT broker at {where} does not answer: {first_line(error)}"
+            message = (
+                f"the MQTT broker at {where} does not answer: {reason(error)}; start it, or correct ARTERIAL_MQTT_URL"
+            )
             raise UnavailableError(message) from error
         self._client.loop_start()
         deadline = time.monotonic() + _PATIENCE_S

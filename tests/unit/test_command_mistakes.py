@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli import app
-from services.errors import ArterialError, reason
+from services.errors import ArterialError, UnavailableError, reason
 
 PYTHONS_WORDS = re.compile(r"Errno|codec|literal|Error\(|Traceback|0x")
 
@@ -53,6 +54,29 @@ def test_a_mistake_is_told_in_a_sentence(tmp_path: Path, arguments: tuple[str, .
     assert isinstance(done.exception, ArterialError), done.output
     assert expected in str(done.exception)
     assert not PYTHONS_WORDS.search(str(done.exception))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "setting", "address"),
+    [
+        (("simulate",), "ARTERIAL_MQTT_URL", "mqtt://127.0.0.1:{port}"),
+        (("migrate",), "ARTERIAL_DATABASE_URL", "postgresql://somebody:secret@127.0.0.1:{port}/city"),
+    ],
+)
+def test_a_server_that_does_not_answer_is_named_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], setting: str, address: str
+) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+        monkeypatch.setenv(setting, address.format(port=port))
+        done = run(*arguments)
+    assert isinstance(done.exception, UnavailableError), done.output
+    said = str(done.exception)
+    assert f"127.0.0.1:{port}" in said
+    assert "; start it, or correct" in said
+    assert "secret" not in said
+    assert not PYTHONS_WORDS.search(said)
 
 
 @pytest.mark.parametrize(
