@@ -124,14 +124,15 @@ class FittedProfileRidge:
     def light(self) -> FittedProfileRidge:
         """With coefficients in half precision, of which there are most, and what is usual in single precision.
 
-        Coefficients are far below the limit of 65,504. On M_DENSE and Berlin it moves forecasts by 0.00001 of the width of
-        their 90 % intervals, 0.0002 at most.
+        They lie in memory as when they have been kept and fetched again, so that sums are rounded the same way. Coefficients
+        are far below the limit of 65,504. On M_DENSE and Berlin it moves forecasts by 0.00001 of the width of their 90 %
+        intervals, 0.0002 at most.
         """
         usual: NDArray[Any] = self.usual.values.astype(np.float32)
         return replace(
             self,
             usual=replace(self.usual, values=usual),
-            coefficients=tuple(one.astype(np.float16) for one in self.coefficients),
+            coefficients=tuple(one.astype(np.float16, order="C") for one in self.coefficients),
         )
 
     def forecast(self, panel: Panel, steps: int) -> Values:

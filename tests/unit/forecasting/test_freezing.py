@@ -15,16 +15,18 @@ from services.forecasting.freezing import StaleStateError, freeze, thaw
 from services.forecasting.series import learn
 
 
-def small_panel() -> Panel:
+def small_panel(sensors: int = 3, step_seconds: int = 3600) -> Panel:
     rng = np.random.default_rng(3)
-    hours = np.arange(21 * 24)
-    values = 100 + 50 * np.sin(2 * np.pi * hours / 24) + rng.normal(0, 5, (3, len(hours)))
+    hours = np.arange(0, 21 * 24, step_seconds / 3600)
+    values = 100 + 50 * np.sin(2 * np.pi * hours / 24) + rng.normal(0, 5, (sensors, len(hours)))
     values[1, 30:60] = np.nan
-    return Panel(names=("1", "2", "3"), values=values, start_us=0, step_seconds=3600, calendar=Calendar(country="DE"))
+    names = tuple(str(k) for k in range(sensors))
+    return Panel(names=names, values=values, start_us=0, step_seconds=step_seconds, calendar=Calendar(country="DE"))
 
 
-def test_what_was_learnt_forecasts_the_same_after_being_kept() -> None:
-    panel = small_panel()
+@pytest.mark.parametrize("step_seconds", [3600, 900])
+def test_what_was_learnt_forecasts_the_same_after_being_kept(step_seconds: int) -> None:
+    panel = small_panel(16, step_seconds)
     selected = learn(panel, 24)
 
     again = thaw(freeze({"selected": selected, "names": panel.names}))
