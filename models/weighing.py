@@ -36,6 +36,7 @@ them no part lost to the winners alone, half a percent was gained on average, an
 _WORSE: Final = 1.3  # times the error of the city's best: a model that errs more gets no weight
 _LARGEST: Final = 4.0  # times a sensor's own mean error: no error counts for more
 _ROUNDS: Final = 300
+_STILL: Final = 1e-6  # a weight that moves less in a round has arrived
 
 
 def choice_bands(leads: NDArray[np.int64], day: int) -> list[range]:
@@ -151,5 +152,7 @@ def _on_simplex(gram: Values) -> Values:
         moved = weights - gram @ weights / steepest
         ordered = np.sort(moved)[::-1]
         over = (np.cumsum(ordered) - 1) / np.arange(1, len(gram) + 1)
-        weights = np.maximum(moved - over[np.flatnonzero(ordered > over)[-1]], 0.0)
+        before, weights = weights, np.maximum(moved - over[np.flatnonzero(ordered > over)[-1]], 0.0)
+        if np.abs(weights - before).max() < _STILL:
+            break
     return np.asarray(weights)
