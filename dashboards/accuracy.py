@@ -10,7 +10,7 @@ from dash.development.base_component import Component
 
 from dashboards import emptiness, words
 from dashboards.parts import Content, table, tag
-from services.storage.forecasts import ScoreRow
+from services.storage.scorecard import ScoreRow
 
 _WAITING: Final = "A forecast is scored once its time has passed; scores come every hour."
 

@@ -24,10 +24,10 @@ from dashboards.theme import PALETTES, Scheme, scheme_of
 from services.domain import QUANTILE_LEVELS, from_us, to_us
 from services.errors import UnavailableError
 from services.local_day import day_of
-from services.storage import load_scores, overview, totals
+from services.storage import overview, totals
 from services.storage.database import Connection
-from services.storage.forecasts import ScoreRow
 from services.storage.overview import CityLoad, District, SensorNow
+from services.storage.scorecard import ScoreRow, What, scorecard
 from services.storage.totals import PeakForecast, TotalForecast
 
 _WEEK: Final = timedelta(days=7)
@@ -53,7 +53,7 @@ class Shown:
     peaks: list[PeakForecast]
     households: households.Households | None
     released: ReleasedAhead | None
-    scores: dict[load_scores.What, list[ScoreRow]]
+    scores: dict[What, list[ScoreRow]]
 
 
 def layout(city: City, view: View, scheme: Scheme) -> Component:
@@ -227,8 +227,8 @@ def _read(city: City, view: View) -> Shown:
         )
 
 
-def _scores(connection: Connection, what: load_scores.What, now: datetime) -> list[ScoreRow]:
-    found = load_scores.scorecard(connection, what=what, since=(now - _SCORED).date())
+def _scores(connection: Connection, what: What, now: datetime) -> list[ScoreRow]:
+    found = scorecard(connection, what, since=(now - _SCORED).date())
     return [score for score in found if score.scope == "city"]
 
 

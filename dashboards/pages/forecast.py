@@ -24,8 +24,9 @@ from dashboards.theme import PALETTES, Scheme, scheme_of
 from services.domain import ForecastState, from_us, to_us
 from services.errors import UnavailableError
 from services.storage import forecasts, overview
-from services.storage.forecasts import ScoreRow, SeriesForecast
+from services.storage.forecasts import SeriesForecast
 from services.storage.overview import SensorNow
+from services.storage.scorecard import ScoreRow, scorecard
 
 QUANTITIES: Final = {
     "traffic": {"flow_vph": ("Flow", "veh/h"), "speed_kmh": ("Speed", "km/h")},
@@ -207,7 +208,7 @@ def _read(city: City, view: View) -> Shown | None:
         before = overview.sensor_series(
             connection, sensor.id, quantity, (forecast.issued_at if forecast else begin) - _WEEK, end - _WEEK
         )
-        scores = forecasts.scorecard(connection, sensors=[sensor.code], quantity=quantity, since=(now - _SCORED).date())
+        scores = scorecard(connection, sensors=[sensor.code], quantity=quantity, since=(now - _SCORED).date())
         jams = read_next_hour(connection, now) if sensor.kind == "traffic" and issued is None else {}
     week_us = _WEEK // timedelta(microseconds=1)
     return Shown(

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from struct import pack
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +23,6 @@ KEEP_ALL = timedelta(hours=56)
 """A day is scored for good 30 hours after it began, from forecasts issued up to a day before that."""
 LATE = timedelta(hours=6)
 """A day is scored once more when readings this late have come."""
-
-Dimension = Literal["district", "state", "quality", "day"]
-"""What the scorecard can be divided by besides kind, quantity and lead time."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,36 +120,6 @@ class RunInfo:
     stale: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ScoreRow:
-    """How forecasts of one quantity did at one lead time.
-
-    `naive_mae` is the mean absolute error of the value a week before, on its own count; `skill` is one minus the ratio of
-    both sums over the hours that have both. `scope` is whose forecasts they are: `sensor`, or `district` and `city` where totals
-    or peaks were asked for. `district`, `state`, `observed_quality` and `utc_day` are None unless asked for.
-    """
-
-    kind: str
-    quantity: str
-    lead_minutes: int
-    sensors: int
-    n: int
-    mae: float
-    naive_mae: float | None
-    wape: float | None
-    coverage_80: float
-    coverage_90: float
-    skill: float | None = None
-    mase: float | None = None
-    pinball: float | None = None
-    coverage_50: float | None = None
-    scope: str = "sensor"
-    district: str | None = None
-    state: str | None = None
-    observed_quality: str | None = None
-    utc_day: date | None = None
-
-
 def is_stored(connection: Connection, *, due_at: datetime, shard: int) -> bool:
     """Whether a shard has been forecast for a round of the timetable."""
     row = connection.execute(query("forecasts", "is_stored"), {"due_at": due_at, "shard": shard}).fetchone()
@@ -249,36 +215,6 @@ def runs(
     """The newest rounds first, each with the count of its series by state; the shards of one round are one."""
     with connection.cursor(row_factory=class_row(RunInfo)) as cursor:
         return cursor.execute(query("forecasts", "runs"), {"kind": kind, "since": since, "limit": limit}).fetchall()
-
-
-def scorecard(
-    connection: Connection,
-    *,
-    kind: str | None = None,
-    quantity: str | None = None,
-    sensors: Sequence[str] | None = None,
-    district: str | None = None,
-    since: date | None = None,
-    until: date | None = None,
-    by: Sequence[Dimension] = (),
-) -> list[ScoreRow]:
-    """How forecasts did, over whole UTC days from `since` to `until`, both included.
-
-    Rows are by kind, quantity, lead time and the dimensions of `by`, in that order, an unknown district first.
-    """
-    with connection.cursor(row_factory=class_row(ScoreRow)) as cursor:
-        return cursor.execute(
-            query("forecasts", "scorecard"),
-            {
-                "kind": kind,
-                "quantity": quantity,
-                "sensors": None if sensors is None else list(sensors),
-                "district": district,
-                "since": since,
-                "until": until,
-                "by": list(by),
-            },
-        ).fetchall()
 
 
 def held(

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from typing import Final, Literal
-
-from psycopg.rows import class_row
+from typing import Final
 
 from services.storage.database import Connection
-from services.storage.forecasts import Dimension, ScoreRow
 from services.storage.queries import query
 from services.storage.totals import CITY_SHARD
-
-What = Literal["total", "peak"]
 
 PEAK_LEADS: Final = tuple(timedelta(hours=hours) for hours in (12, 18, 24, 36))
 """From the issue of a peak to the end of its day: at noon, in the morning, as the day begins, at noon of the day before."""
@@ -61,36 +56,6 @@ def score_peaks(
         "held": _HELD,
     }
     return connection.execute(query("load_scores", "score_peaks"), facts).rowcount
-
-
-def scorecard(
-    connection: Connection,
-    *,
-    what: What,
-    kind: str | None = None,
-    quantity: str | None = None,
-    sensors: Sequence[str] | None = None,
-    district: str | None = None,
-    since: date | None = None,
-    until: date | None = None,
-    by: Sequence[Dimension] = (),
-) -> list[ScoreRow]:
-    """How forecasts of totals or peaks did, over whole days from `since` to `until`, both included.
-
-    Rows are by quantity, lead time, scope and the dimensions of `by`, in that order; quality is not told apart.
-    """
-    facts = {
-        "what": what,
-        "kind": kind,
-        "quantity": quantity,
-        "sensors": None if sensors is None else list(sensors),
-        "district": district,
-        "since": since,
-        "until": until,
-        "by": list(by),
-    }
-    with connection.cursor(row_factory=class_row(ScoreRow)) as cursor:
-        return cursor.execute(query("load_scores", "scorecard"), facts).fetchall()
 
 
 def _minutes(leads: Sequence[timedelta]) -> list[int]:

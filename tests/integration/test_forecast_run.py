@@ -19,6 +19,7 @@ from services.forecasting.score import score_closed_hours
 from services.settings import Settings
 from services.storage import forecasts
 from services.storage.database import Connection, connect
+from services.storage.scorecard import scorecard
 
 STEP = timedelta(minutes=15)
 
@@ -254,7 +255,7 @@ def test_scores_from_what_happened(settings: Settings, owner: Connection, street
     score_closed_hours(settings, top)
 
     with connect(settings.role_dsn("api"), application="test") as connection:
-        card = forecasts.scorecard(connection, kind="traffic", quantity="flow_vph")
+        card = scorecard(connection, kind="traffic", quantity="flow_vph")
     assert [(row.lead_minutes, row.n) for row in card] == [(m, 1) for m in (15, 60, 180, 360, 720, 1440)]
     issued = closed - timedelta(hours=30)
     missed = [missed_by(owner, street, issued + timedelta(minutes=row.lead_minutes) - STEP) for row in card]

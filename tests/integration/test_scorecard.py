@@ -12,6 +12,7 @@ from services.domain import ForecastState, to_us
 from services.settings import Settings
 from services.storage import forecasts
 from services.storage.database import Connection, connect
+from services.storage.scorecard import Dimension, ScoreRow, scorecard
 
 HOUR = timedelta(hours=1)
 QUARTER = timedelta(minutes=15)
@@ -58,8 +59,8 @@ def score(settings: Settings, closed: datetime) -> int:
     return written
 
 
-def card(owner: Connection, *by: forecasts.Dimension) -> list[forecasts.ScoreRow]:
-    return forecasts.scorecard(owner, kind="traffic", by=by)
+def card(owner: Connection, *by: Dimension) -> list[ScoreRow]:
+    return scorecard(owner, kind="traffic", by=by)
 
 
 def test_every_number_by_hand(settings: Settings, owner: Connection, sensor: int) -> None:

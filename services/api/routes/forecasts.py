@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from datetime import date, datetime
-from functools import partial
 from itertools import islice
 from operator import attrgetter
 from typing import Annotated, Any, Final, Literal
@@ -38,9 +37,10 @@ from services.api.schemas import ForecastPage, ScorePage
 from services.api.times import parse_time
 from services.api.writers import instant
 from services.domain import QUANTILE_LEVELS, to_us
-from services.storage import forecasts, load_scores, sensors
+from services.storage import forecasts, sensors
 from services.storage.database import Connection
-from services.storage.forecasts import ScoreRow, SeriesForecast
+from services.storage.forecasts import SeriesForecast
+from services.storage.scorecard import Dimension, ScoreRow, What, scorecard
 
 router = APIRouter(tags=["Forecasts"])
 
@@ -54,6 +54,7 @@ _HIDDEN: Final = 2
 _QUANTITY: Final = _COLUMNS.index("quantity")
 _SENSORS_AT_ONCE: Final = 25
 _FILE_ROWS: Final = 5_000
+_FORECAST: Final[dict[str, What]] = {"sensors": "sensor", "totals": "total", "peaks": "peak"}
 _SCORE_COLUMNS: Final = tuple(field.name for field in fields(ScoreRow))
 _Places = dict[str, tuple[float | None, float | None]]
 _Key = tuple[str, str, int]
@@ -166,7 +167,7 @@ def read_scorecard(
     since: Annotated[date | None, Query(description="First UTC day.", examples=["2026-11-01"])] = None,
     until: Annotated[date | None, Query(description="Last UTC day, included.")] = None,
     by: Annotated[
-        list[forecasts.Dimension] | None,
+        list[Dimension] | None,
         Query(
             description="Divide further: by district, state, quality, day; may be repeated.", examples=[["district"]]
         ),
@@ -184,11 +185,9 @@ def read_scorecard(
     chosen = negotiate(accept, format_, FLAT_FORMATS)
     found = require_sensors(connection, split_codes(sensor))
     divided = sorted(set(by or ()))
-    read: Callable[..., list[ScoreRow]] = forecasts.scorecard
-    if of != "sensors":
-        read = partial(load_scores.scorecard, what="total" if of == "totals" else "peak")
-    scores = read(
+    scores = scorecard(
         connection,
+        _FORECAST[of],
         kind=kind,
         quantity=quantity,
         sensors=list(found) or None,

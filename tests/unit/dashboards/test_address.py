@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dashboards import words
 from dashboards.accuracy import conclusion, lead_text
 from dashboards.address import LONGEST, link, read_view
-from services.storage.forecasts import ScoreRow
+from services.storage.scorecard import ScoreRow
 
 NOW = datetime(2026, 11, 20, 16, 0, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")

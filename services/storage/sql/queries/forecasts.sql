@@ -89,38 +89,6 @@ GROUP BY coalesce(run.due_at, run.issued_at), CASE WHEN run.due_at IS NULL THEN 
 ORDER BY issued_at DESC, id DESC
 LIMIT %(limit)s
 
--- name: scorecard
--- How forecasts did, by kind, quantity, lead time and what else was asked for; sums are divided here, ratios nowhere averaged.
-SELECT
-    sensor.kind, score.quantity, score.lead_minutes,
-    CASE WHEN 'district' = ANY (%(by)s) THEN district.code END AS district,
-    CASE WHEN 'state' = ANY (%(by)s) THEN score.state END AS state,
-    CASE WHEN 'quality' = ANY (%(by)s) THEN score.quality END AS observed_quality,
-    CASE WHEN 'day' = ANY (%(by)s) THEN score.day END AS utc_day,
-    count(DISTINCT score.sensor_id) AS sensors,
-    sum(score.n) AS n,
-    sum(score.absolute_error) / nullif(sum(score.n), 0) AS mae,
-    sum(score.naive_absolute_error) / nullif(sum(score.naive_n), 0) AS naive_mae,
-    1 - sum(score.compared_error) / nullif(sum(score.naive_absolute_error), 0) AS skill,
-    sum(score.absolute_error) / nullif(sum(abs(score.observed_sum)), 0) AS wape,
-    sum(score.scaled_error) / nullif(sum(score.scaled_n), 0) AS mase,
-    sum(score.pinball) / nullif(sum(score.n) FILTER (WHERE score.pinball IS NOT NULL), 0) AS pinball,
-    sum(score.inside_50)::double precision / nullif(sum(score.n) FILTER (WHERE score.inside_50 IS NOT NULL), 0)
-        AS coverage_50,
-    sum(score.inside_80)::double precision / nullif(sum(score.n), 0) AS coverage_80,
-    sum(score.inside_90)::double precision / nullif(sum(score.n), 0) AS coverage_90
-FROM forecast.score
-JOIN sensing.sensor ON sensor.id = score.sensor_id
-LEFT JOIN sensing.district ON district.id = sensor.district_id
-WHERE (%(kind)s::text IS NULL OR sensor.kind = %(kind)s)
-    AND (%(quantity)s::text IS NULL OR score.quantity = %(quantity)s)
-    AND (%(sensors)s::text[] IS NULL OR sensor.code = ANY (%(sensors)s))
-    AND (%(district)s::text IS NULL OR district.code = %(district)s)
-    AND (%(since)s::date IS NULL OR score.day >= %(since)s)
-    AND (%(until)s::date IS NULL OR score.day <= %(until)s)
-GROUP BY 1, 2, 3, 4, 5, 6, 7
-ORDER BY 1, 2, 3, 4 NULLS FIRST, 5, 6, 7
-
 -- name: held
 -- How many targets of some sensors each interval held, by UTC day and lead time; only of forecasts on current data and of
 -- readings that were not bad.

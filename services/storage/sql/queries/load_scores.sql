@@ -1,4 +1,4 @@
--- How sums over feeders and the peaks of days were forecast: what was drawn, what had been said, what is made of it.
+-- How sums over feeders and the peaks of days were forecast: what was drawn, what had been said.
 
 -- name: unscore
 -- Remove the scores of totals, or of peaks, of a day, which are then made from its start.
@@ -157,38 +157,3 @@ SELECT 'peak', sensor_id, district_id, quantity, minutes, %(day)s, state,
     truth, error,
     (truth BETWEEN q[3] AND q[5])::integer, (truth BETWEEN q[2] AND q[6])::integer, (truth BETWEEN q[1] AND q[7])::integer
 FROM missed
-
--- name: scorecard
--- How forecasts of totals or of peaks did, by scope and lead time and what else was asked for.
-SELECT
-    'energy' AS kind, score.quantity, score.lead_minutes, said.scope,
-    CASE WHEN 'district' = ANY (%(by)s) THEN district.code END AS district,
-    CASE WHEN 'state' = ANY (%(by)s) THEN score.state END AS state,
-    NULL::text AS observed_quality,
-    CASE WHEN 'day' = ANY (%(by)s) THEN score.day END AS utc_day,
-    count(DISTINCT coalesce(score.sensor_id, -1 - score.district_id, 0)) AS sensors,
-    sum(score.n) AS n,
-    sum(score.absolute_error) / nullif(sum(score.n), 0) AS mae,
-    sum(score.naive_absolute_error) / nullif(sum(score.naive_n), 0) AS naive_mae,
-    1 - sum(score.compared_error) / nullif(sum(score.naive_absolute_error), 0) AS skill,
-    sum(score.absolute_error) / nullif(sum(abs(score.observed_sum)), 0) AS wape,
-    NULL::double precision AS mase,
-    sum(score.pinball) / nullif(sum(score.n), 0) AS pinball,
-    sum(score.inside_50)::double precision / nullif(sum(score.n), 0) AS coverage_50,
-    sum(score.inside_80)::double precision / nullif(sum(score.n), 0) AS coverage_80,
-    sum(score.inside_90)::double precision / nullif(sum(score.n), 0) AS coverage_90
-FROM forecast.load_score AS score
-LEFT JOIN sensing.sensor ON sensor.id = score.sensor_id
-LEFT JOIN sensing.district ON district.id = coalesce(score.district_id, sensor.district_id)
-CROSS JOIN LATERAL (SELECT
-    CASE WHEN score.sensor_id IS NOT NULL THEN 'sensor' WHEN score.district_id IS NOT NULL THEN 'district' ELSE 'city' END
-) AS said (scope)
-WHERE score.what = %(what)s
-    AND (%(kind)s::text IS NULL OR %(kind)s = 'energy')
-    AND (%(quantity)s::text IS NULL OR score.quantity = %(quantity)s)
-    AND (%(sensors)s::text[] IS NULL OR sensor.code = ANY (%(sensors)s))
-    AND (%(district)s::text IS NULL OR district.code = %(district)s)
-    AND (%(since)s::date IS NULL OR score.day >= %(since)s)
-    AND (%(until)s::date IS NULL OR score.day <= %(until)s)
-GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
-ORDER BY 1, 2, 3, 4, 5 NULLS FIRST, 6, 7, 8
