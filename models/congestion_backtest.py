@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from models.congestion import LIMITS, Congestion, Roads, chances, classes, roads, usual_flow
 from models.contract import Forecaster
+from models.habits import Habits, local_hours
 from models.panel import Panel, Values
 from models.recalibration import Recalibration, from_validation
 from models.selection import Selected, select
@@ -87,7 +88,8 @@ def measure(
     happened = _all_classes(speed, flow, known, week)
     told: dict[str, list[tuple[Values, NDArray[np.int64]]]] = {}
     leads = np.array(trial.horizons) - 1
-    for origin, (speeds, flows, better) in _learnt(speed, flow, known, trial, candidates, progress):
+    hours = local_hours(speed, 0, trial.end)
+    for origin, (speeds, flows, better, habits) in _learnt(speed, flow, known, trial, candidates, progress):
         past = max(0, origin - trial.history)
         expected = speeds.intervals(speed.cut(origin).since(past), steps).quantiles[:, :, leads]
         carried = flows.intervals(flow.cut(origin).since(past), steps).quantiles[:, :, leads]
@@ -98,7 +100,7 @@ def measure(
         truth = happened[:, origin + leads]
         truth = np.where(np.isnan(plain[0]) | (newest < 0)[:, None], -1, truth)
         said = {
-            "selected": plain if better is None else better.applied(plain, leads),
+            "selected": plain if better is None else better.applied(plain, leads, habits.at(hours[origin + leads])),
             "not_recalibrated": plain,
             "speed_alone": alone,
             "climatology": _climatology(happened[:, :origin], origin + leads, week),
@@ -116,11 +118,11 @@ def _learnt(
     trial: Trial,
     candidates: Sequence[Forecaster],
     progress: Callable[[int, int], None],
-) -> Iterator[tuple[int, tuple[Selected, Selected, Recalibration | None]]]:
+) -> Iterator[tuple[int, tuple[Selected, Selected, Recalibration | None, Habits]]]:
     """Each origin with what had been learnt by then."""
     steps = max(trial.horizons)
     origins = range(trial.begin, trial.end - steps + 1, trial.stride)
-    learnt: tuple[Selected, Selected, Recalibration | None] | None = None
+    learnt: tuple[Selected, Selected, Recalibration | None, Habits] | None = None
     learnt_at = 0
     for done, origin in enumerate(origins):
         progress(done, len(origins))
@@ -129,7 +131,8 @@ def _learnt(
             recent = [panel.cut(origin).since(past) for panel in (speed, flow)]
             speeds, flows = (select(panel, steps, candidates) for panel in recent)
             before = None if learnt is None else learnt[2]
-            learnt = speeds, flows, from_validation(known, recent[0], speeds, recent[1], flows, before)
+            better = from_validation(known, recent[0], speeds, recent[1], flows, before)
+            learnt = speeds, flows, better, Habits.of(recent[0], recent[1].values, known)
             learnt_at = origin
         yield origin, learnt
 

@@ -3,16 +3,19 @@
 Quantiles that hold what they promise on the whole still say too much where a road is far from its usual state: extremes
 pass, and the longer ahead, the more of them. So the logit of each cumulated chance is shifted and stretched for the whole
 city, both changing with the logarithm of the lead time, learnt by logistic regression on the validation origins of
-selection, which the models had not seen (Platt 1999; Cox, Biometrika 45, 1958, doi:10.1093/biomet/45.3-4.562).
+selection, which the models had not seen (Platt 1999; Cox, Biometrika 45, 1958, doi:10.1093/biomet/45.3-4.562). Where the
+history shows habits (`models.habits`), the logit of their share is added, weighed by the same regression.
 
 A week of validation holds few days with jams, and one week is not like the next. So what earlier learnings have seen is
 remembered as a quadratic around what they found (Laplace's approximation of their likelihood) and fades: half of it in
 eight weeks. A learning that follows soon looks at days the last one saw as well, so it adds as much as is new.
 
 Nor may the intervals have seen them: those that were calibrated on the very errors they are judged by are too narrow by
-just what is to be learnt. So the origins are cut into blocks of days that follow each other, and the chances of each are
-worked out with intervals from the others (Stone, J. R. Stat. Soc. B 36, 1974; blocks because neighbouring origins share
-their errors: Burman, Chow, Nolan, Biometrika 81, 1994, doi:10.1093/biomet/81.2.351).
+just what is to be learnt. So the origins that came since the last learning are judged by intervals from those before, as
+they were issued then (Dawid, J. R. Stat. Soc. A 147, 1984, doi:10.2307/2981683). Where there is nothing before, all are cut
+into blocks of days that follow each other, and the chances of each are worked out with intervals from the others (Stone,
+J. R. Stat. Soc. B 36, 1974; blocks because neighbouring origins share their errors: Burman, Chow, Nolan, Biometrika 81,
+1994, doi:10.1093/biomet/81.2.351).
 
 Blocks, change with lead time and memory were chosen on 20 and 26 weeks before the Berlin test part: chances above 30 %
 were 3.3, 2.3 and 3.1 points from how often congestion came at +1, +6 and +24 h, without the memory 2.1, 4.3 and 6.3, at an
@@ -31,8 +34,9 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from models.conformal import Conformal, calibrate
-from models.congestion import LIMITS, Roads, chances, classes, usual_flow
+from models.congestion import LIMITS, Congestion, Roads, chances, classes, usual_flow
 from models.few_days import as_issued
+from models.habits import LEAST_DAYS, Habits, local_hours
 from models.panel import Panel, Values
 from models.regimes import regimes
 from models.selection import Selected, random_walk
@@ -43,12 +47,13 @@ _BLOCKS: Final = 4  # of the validation origins
 _PRIOR: Final = 20.0  # forecasts' worth of trust in the chances as they are
 _CONVERGED: Final = 1e-6
 _STEPS: Final = 25  # of Newton's method; it converges in fewer than ten
-_SUREST: Final = 1e-3  # no chance is taken as surer than this while learning
-_IMPOSSIBLE: Final = 1e-12
+_HALVINGS: Final = 12  # of one step, at most
+_SUREST: Final = 1e-3  # no chance is taken as surer than this
 _LEAST_STRETCH: Final = 0.1
 _WEEK_DAYS: Final = 7
 _HALF_LIFE_US: Final = 56 * 86_400_000_000
 _START: Final = np.array([0.0, 1.0, 0.0, 0.0])  # leaves chances as they are
+_OF_HABITS: Final = 2  # coefficients more where habits are known
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,10 +72,14 @@ class Memory:
         left = 0.5 ** (max(0, until_us - self.until_us) / _HALF_LIFE_US)
         return Memory(bend=left * self.bend, pull=left * self.pull, until_us=until_us)
 
+    @property
+    def size(self) -> int:
+        """How many coefficients it is about."""
+        return int(self.pull.shape[1])
+
     @classmethod
-    def empty(cls, until_us: int = 0) -> Memory:
+    def empty(cls, until_us: int = 0, size: int = len(_START)) -> Memory:
         """Nothing learnt yet."""
-        size = len(_START)
         return cls(bend=np.zeros((len(LIMITS), size, size)), pull=np.zeros((len(LIMITS), size)), until_us=until_us)
 
 
@@ -79,25 +88,32 @@ class Recalibration:
     """Of the logits of the chances to lie below each of `LIMITS` (limits x 4): shift, stretch, how these change.
 
     The third is the change of the stretch and the fourth that of the shift per logarithm of the lead time, 0 at the middle
-    of 1 to `horizon` steps and 1 between its ends. `memory` is what the next learning begins with.
+    of 1 to `horizon` steps and 1 between its ends. Where habits were known there are two more: how much of the logit of
+    their share is added, and how this changes. `memory` is what the next learning begins with.
     """
 
     coefficients: Values
     horizon: int
     memory: Memory | None = None
 
-    def applied(self, found: Values, leads: NDArray[np.int64]) -> Values:
+    def applied(self, found: Values, leads: NDArray[np.int64], usual: Values | None = None) -> Values:
         """Better chances (classes x …) from chances; they sum to 1 again. What was impossible or certain stays so.
 
-        `leads` are steps ahead from 0, of a shape that broadcasts to that of the chances of one class.
+        Args:
+            found: the chances.
+            leads: steps ahead from 0, of a shape that broadcasts to that of the chances of one class.
+            usual: the shares of habits then (limits x …), where they are known.
+
         """
         below = np.cumsum(found, axis=0)[: len(LIMITS)]
         shape = (len(LIMITS),) + (1,) * (found.ndim - 1)
-        shift, stretch, change, drift = (column.reshape(shape) for column in self.coefficients.T)
+        shift, stretch, change, drift, *of_habits = (column.reshape(shape) for column in self.coefficients.T)
         later = _later(leads, self.horizon)
         shift, stretch = shift + drift * later, np.maximum(stretch + change * later, _LEAST_STRETCH)
-        inside = np.clip(below, _IMPOSSIBLE, 1 - _IMPOSSIBLE)
-        better = expit(shift + stretch * logit(inside))
+        if of_habits and usual is not None:
+            weight, growth = of_habits
+            shift = shift + (weight + growth * later) * _logit(usual)
+        better = expit(shift + stretch * _logit(below))
         better = np.where(below <= 0, 0.0, np.where(below >= 1, 1.0, better))
         better = np.maximum.accumulate(np.where(np.isnan(below), np.nan, better), axis=0)
         edges = np.concatenate([np.zeros((1, *found.shape[1:])), better, np.ones((1, *found.shape[1:]))])
@@ -112,18 +128,24 @@ def recalibrated(
     horizon: int,
     weight: float = 1.0,
     before: Memory | None = None,
+    usual: Values | None = None,
 ) -> Recalibration:
     """Learn from chances (classes x cases) and the classes that happened (cases,), `leads` steps ahead from 0 (cases,).
 
-    `weight` is what one case counts: less than one where cases tell nearly the same. `before` is what else is known.
+    `weight` is what one case counts: less than one where cases tell nearly the same. `before` is what else is known, of as
+    many coefficients as are learnt. `usual` are the shares of habits (limits x cases), where they are known.
     """
-    memory = before or Memory.empty()
-    below = np.clip(np.cumsum(found, axis=0)[: len(LIMITS)], _SUREST, 1 - _SUREST)
+    memory = before or Memory.empty(size=len(_START) + (0 if usual is None else _OF_HABITS))
+    logits = _logit(np.cumsum(found, axis=0)[: len(LIMITS)])
     later = _later(leads, horizon)
-    made = [
-        _fitted(logit(below[k]), later, (happened <= k).astype(np.float64), weight, memory.bend[k], memory.pull[k])
-        for k in range(len(LIMITS))
-    ]
+    made = []
+    for k in range(len(LIMITS)):
+        features = [np.ones_like(logits[k]), logits[k], logits[k] * later, later]
+        if usual is not None:
+            habit = _logit(usual[k])
+            features += [habit, habit * later]
+        came = (happened <= k).astype(np.float64)
+        made.append(_fitted(np.stack(features, axis=1), came, weight, memory.bend[k], memory.pull[k]))
     coefficients, bend, pull = (np.stack(part) for part in zip(*made, strict=True))
     return Recalibration(
         coefficients=coefficients,
@@ -142,6 +164,8 @@ def from_validation(
 ) -> Recalibration | None:
     """Learn from the validation origins of what was selected for speed and flow; where there are none `before` stays.
 
+    Habits are those shown before the first origin that is judged, where that is long enough after the panel begins.
+
     Args:
         known: the roads at the sensors of `speed`.
         speed: the panel that `speeds` was selected on.
@@ -153,44 +177,94 @@ def from_validation(
     """
     if not len(speeds.origins_us):
         return before
-    week = _WEEK_DAYS * speed.steps_per_day
-    carried = np.full((speed.sensors, speed.length), np.nan) if flow is None else aligned([flow], speed)
-    steps = speeds.errors.shape[2]
+    steps, newest_us = speeds.errors.shape[2], int(speeds.origins_us[-1])
+    columns = (speeds.origins_us - speed.start_us) // speed.step_us
+    with_habits = bool(columns[0] >= LEAST_DAYS * speed.steps_per_day)
+    size = len(_START) + (_OF_HABITS if with_habits else 0)
+    memory = _remembered(before, steps, newest_us, size)
+    judged = _judged(speeds.origins_us, memory)
     leads = np.unique(np.linspace(0, steps - 1, _LEADS).astype(np.int64))
-    slow, many = _apart(speeds, speed), None if flow is None or flows is None else _apart(flows, flow)
-    cases, happened, ahead = [], [], []
-    for k, moment_us in enumerate(speeds.origins_us):
-        origin = int((moment_us - speed.start_us) // speed.step_us)
-        targets = origin + leads
-        leads_here = leads[targets < speed.length]
-        targets = targets[targets < speed.length]
-        usual = usual_flow(carried[:, :origin], week, steps)[:, leads_here]
-        expected = _quantiles(speeds, slow[k], k, speed, origin)[:, :, leads_here]
-        carry = _carried(flow, flows, many, speed, int(moment_us), steps)[:, :, leads_here]
-        found = chances(expected, carry, usual, known)
-        ratio = speed.values[:, targets] / known.free_flow_kmh[:, None]
-        truth = classes(ratio, carried[:, targets], usual, known.few_vph[:, None])
-        told = (truth >= 0) & np.isfinite(found[0])
-        cases.append(found[:, told])
-        happened.append(truth[told])
-        ahead.append(np.broadcast_to(leads_here, truth.shape)[told])
-    every = np.concatenate(happened)
-    if not len(every):
+    carried = np.full((speed.sensors, speed.length), np.nan) if flow is None else aligned([flow], speed)
+    begin = int(columns[judged[0]]) if len(judged) else 0
+    habits = Habits.of(speed.cut(begin), carried[:, :begin], known) if with_habits and len(judged) else None
+    since_us = int(speeds.origins_us[judged[0]]) if len(judged) < len(columns) and len(judged) else None
+    slow = _apart(speeds, speed, since_us)
+    many = None if flow is None or flows is None else _apart(flows, flow, since_us)
+    cases = []
+    for k in judged:
+        origin = int(columns[k])
+        ahead = leads[origin + leads < speed.length]
+        expected = _quantiles(speeds, slow[k], k, speed, origin)[:, :, ahead]
+        carry = _carried(flow, flows, many, speed, int(speeds.origins_us[k]), steps)[:, :, ahead]
+        cases.append(_cases(origin, ahead, (expected, carry), (speed, carried), known, habits))
+    if not any(len(one.happened) for one in cases) and memory is None:
         return before
-    memory, share = _remembered(before, steps, speeds.origins_us)
+    none = np.empty(0, dtype=np.int64)
     return recalibrated(
-        np.concatenate(cases, axis=1), every, np.concatenate(ahead), steps, share / len(leads), before=memory
+        np.concatenate([np.empty((len(Congestion), 0)), *(one.found for one in cases)], axis=1),
+        np.concatenate([none, *(one.happened for one in cases)]),
+        np.concatenate([none, *(one.ahead for one in cases)]),
+        steps,
+        _share(speeds.origins_us, judged, memory) / len(leads),
+        Memory.empty(newest_us, size) if memory is None else memory.faded(newest_us),
+        np.concatenate([np.empty((len(LIMITS), 0)), *(one.usual for one in cases)], axis=1) if with_habits else None,
     )
 
 
-def _remembered(before: Recalibration | None, steps: int, origins_us: NDArray[np.int64]) -> tuple[Memory, float]:
-    """What is left of an earlier learning by now, and which share of these origins it has not seen."""
-    newest = int(origins_us[-1])
-    if before is None or before.memory is None or before.horizon != steps or before.memory.until_us > newest:
-        return Memory.empty(newest), 1.0
-    span = int(newest - origins_us[0])
-    share = min(1.0, (newest - before.memory.until_us) / span) if span else 1.0
-    return before.memory.faded(newest), share
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Cases:
+    """What would have been said at one origin, and what happened; `usual` has no rows where habits are not known."""
+
+    found: Values
+    happened: NDArray[np.int64]
+    ahead: NDArray[np.int64]
+    usual: Values
+
+
+def _cases(
+    origin: int,
+    ahead: NDArray[np.int64],
+    said: tuple[Values, Values],
+    seen: tuple[Panel, Values],
+    known: Roads,
+    habits: Habits | None,
+) -> _Cases:
+    """Those of all sensors at the targets `ahead` of an origin, from quantiles and values of speed and flow."""
+    (speed, flow), steps = seen, int(ahead[-1]) + 1 if len(ahead) else 0
+    before = usual_flow(flow[:, :origin], _WEEK_DAYS * speed.steps_per_day, steps)[:, ahead]
+    found = chances(*said, before, known)
+    ratio = speed.values[:, origin + ahead] / known.free_flow_kmh[:, None]
+    happened = classes(ratio, flow[:, origin + ahead], before, known.few_vph[:, None])
+    told = (happened >= 0) & np.isfinite(found[0])
+    shares = np.empty((0, *told.shape)) if habits is None else habits.at(local_hours(speed, origin, steps)[ahead])
+    return _Cases(
+        found=found[:, told],
+        happened=happened[told],
+        ahead=np.broadcast_to(ahead, told.shape)[told],
+        usual=shares[:, told],
+    )
+
+
+def _remembered(before: Recalibration | None, steps: int, newest_us: int, size: int) -> Memory | None:
+    """What an earlier learning of as many steps and coefficients has left, if it was not later than now."""
+    memory = None if before is None or before.horizon != steps else before.memory
+    return None if memory is None or memory.until_us > newest_us or memory.size != size else memory
+
+
+def _judged(origins_us: NDArray[np.int64], memory: Memory | None) -> NDArray[np.int64]:
+    """Places of the origins that were not looked at before, where enough precede them to know intervals; else all."""
+    every = np.arange(len(origins_us))
+    if memory is None or (origins_us <= memory.until_us).sum() < 2 * _BLOCKS:
+        return every
+    return every[origins_us > memory.until_us]
+
+
+def _share(origins_us: NDArray[np.int64], judged: NDArray[np.int64], memory: Memory | None) -> float:
+    """Which share of what is judged the memory has not seen."""
+    span = int(origins_us[-1] - origins_us[0])
+    if memory is None or len(judged) < len(origins_us) or not span:
+        return 1.0
+    return min(1.0, (int(origins_us[-1]) - memory.until_us) / span)
 
 
 def aligned(panels: Sequence[Panel], like: Panel) -> Values:
@@ -207,19 +281,28 @@ def aligned(panels: Sequence[Panel], like: Panel) -> Values:
     return made
 
 
-def _apart(selected: Selected, panel: Panel) -> list[Conformal]:
-    """For each validation origin intervals from the errors of the other blocks; from all where there are hardly any."""
+def _apart(selected: Selected, panel: Panel, since_us: int | None) -> list[Conformal]:
+    """For each validation origin intervals from other errors: of what came before `since_us`, else of other blocks.
+
+    From all errors where there are hardly any.
+    """
     count, _, steps = selected.errors.shape
     if count < 2 * _BLOCKS:
         return [selected.conformal] * count
     origins = (selected.origins_us - panel.start_us) // panel.step_us
     kinds = regimes(panel, 0, panel.length + steps)[origins[:, None] + np.arange(steps)]
     errors, typical = selected.errors.astype(np.float64), random_walk(panel, steps)
+
+    def of(places: NDArray[np.int64]) -> Conformal:
+        learnt = calibrate(errors[places], typical, regimes=kinds[places])
+        return as_issued(learnt, errors[places], origins[places], day=panel.steps_per_day)
+
+    every = np.arange(count)
+    if since_us is not None:
+        return [of(every[selected.origins_us < since_us])] * count
     made: list[Conformal] = []
-    for block in np.array_split(np.arange(count), _BLOCKS):
-        others = np.setdiff1d(np.arange(count), block)
-        learnt = calibrate(errors[others], typical, regimes=kinds[others])
-        made += [as_issued(learnt, errors[others], origins[others], day=panel.steps_per_day)] * len(block)
+    for block in np.array_split(every, _BLOCKS):
+        made += [of(np.setdiff1d(every, block))] * len(block)
     return made
 
 
@@ -260,24 +343,40 @@ def _later(leads: NDArray[np.int64], horizon: int) -> Values:
     return np.asarray(np.log1p(leads) / np.log(max(horizon, 2)) - 0.5)
 
 
+def _logit(chance: Values) -> Values:
+    """Of chances that are no surer than `_SUREST`."""
+    return np.asarray(logit(np.clip(chance, _SUREST, 1 - _SUREST)))
+
+
 def _fitted(
-    logits: Values, later: Values, happened: Values, weight: float, bend: Values, pull: Values
+    features: Values, happened: Values, weight: float, bend: Values, pull: Values
 ) -> tuple[Values, Values, Values]:
-    """Logistic regression of what happened on shift, stretch and their changes, held to `_START` by the prior.
+    """Logistic regression of what happened on features (cases x coefficients), held by the prior to chances as they are.
 
     `bend` and `pull` are what was known before; returned are the coefficients, and what is known now.
     """
-    prior = _PRIOR * np.eye(len(_START))
-    found = np.linalg.solve(bend + prior, pull + prior @ _START)
-    features = np.stack([np.ones_like(logits), logits, logits * later, later], axis=1)
+    size = len(pull)
+    start, prior = np.pad(_START, (0, size - len(_START))), _PRIOR * np.eye(size)
+
+    def loss(at: Values) -> float:
+        logits, off = features @ at, at - start
+        unlikely = np.logaddexp(0, logits).sum() - happened @ logits
+        return float(weight * unlikely + off @ prior @ off / 2 + at @ bend @ at / 2 - pull @ at)
+
+    found = np.linalg.solve(bend + prior, pull + prior @ start)
     gain, curve = np.zeros_like(found), np.zeros_like(bend)
     for _ in range(_STEPS):
         expected = expit(features @ found)
         gain = weight * features.T @ (happened - expected)
         curve = weight * (features * (expected * (1 - expected))[:, None]).T @ features
-        slope = gain - prior @ (found - _START) - bend @ found + pull
+        slope = gain - prior @ (found - start) - bend @ found + pull
         step = np.linalg.solve(curve + bend + prior, slope)
         if np.abs(step).max() < _CONVERGED:
             break
+        now = loss(found)
+        for _ in range(_HALVINGS):  # where jams are rare a whole step can lead far astray
+            if loss(found + step) <= now:
+                break
+            step = step / 2
         found = found + step
     return found, bend + curve, pull + curve @ found + gain

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from models.congestion import chances, usual_flow
+from models.habits import local_hours
 from models.panel import Panel, Values
 from models.recalibration import aligned
 from services.domain import QUANTILE_LEVELS
@@ -47,7 +48,9 @@ def _of_group(
     known = told_roads(learnt, names, sensors)
     usual = usual_flow(aligned(flow_panels, group.panel), WEEK_DAYS * group.panel.steps_per_day, steps)
     found = chances(_quantiles(speeds, names, steps), _quantiles(flows, names, steps), usual, known)
-    found = found if group.better is None else group.better.applied(found, np.arange(steps))
+    if group.better is not None:
+        hours = local_hours(group.panel, group.panel.length, steps)
+        found = group.better.applied(found, np.arange(steps), None if group.habits is None else group.habits.at(hours))
     return [
         NewCongestion(
             sensor_id=int(name),

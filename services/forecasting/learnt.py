@@ -17,6 +17,7 @@ import numpy as np
 
 from models.calendar import Calendar
 from models.congestion import Roads
+from models.habits import Habits
 from models.panel import Panel, Values
 from models.recalibration import Recalibration
 from models.selection import Selected
@@ -27,7 +28,7 @@ from services.forecasting.covariate_store import attached, told
 from services.forecasting.freezing import code_hash, freeze
 from services.forecasting.grid import by_step, extended, to_panel
 from services.forecasting.keeping import fetch
-from services.forecasting.roads import FLOW, SPEED, better_chances, learnt_roads, told_roads
+from services.forecasting.roads import FLOW, SPEED, better_chances, learnt_habits, learnt_roads, told_roads
 from services.forecasting.series import learn, never_negative
 from services.storage import fitted, forecasts, panels
 from services.storage.database import Connection
@@ -54,8 +55,9 @@ _YOUNG_US: Final = 28 * _DAY_US
 class Group:
     """One quantity of sensors that share a step: what is known, and what was learnt from it just now or earlier.
 
-    `roads` is what the history shows of them and `better` makes chances of congestion come true as often as they say; speeds have it. `log_width` is how far intervals
-    are steered by what those of the last months held.
+    `roads` is what the history shows of them, `habits` how often each hour was congested, and `better` makes chances of
+    congestion come true as often as they say; speeds have these. `log_width` is how far intervals are steered by what those
+    of the last months held.
     """
 
     quantity: str
@@ -64,6 +66,7 @@ class Group:
     trained_to_us: int
     is_new: bool
     roads: Roads | None = None
+    habits: Habits | None = None
     better: Recalibration | None = None
     log_width: Values | None = None
 
@@ -186,14 +189,16 @@ def _on_roads(
 ) -> Group:
     """With what the history shows of the roads, and how chances of congestion come true as often as they say."""
     flow = next((one for one in groups if (one.quantity, one.step_seconds) == (FLOW, group.step_seconds)), None)
-    learnt = learnt_roads(group.panel, [] if flow is None else [flow.panel])
+    flow_panels = [] if flow is None else [flow.panel]
+    learnt = learnt_roads(group.panel, flow_panels)
+    known = told_roads(learnt, group.panel.names, sensors)
     better = better_chances(
-        told_roads(learnt, group.panel.names, sensors),
+        known,
         (group.panel, group.selected),
         None if flow is None else (flow.panel, flow.selected),
         before,
     )
-    return replace(group, roads=learnt, better=better)
+    return replace(group, roads=learnt, habits=learnt_habits(group.panel, flow_panels, known), better=better)
 
 
 def keepable(
@@ -214,6 +219,7 @@ def keepable(
                 "start_us": panel.start_us,
                 "nonnegative": panel.nonnegative,
                 "roads": group.roads,
+                "habits": group.habits,
                 "better": group.better,
                 "log_width": group.log_width,
             }
@@ -286,6 +292,7 @@ def take_up(
                 trained_to_us=to_us(one.trained_to),
                 is_new=False,
                 roads=content["roads"],
+                habits=content["habits"],
                 better=content["better"],
                 log_width=content["log_width"],
             )

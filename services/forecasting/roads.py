@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.congestion import Roads, roads
+from models.habits import Habits
 from models.panel import Panel, Values
 from models.recalibration import Recalibration, aligned, from_validation
 from models.selection import Selected
@@ -20,6 +21,11 @@ WEEK_DAYS = 7
 def learnt_roads(speed: Panel, flows: Sequence[Panel]) -> Roads:
     """What the history shows of the roads at the sensors of a panel of speeds, for nights."""
     return roads(speed.values, aligned(flows, speed), WEEK_DAYS * speed.steps_per_day)
+
+
+def learnt_habits(speed: Panel, flows: Sequence[Panel], known: Roads) -> Habits:
+    """How often each class of traffic came at an hour of the day of late, for nights."""
+    return Habits.of(speed, aligned(flows, speed), known)
 
 
 def told_roads(learnt: Roads, names: Sequence[str], sensors: Sequence[PanelSensor]) -> Roads:

@@ -242,6 +242,7 @@ def test_a_night_begins_with_what_chances_of_congestion_the_night_before_had(
     )
     with connect(settings.role_dsn("jobs"), application="test") as connection:
         rows = [(one, fitted.content(connection, one) or b"") for one in fitted.of_shard(connection, 0)]
+        assert [thaw(data)["habits"].below.shape for one, data in rows if one.quantity == SPEED] == [(3, 1, 24)]
         learnt = [
             freeze(thaw(data) | {"better": replace(first, memory=known)}) if one.quantity == SPEED else data
             for one, data in rows
