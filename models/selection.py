@@ -75,12 +75,12 @@ class Selected:
         return Forecast(
             points=points,
             quantiles=self.conformal.around(points, nonnegative=panel.nonnegative, regimes=ahead),
-            models=tuple(self._named(row) for row in self.weights.sum(axis=1)),
+            models=tuple(self._named(row) for row in np.asarray(self.weights.any(axis=1))),
         )
 
-    def _named(self, weights: Values) -> str:
-        """The models of a sensor, heaviest first."""
-        return "+".join(self.candidates[k].name for k in np.argsort(-weights, kind="stable") if weights[k] > 0)
+    def _named(self, used: NDArray[np.bool_]) -> str:
+        """The models of a sensor that have a weight, in the order of the candidates, so that a blend has one name."""
+        return "+".join(one.name for one, counts in zip(self.candidates, used, strict=True) if counts)
 
 
 def select(panel: Panel, steps: int, candidates: Sequence[Forecaster], *, daily: bool = False) -> Selected:

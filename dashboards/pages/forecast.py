@@ -267,8 +267,16 @@ def _facts(shown: Shown, city: City) -> list[Content]:
         chance, tone = words.chance(shown.jam.chance), "warning" if shown.jam.chance >= LIKELY else "quiet"
         when = words.clock(from_us(shown.jam.at_us), city.zone, now=shown.now)
         facts.append(tag(f"Heavy congestion within the next hour: {chance}", tone, None, f"Most likely about {when}"))
-    facts.append(tag(f"Model {forecast.model.replace('_', ' ')}", "quiet"))
+    facts.append(_named(forecast.model))
     return facts
+
+
+def _named(model: str) -> Content:
+    """The model of a series, or of how many it is a blend, with their names beside it."""
+    names = [one.replace("_", " ") for one in model.split("+")]
+    if len(names) == 1:
+        return tag(f"Model {names[0]}", "quiet")
+    return tag(f"Blend of {len(names)} models", "quiet", None, ", ".join(names))
 
 
 def _summary(shown: Shown, name: str, unit: str, city: City) -> str:

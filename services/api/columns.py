@@ -103,7 +103,7 @@ COLUMNS: Final[dict[str, Column]] = {
     "likely_at": _time("The likeliest quarter hour of the peak, UTC; null: the highest so far is likelier to stay it."),
     "so_far_kw": _number("Highest quarter hour of the day observed when it was issued.", "kW"),
     "issued_at": _time("When the forecast was issued; only what had been received by then was used."),
-    "model": _text("The model that made the forecast."),
+    "model": _text("The model that made the forecast; of a blend all its models, joined by +."),
     "state": _text("normal, degraded (simpler model or patched input) or stale (no current data)."),
     "reason": _text("Why the state is not normal, or why a value is withheld."),
     "target_at": _time("Start of the step the forecast is about, UTC."),

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
+from models import weighing
 from models.catalogue import CANDIDATES, FORECASTERS, SPECIAL
 from models.contract import Forecaster
 from services.governance.documents.document import Document, Shape, Text
@@ -21,6 +22,7 @@ TIER: Final = (
     "public: readings of fixed sensors and the calendar; no personal row and no release is read (`make check`)"
 )
 _WORSE: Final = 1.25
+_BLENDED: Final = "+"  # between the names of models of one series
 _ENOUGH: Final = 96
 _ASSUMES: Final = re.compile(r"Assumes [^.]*\.")
 
@@ -81,7 +83,7 @@ class Cards(Shape):
 
 
 def model_cards(facts: Facts) -> Document:
-    """One card per model of the catalogue, and per combination of models that serves."""
+    """One card per model of the catalogue, and per blend of models that serves."""
     known = {model.name: model for model in (*FORECASTERS, *SPECIAL)}
     serving = {one.model for one in facts.served} | {row.model for row in facts.scores}
     names = [*sorted(serving), *(name for name in known if name not in serving)]
@@ -157,11 +159,11 @@ def _role(name: str, served: Sequence[Served]) -> str:
 
 
 def _description(name: str, known: dict[str, Forecaster]) -> str:
-    """What the model's own code says of it; of a combination, the parts."""
-    parts = [part for part in known if part in name]
-    if name in known:
-        parts = [name]
-    texts = [inspect.getdoc(type(known[part])) or part for part in parts]
+    """What the model's own code says of it; of a blend, how it is made and the parts."""
+    parts = name.split(_BLENDED)
+    texts = [inspect.getdoc(type(known[part])) or part for part in parts if part in known]
+    if len(parts) > 1 and texts:
+        texts.insert(0, inspect.getdoc(weighing) or "")
     return "\n\n".join(texts) or "Not of this version's catalogue: forecasts of an earlier version"
 
 

@@ -239,6 +239,22 @@ def test_cards_tell_where_a_model_lost(spoken: Facts) -> None:
     assert cards["network"]["known_failure_modes"] == ["Served nothing in the week, so none was measured here"]
 
 
+def test_the_card_of_a_blend_says_how_it_is_made_and_what_of(spoken: Facts) -> None:
+    served = Served(
+        model="last_value+profile_ridge", kind="traffic", quantity="flow_vph", series=9, normal=9, degraded=0, stale=0,
+        trained_from=NOW - timedelta(days=56), trained_to=NOW, issued_at=NOW, reasons=[],
+    )  # fmt: skip
+    cards = made("cards", replace(spoken, served=[served], scores=[])).content["cards"]
+    mine = next(card for card in cards if card["name"] == "last_value+profile_ridge")
+    assert mine["role"] == "Serves 9 series in the newest round"
+    said = mine["description"]
+    assert said.startswith("Code concerned with which model counts how much")
+    alone = {card["name"]: card["description"] for card in cards}
+    assert alone["last_value"] in said
+    assert alone["profile_ridge"] in said
+    assert alone["profile"] not in said
+
+
 def test_a_document_reads_well_and_runs_nothing(tmp_path: Path) -> None:
     known = facts(organisation(tmp_path, governance_controller="<script>alert(1)</script> | City"))
     document = made("record", known)
