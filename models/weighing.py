@@ -82,9 +82,7 @@ def choose(
     return chosen, evidence
 
 
-def weigh(
-    errors: Sequence[NDArray[np.floating[Any]]], parts: Sequence[range], winners: NDArray[np.int64]
-) -> Values:
+def weigh(errors: Sequence[NDArray[np.floating[Any]]], parts: Sequence[range], winners: NDArray[np.int64]) -> Values:
     """How much each candidate counts: not negative, sum one (sensors x parts x candidates).
 
     Args:
