@@ -21,7 +21,6 @@ from services.storage.forecasts import NewSeries
 
 _SIGNED: Final = frozenset({"power_kw"})  # a feeder with solar panels behind it can send power back
 _WEEK: Final = 7
-_SHORT_S: Final = 900
 _PLAIN: Final = tuple(one for one in catalogue.CANDIDATES if isinstance(one, LastValue | SeasonalNaive | Profile))
 
 
@@ -38,7 +37,7 @@ def learn(panel: Panel, steps: int, *, plainly: bool = False, on_roads: bool = F
     """
     if plainly:
         return select(panel, steps, _PLAIN, daily=daily)
-    near = on_roads and panel.step_seconds <= _SHORT_S
+    near = on_roads and panel.step_seconds <= catalogue.SHORT_S
     models = catalogue.ON_ROADS if near else catalogue.CANDIDATES
     if panel.covariates is not None:
         models = (*models, *catalogue.informed(models))

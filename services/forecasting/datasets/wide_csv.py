@@ -13,6 +13,7 @@ import holidays
 import numpy as np
 from numpy.typing import NDArray
 
+from models import catalogue
 from models.calendar import DAY_S, Calendar
 from models.panel import LARGEST, Panel, Values
 from models.protocol import rolling
@@ -30,7 +31,7 @@ _TRAIN_OF_REST: Final = 0.875  # the other eighth is validation
 
 
 def wide_csv(path: Path, protocol: str = "rolling", options: Options | None = None) -> Recording:
-    """Any table: the first column is time, every other column one sensor.
+    """Any table: the first column is time, every other column one sensor. Its step says which models are tried.
 
     Args:
         path: a CSV file with a header; commas, semicolons, tabs or spaces between the fields; where it is no comma,
@@ -81,6 +82,7 @@ def wide_csv(path: Path, protocol: str = "rolling", options: Options | None = No
     horizons = tuple(sorted({1, furthest, *(lead for lead in hours if lead < furthest)}))
     period = asked.season if asked.season is not None else (7 * day if length >= 28 * day else day)
     train = (1 - asked.test_share) * _TRAIN_OF_REST
+    models = catalogue.for_steps(step)
     return Recording(
         name=path.stem,
         panel=panel,
@@ -97,6 +99,8 @@ def wide_csv(path: Path, protocol: str = "rolling", options: Options | None = No
             test=asked.test_share,
             stride=stride(panel, round(length * asked.test_share)),
         ),
+        models=models,
+        candidates=tuple(one.name for one in models),
     )
 
 

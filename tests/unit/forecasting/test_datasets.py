@@ -38,6 +38,20 @@ def test_gaps_missing_values_and_disorder_are_fine(file: Path) -> None:
     assert (found.name, found.protocol.horizons, found.protocol.season) == ("loops", (1, 3, 6, 12, 24), 24)
 
 
+@pytest.mark.parametrize(("minutes", "network", "ets"), [(5, True, False), (15, True, True), (30, False, True)])
+def test_its_step_says_which_models_are_tried(file: Path, minutes: int, network: bool, ets: bool) -> None:
+    rows = [f"2024-06-01T{k * minutes // 60:02}:{k * minutes % 60:02},{k}" for k in range(10)]
+    found = read(file, "t,a\n" + "\n".join(rows) + "\n")
+    assert ("network" in found.candidates, "ets" in found.candidates, "load_ridge" in found.candidates) == (
+        network,
+        ets,
+        ets,
+    )
+    assert (
+        {one.name for one in found.models} == set(found.candidates) > {"last_value", "profile_ridge", "calendar_ridge"}
+    )
+
+
 def test_a_wider_step_averages(file: Path) -> None:
     found = read(file, "t,a\n2024-06-01 00:00,1\n2024-06-01 00:15,-3\n2024-06-01 01:00,7\n", freq="1h")
     assert found.panel.values.tolist() == [[-1.0, 7.0]]
