@@ -6,9 +6,8 @@ the validation origins (`models.weighing`). Intervals come from the newest error
 validation origins first, and day by day those of the test origins that have passed (`models.adaptive`).
 
 What is selected is scored by a median, as what a city publishes is one: the point forecast moved by the median of the
-errors known by then, as far as their days are believed (`models.adaptive`; the service moves it by the whole median of its
-validation errors). Where a protocol's headline is a squared error, whose best forecast is a mean, and for every model by itself,
-it is the model's own points.
+errors known by then, as far as their days are believed (`models.few_days`, as in the service). Where a protocol's
+headline is a squared error, whose best forecast is a mean, and for every model by itself, it is the model's own points.
 """
 
 from __future__ import annotations
