@@ -44,7 +44,9 @@ _WIDEST: Final = 168  # steps of a band of lead times whose errors are pooled
 class Result:
     """One model at one horizon. `metrics` are named; `coverage` is by interval, such as `0.8`.
 
-    `bands` repeats the coverage for parts of a horizon that is measured on many steps, by `first-last` step.
+    `bands` repeats the coverage for parts of a horizon that is measured on many steps, by `first-last` step. `uncertain`
+    and `bands_uncertain` are its standard errors, with days of origins as what was drawn: sensors and hours of one day miss
+    together. It is NaN of a single day, and too small where windows of several days overlap.
     """
 
     model: str
@@ -52,6 +54,8 @@ class Result:
     metrics: dict[str, float]
     coverage: dict[str, float]
     bands: dict[str, dict[str, float]]
+    uncertain: dict[str, float]
+    bands_uncertain: dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -258,28 +262,33 @@ class _Measured:
             count = len(protocol.test)
             if protocol.whole:
                 count = int((protocol.test + horizon <= self.panel.length).sum())
-            total = known[:count, part].sum()
+            held = partial(self._held, inside, known, count)
+            whole, uncertain = held(part)
+            split = _day_bands(horizon, self.panel.steps_per_day) if part.stop - part.start > 1 else []
+            of_bands = {f"{band.start + 1}-{band.stop}": held(slice(band.start, band.stop)) for band in split}
             made.append(
                 Result(
                     model=name,
                     horizon=horizon,
                     metrics=self._points(errors[:count, :, part], self.truth[:count, :, part])
-                    | {"pinball": _share(lost[:count, part].sum(), total)},
-                    coverage={key: _share(one[:count, part].sum(), total) for key, one in inside.items()},
-                    bands={
-                        f"{band.start + 1}-{band.stop}": {
-                            key: _share(
-                                one[:count, band.start : band.stop].sum(), known[:count, band.start : band.stop].sum()
-                            )
-                            for key, one in inside.items()
-                        }
-                        for band in (
-                            _day_bands(horizon, self.panel.steps_per_day) if part.stop - part.start > 1 else []
-                        )
-                    },
+                    | {"pinball": _share(lost[:count, part].sum(), known[:count, part].sum())},
+                    coverage=whole,
+                    bands={band: shares for band, (shares, _) in of_bands.items()},
+                    uncertain=uncertain,
+                    bands_uncertain={band: one for band, (_, one) in of_bands.items()},
                 )
             )
         return made
+
+    def _held(
+        self, inside: dict[str, Values], known: Values, count: int, leads: slice
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        """The share of targets inside each interval, from the first `count` origins, and its standard error."""
+        first = np.unique(self.protocol.test[:count] // self.panel.steps_per_day, return_index=True)[1]
+        total = np.add.reduceat(known[:count, leads].sum(axis=1), first)
+        sums = {key: np.add.reduceat(one[:count, leads].sum(axis=1), first) for key, one in inside.items()}
+        shares = {key: _share(one.sum(), total.sum()) for key, one in sums.items()}
+        return shares, {key: _ratio_error(one, total) for key, one in sums.items()}
 
     def _points(self, errors: Errors, truth: Errors) -> dict[str, float]:
         units = self.protocol.units
@@ -332,3 +341,13 @@ def _day_bands(horizon: int, day: int) -> list[range]:
 
 def _share(part: float, whole: float) -> float:
     return float(part / whole) if whole > 0 else float("nan")
+
+
+def _ratio_error(parts: Values, wholes: Values) -> float:
+    """The standard error of a ratio of sums over clusters, NaN of fewer than two (Cochran, Sampling Techniques, 1977, 6.3)."""
+    seen = wholes > 0
+    clusters, total = int(seen.sum()), float(wholes.sum())
+    if clusters <= 1:
+        return float("nan")
+    strayed = parts - wholes * parts.sum() / total
+    return float(np.sqrt(clusters / (clusters - 1) * (strayed**2).sum()) / total)

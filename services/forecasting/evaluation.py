@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from typing import Any, Final
 
 from models import catalogue
-from models.backtest import SELECTED, Backtest, backtest
+from models.backtest import SELECTED, Backtest, Result, backtest
 from services.errors import InputError
 from services.forecasting.covariate_files import Key, Said, covariates_of
 from services.forecasting.datasets.recording import Recording
@@ -132,7 +132,19 @@ def table(recording: Recording, done: Backtest) -> list[str]:
                 line = f"  {other.model + ' (published)':<42}{_cells(shown, other.metrics)}  {other.source}"
                 rows.append((other.metrics.get(protocol.headline, float("inf")), line))
         lines += [line for _, line in sorted(rows)]
+        ours = next((one for one in done.results if (one.model, one.horizon) == (SELECTED, horizon)), None)
+        lines += [_held(ours)] if ours is not None else []
     return lines
+
+
+def _held(one: Result) -> str:
+    """What intervals held with its standard error, by steps ahead where a horizon is measured on many."""
+    parts = [(f"steps {band}: ", shares, one.bands_uncertain[band]) for band, shares in one.bands.items()]
+    told = parts or [("", one.coverage, one.uncertain)]
+    return f"  {SELECTED} held " + "; ".join(
+        name + " / ".join(f"{100 * shares[key]:.1f} ± {100 * errors[key]:.1f}" for key in ("0.8", "0.95")) + " %"
+        for name, shares, errors in told
+    )
 
 
 def _cells(shown: list[str], metrics: dict[str, float]) -> str:

@@ -13,6 +13,7 @@ from services.errors import InputError
 from services.forecasting.datasets.catalogue import load
 from services.forecasting.datasets.m_dense import M_DENSE_FILE, m_dense
 from services.forecasting.datasets.recording import Options
+from services.forecasting.evaluation import table
 
 DAYS = 480
 
@@ -55,7 +56,10 @@ def test_mase_scales_each_window_by_all_history_before_it(folder: Path) -> None:
         by_hand.append(wrong / np.abs(values[:, 24:origin] - values[:, : origin - 24]).mean(axis=1))
     mase = {one.model: one.metrics["mase"] for one in done.results}
     assert mase["seasonal_naive_24h"] == pytest.approx(np.mean(by_hand), rel=1e-5)
-    assert set(done.results[0].bands) == {"1-1", "2-24", "25-168"}
+    assert set(done.results[0].bands) == set(done.results[0].bands_uncertain) == {"1-1", "2-24", "25-168"}
+    line = next(line for line in table(found, done) if line.startswith("  selected held"))
+    assert line.count(" ± ") == 6
+    assert "steps 25-168: " in line
 
 
 def test_mistakes_are_said(folder: Path) -> None:

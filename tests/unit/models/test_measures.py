@@ -193,6 +193,24 @@ def test_what_is_selected_is_scored_by_the_median_that_is_issued_but_by_the_mean
     assert same[SELECTED] == same["level"]
 
 
+@pytest.mark.parametrize("together", [False, True])
+def test_coverage_says_how_uncertain_it_is_where_all_that_happens_on_a_day_errs_together(*, together: bool) -> None:
+    rng = np.random.default_rng(6)
+    days, day, sensors = 400, 24, 5
+    noise = np.repeat(rng.normal(0, 1, days), day)[None] if together else rng.normal(0, 1, (sensors, days * day))
+    panel = Panel(
+        names=tuple("abcde"), values=np.broadcast_to(noise, (sensors, days * day)).copy(), start_us=0, step_seconds=3600
+    )
+    protocol = rolling(panel.length, (1,), 24, description="a test", train=0.3, test=0.5, stride=5)
+    one = next(one for one in backtest(panel, [Level(level=0.0)], protocol).results if one.model == SELECTED)
+    origins = len(protocol.test)
+    drawn = days / 2 if together else origins * sensors
+    for key, promised in (("0.8", 0.8), ("0.95", 0.95)):
+        error = np.sqrt(promised * (1 - promised) / drawn)
+        assert one.uncertain[key] == pytest.approx(error, rel=0.25)
+        assert one.coverage[key] == pytest.approx(promised, abs=3 * error + 0.01)
+
+
 def test_a_model_that_needs_more_history_is_measured_but_not_chosen() -> None:
     panel = weekly(days=70)
     protocol = rolling(panel.length, (1, 24), 24, description="a test")
