@@ -30,7 +30,7 @@ from models.panel import Panel, Values
 from models.protocol import Columns, Protocol, Span
 from models.regimes import regimes
 from models.selection import random_walk
-from models.weighing import choice_bands, choose, mean_of, weigh
+from models.weighing import choice_bands, choose, heard_bands, mean_of, weigh
 
 SELECTED: Final = "selected"
 UNBLENDED: Final = "unblended"
@@ -115,9 +115,10 @@ def backtest(
     trials = {model.name: found[model.name] for model in models}
     names = _eligible(models, candidates, int(protocol.test[0]) / panel.steps_per_day)
     parts = choice_bands(protocol.leads, panel.steps_per_day)
-    winners, _ = choose([trials[name].before for name in names], parts)
+    heard = heard_bands(protocol.leads, panel.steps_per_day)
+    winners, _ = choose([trials[name].before for name in names], heard)
     eligible = [trials[name] for name in names]
-    trials[SELECTED] = _selected(eligible, winners, parts)
+    trials[SELECTED] = _selected(eligible, winners, parts, heard)
     if len(names) > 1:
         trials[UNBLENDED] = _mean(eligible, np.eye(len(names))[winners], parts)
     measured = _Measured.of(panel, protocol, scored)
@@ -145,8 +146,9 @@ def select_errors(panel: Panel, models: Sequence[Forecaster], protocol: Protocol
         for model in models
     ]
     parts = choice_bands(protocol.leads, panel.steps_per_day)
-    winners, _ = choose([trial.before for trial in trials], parts)
-    selected = _selected(trials, winners, parts)
+    heard = heard_bands(protocol.leads, panel.steps_per_day)
+    winners, _ = choose([trial.before for trial in trials], heard)
+    selected = _selected(trials, winners, parts, heard)
     return selected.before, selected.test
 
 
@@ -199,9 +201,11 @@ def _errors(
     return result
 
 
-def _selected(trials: Sequence[_Trial], winners: NDArray[np.int64], parts: Sequence[range]) -> _Trial:
+def _selected(
+    trials: Sequence[_Trial], winners: NDArray[np.int64], parts: Sequence[range], heard: Sequence[range]
+) -> _Trial:
     """Errors of what is selected, with weights from the validation origins."""
-    return _mean(trials, weigh([trial.before for trial in trials], parts, winners), parts)
+    return _mean(trials, weigh([trial.before for trial in trials], heard, winners), parts)
 
 
 def _mean(trials: Sequence[_Trial], weights: Values, parts: Sequence[range]) -> _Trial:

@@ -20,7 +20,7 @@ from models.contract import Fitted, Forecaster, Light, Patient, Shared, last_fin
 from models.few_days import as_issued
 from models.panel import Panel, Values
 from models.regimes import regimes
-from models.weighing import choice_bands, choose, mean_of, weigh
+from models.weighing import choice_bands, choose, heard_bands, mean_of, weigh
 
 _LONGEST_VALIDATION_DAYS: Final = 7
 _ORIGINS: Final = 40
@@ -95,9 +95,9 @@ def select(panel: Panel, steps: int, candidates: Sequence[Forecaster], *, daily:
     truth = observed(panel, origins, steps)
     fits = [_fits(candidate, panel, (begin, panel.length), steps) for candidate in candidates]
     errors = [truth - rolling(early, panel, origins, steps) for early, _ in fits]
-    parts = choice_bands(np.arange(steps), panel.steps_per_day)
-    chosen, evidence = choose(errors, parts)
-    weights = weigh(errors, parts, chosen)
+    parts, heard = (bands(np.arange(steps), panel.steps_per_day) for bands in (choice_bands, heard_bands))
+    chosen, evidence = choose(errors, heard)
+    weights = weigh(errors, heard, chosen)
     used = [k for k in range(len(candidates)) if weights[:, :, k].any()]
     blended = mean_of((errors[k] for k in used), weights[:, :, used], parts)
     kinds = regimes(panel, 0, panel.length + steps)[origins[:, None] + np.arange(steps)]

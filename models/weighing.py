@@ -20,6 +20,13 @@ from numpy.typing import NDArray
 from models.panel import Values
 
 _CHOICE_HOURS: Final = (1, 6, 24)
+_NEAREST_HOURS: Final = 0.25
+"""What comes next is chosen for apart at steps that are not longer: there the last value is hard to beat, an hour ahead it is not.
+
+The rest of the first hour is chosen by all of the hour, so nothing changes there. On the last fifth of what precedes the
+test parts of Los-loop, I-5 and Minnesota (11 pieces at 5 and 10 minutes, 5 at 15) errors of the first quarter fall by 1 to
+3 % and 11 %; with the rest of the hour chosen by itself too, that rest lost 1 to 3 %.
+"""
 _PRIOR: Final = 10.0  # origins' worth of trust in the city's winner
 _MARGIN: Final = 0.1
 """How much better than the city's winner another model has to be: what was better in one season is often not in the next.
@@ -40,10 +47,25 @@ _STILL: Final = 1e-6  # a weight that moves less in a round has arrived
 
 
 def choice_bands(leads: NDArray[np.int64], day: int) -> list[range]:
-    """Runs of places in `leads` (steps ahead from 0) for which one model is chosen: up to an hour, six, a day, beyond."""
+    """Runs of places in `leads` (steps ahead from 0) for which one model is chosen.
+
+    They reach up to a quarter of an hour where steps are not longer, an hour, six, a day, and beyond.
+    """
     edges = np.searchsorted(leads, [max(1, round(day * hours / 24)) for hours in _CHOICE_HOURS])
-    cuts = sorted({0, *(int(edge) for edge in edges), len(leads)})
+    cuts = sorted({0, _nearest(leads, day), *(int(edge) for edge in edges), len(leads)})
     return [range(a, b) for a, b in itertools.pairwise(cuts)]
+
+
+def heard_bands(leads: NDArray[np.int64], day: int) -> list[range]:
+    """By what each of `choice_bands` is chosen: its own places, for the rest of the first hour all of that hour."""
+    nearest = _nearest(leads, day)
+    return [range(0 if part.start == nearest else part.start, part.stop) for part in choice_bands(leads, day)]
+
+
+def _nearest(leads: NDArray[np.int64], day: int) -> int:
+    """How many places lie within the nearest lead times, 0 where none is told apart or no other lies within the hour."""
+    within, hour = np.searchsorted(leads, [int(day * _NEAREST_HOURS / 24), max(1, round(day / 24))])
+    return int(within) if within < hour else 0
 
 
 def choose(
@@ -53,7 +75,7 @@ def choose(
 
     Args:
         errors: one array per candidate (origins x sensors x leads), NaN where nothing was observed.
-        parts: runs of leads that share a candidate.
+        parts: the leads by which each is chosen, see `heard_bands`.
 
     Returns:
         Numbers of candidates (sensors x parts), and the origins that had an observation (sensors,).
@@ -87,7 +109,7 @@ def weigh(errors: Sequence[NDArray[np.floating[Any]]], parts: Sequence[range], w
 
     Args:
         errors: one array per candidate (origins x sensors x leads), NaN where nothing was observed.
-        parts: runs of leads that share their weights.
+        parts: the leads by which they are weighed, see `heard_bands`.
         winners: as `choose` tells them (sensors x parts).
 
     """

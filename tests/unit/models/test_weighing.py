@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,7 @@ from models.profile import Profile
 from models.protocol import rolling
 from models.seasonal_naive import SeasonalNaive
 from models.selection import select
-from models.weighing import choose, weigh
+from models.weighing import choice_bands, choose, heard_bands, weigh
 
 PARTS = (range(1), range(1, 4))
 ORIGINS, SENSORS, STEPS = 400, 5, 4
@@ -120,3 +122,37 @@ def test_a_backtest_measures_the_blend_of_what_selection_may_choose() -> None:
     assert mae["selected", 24] < 0.97 * mae["unblended", 24]
     alone = backtest(panel, models, protocol, candidates=["seasonal_naive_24h"]).results
     assert "unblended" not in {one.model for one in alone}
+
+
+@pytest.mark.parametrize(
+    ("leads", "step", "parts", "heard"),
+    [
+        (range(288), 300, ["0-3", "3-12", "12-72", "72-288"], ["0-3", "0-12", "12-72", "72-288"]),
+        ((2, 5, 11), 300, ["0-1", "1-3"], ["0-1", "0-3"]),
+        ((0, 143), 300, ["0-1", "1-2"], ["0-1", "1-2"]),
+        (range(96), 900, ["0-1", "1-4", "4-24", "24-96"], ["0-1", "0-4", "4-24", "24-96"]),
+        (range(48), 1800, ["0-2", "2-12", "12-48"], ["0-2", "2-12", "12-48"]),
+        (range(30), 3600, ["0-1", "1-6", "6-24", "24-30"], ["0-1", "1-6", "6-24", "24-30"]),
+    ],
+)
+def test_the_next_quarter_is_chosen_for_apart_and_heard_for_the_hour(
+    leads: Sequence[int], step: int, parts: list[str], heard: list[str]
+) -> None:
+    there = np.array(leads), 86_400 // step
+    assert [f"{one.start}-{one.stop}" for one in choice_bands(*there)] == parts
+    assert [f"{one.start}-{one.stop}" for one in heard_bands(*there)] == heard
+
+
+def test_five_minutes_ahead_the_last_value_serves_where_an_hour_ahead_the_profile_does() -> None:
+    day = 288
+    rng = np.random.default_rng(6)
+    apart = np.zeros((3, 24 * day))
+    for k in range(1, apart.shape[1]):
+        apart[:, k] = 0.8 * apart[:, k - 1] + rng.normal(0, 1, 3)
+    values = 50 + 20 * np.sin(2 * np.pi * np.arange(24 * day) / day) + apart
+    panel = Panel(names=tuple("abc"), values=values, start_us=1_757_894_400_000_000, step_seconds=300)
+    made = select(panel, 12, (LastValue(), Profile()))
+    assert [made.candidates[k].name for k in made.chosen[0]] == ["last_value", "profile"]
+    protocol = rolling(panel.length, (1, 12), day, description="")
+    done = backtest(panel, (LastValue(), Profile()), protocol)
+    assert done.chosen == {"1-1": {"last_value": 3}, "12-12": {"profile": 3}}
