@@ -9,16 +9,16 @@ Space Methods (2012), doi:10.1093/acprof:oso/9780199641178.001.0001.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 from statsmodels.tsa.statespace.mlemodel import MLEModel, MLEResults
 from statsmodels.tsa.statespace.sarimax import SARIMAX
 
-from models.explanation import Explanation, Term
+from models.explanation import Term
 from models.innovations import Innovations
-from models.panel import Panel, Values
-from models.season_regression import Errors, FittedSeasons, Form, NotEstimatedError, explain_series, fit_panel
+from models.panel import Values
+from models.season_regression import Errors, Form, NotEstimatedError, SeasonRegression
 
 _MOST_ITERATIONS: Final = 50
 _STATES: Final = 2
@@ -106,7 +106,7 @@ _LADDER: Final = (
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Sarimax:
+class Sarimax(SeasonRegression):
     """Regression on waves of the day and kinds of days, with ARMA(2,1) errors.
 
     SARIMAX(2,0,1) of statsmodels with the season among the regressors: a seasonal order of a week would need a state for
@@ -117,15 +117,6 @@ class Sarimax:
 
     """
 
-    weeks: int = 8
+    ladder: ClassVar = _LADDER
+    states: ClassVar = _STATES
     name: str = "sarimax"
-    shifts: bool = True
-
-    def fit(self, panel: Panel, steps: int) -> FittedSeasons:
-        """Estimate each sensor by itself."""
-        del steps
-        return fit_panel(panel, self.weeks, _LADDER, _STATES)
-
-    def explain(self, panel: Panel) -> Explanation:
-        """What it makes of the only sensor of a panel."""
-        return explain_series(self.name, panel, self.weeks, _LADDER)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,6 +136,33 @@ class FittedSeasons:
                 unknown[:, None], np.nan, bounded(made[k] * self.size[:, None] + self.middle[:, None], panel)
             )
         return made
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SeasonRegression:
+    """A regression on waves of the day and kinds of days, with errors of the first form of a ladder that can be estimated.
+
+    Attributes:
+        ladder: the forms, best first.
+        states: the most that a form of the ladder has.
+        weeks: of history that it is fitted to.
+
+    """
+
+    ladder: ClassVar[Sequence[Form]]
+    states: ClassVar[int]
+    weeks: int = 8
+    name: str
+    shifts: bool = True
+
+    def fit(self, panel: Panel, steps: int) -> FittedSeasons:
+        """Estimate each sensor by itself."""
+        del steps
+        return fit_panel(panel, self.weeks, self.ladder, self.states)
+
+    def explain(self, panel: Panel) -> Explanation:
+        """What it makes of the only sensor of a panel."""
+        return explain_series(self.name, panel, self.weeks, self.ladder)
 
 
 def fit_panel(panel: Panel, weeks: int, ladder: Sequence[Form], states: int) -> FittedSeasons:

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 from statsmodels.tsa.statespace.structural import UnobservedComponents
 
-from models.explanation import Explanation, Term
+from models.explanation import Term
 from models.innovations import Innovations
-from models.panel import Panel, Values
+from models.panel import Values
 from models.sarimax import estimated, finite_error, persistence
-from models.season_regression import Errors, FittedSeasons, Form, explain_series, fit_panel
+from models.season_regression import Errors, Form, SeasonRegression
 
 _DRIFTING_WAVES: Final = 2
 _STATES: Final = 2 + 2 * _DRIFTING_WAVES
@@ -83,7 +83,7 @@ _LADDER: Final = (
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Structural:
+class Structural(SeasonRegression):
     """Season by regression on waves of the day and kinds of days; level, drift of the first waves and noise as states.
 
     Ladder: all of them; without drift; with noise that does not last; a season without memory; a level alone. `forms` of
@@ -94,15 +94,6 @@ class Structural:
 
     """
 
-    weeks: int = 8
+    ladder: ClassVar = _LADDER
+    states: ClassVar = _STATES
     name: str = "structural"
-    shifts: bool = True
-
-    def fit(self, panel: Panel, steps: int) -> FittedSeasons:
-        """Estimate each sensor by itself."""
-        del steps
-        return fit_panel(panel, self.weeks, _LADDER, _STATES)
-
-    def explain(self, panel: Panel) -> Explanation:
-        """What it makes of the only sensor of a panel."""
-        return explain_series(self.name, panel, self.weeks, _LADDER)

@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from psycopg.rows import class_row
 
 from services.storage.binary import from_stamps, read_array
 from services.storage.database import Connection
@@ -93,20 +94,8 @@ def known(
 
 def summary(connection: Connection) -> list[Summary]:
     """What is stored, by variable and district."""
-    return [
-        Summary(
-            variable=variable,
-            district=district,
-            observations=observations,
-            forecasts=forecasts,
-            since=since,
-            until=until,
-            newest_issue=newest,
-        )
-        for variable, district, observations, forecasts, since, until, newest in connection.execute(
-            query("covariates", "summary")
-        )
-    ]
+    with connection.cursor(row_factory=class_row(Summary)) as cursor:
+        return cursor.execute(query("covariates", "summary")).fetchall()
 
 
 def forget(connection: Connection, *, before: datetime) -> int:

@@ -36,8 +36,9 @@ ORDER BY variable, district_id NULLS FIRST
 
 -- name: summary
 -- What is stored of each variable in each district.
-SELECT variable, district.code, count(*) FILTER (WHERE issued_at >= valid_at), count(*) FILTER (WHERE issued_at < valid_at),
-    min(valid_at), max(valid_at), max(issued_at)
+SELECT variable, district.code AS district, count(*) FILTER (WHERE issued_at >= valid_at) AS observations,
+    count(*) FILTER (WHERE issued_at < valid_at) AS forecasts, min(valid_at) AS since, max(valid_at) AS until,
+    max(issued_at) AS newest_issue
 FROM forecast.covariate LEFT JOIN sensing.district ON district.id = covariate.district_id
 GROUP BY variable, district.code
 ORDER BY variable, district.code NULLS FIRST
