@@ -6,7 +6,7 @@ import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from models.calendar import DAY_S, Calendar
 from models.covariates import Course, Covariates
-from models.panel import LARGEST
-from services.domain import from_us, to_us
+from services.domain import from_us
 from services.errors import InputError, reason
+from services.forecasting.cells import measured, time_us
 
 OBSERVED_AFTER: Final = timedelta(hours=1)
 """A value without a time of issue is an observation, and known so long after the time it is of."""
@@ -196,28 +196,18 @@ def _check_key(variable: str, names: set[str], keys: int, file: Path, line: int)
 
 def _time(text: str, column: str, file: Path, line: int) -> int:
     try:
-        moment = datetime.fromisoformat(text)
+        return time_us(text, _YEARS)
     except ValueError as error:
-        message = f"{file}, line {line}, {column}: {text!r} is not a time such as 2026-11-22T08:00:00Z"
+        message = f"{file}, line {line}, {column}: {error}"
         raise InputError(message) from error
-    if moment.year not in _YEARS:
-        message = (
-            f"{file}, line {line}, {column}: {text!r} is not between {_YEARS[0]} and {_YEARS[-1]}; correct the year"
-        )
-        raise InputError(message)
-    return to_us(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def _value(text: str, file: Path, line: int) -> float:
     try:
-        value = float(text)
+        return measured(text)
     except ValueError as error:
-        message = f"{file}, line {line}, value: {text!r} is not a number; leave out rows whose value is not known"
+        message = f"{file}, line {line}, value: {error}; leave out rows whose value is not known"
         raise InputError(message) from error
-    if not abs(value) <= LARGEST:
-        message = f"{file}, line {line}, value: {text!r} is no measurement; leave out rows whose value is not known"
-        raise InputError(message)
-    return value
 
 
 def _sorted(key: Key, valids: list[int], issues: list[int], values: list[float], file: Path) -> Said:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 from zoneinfo import available_timezones
@@ -15,10 +14,10 @@ from numpy.typing import NDArray
 
 from models import catalogue
 from models.calendar import DAY_S, Calendar
-from models.panel import LARGEST, Panel, Values
+from models.panel import Panel, Values
 from models.protocol import rolling
-from services.domain import to_us
 from services.errors import InputError, reason
+from services.forecasting.cells import measured, time_us
 from services.forecasting.datasets.recording import Options, Recording
 
 _MISSING: Final = frozenset({"", "na", "nan", "null", "none", "-"})
@@ -178,28 +177,20 @@ def _separator(lines: list[str]) -> str:
 
 def _time(text: str, path: Path, row: int) -> int:
     try:
-        moment = datetime.fromisoformat(text.strip())
+        return time_us(text, _YEARS)
     except ValueError as error:
-        message = f"{path}, row {row}, column 1: {text!r} is not a time such as 2024-06-01T08:00:00"
+        message = f"{path}, row {row}, column 1: {error}"
         raise InputError(message) from error
-    if moment.year not in _YEARS:
-        message = f"{path}, row {row}, column 1: {text!r} is not a time from {_YEARS.start} to {_YEARS.stop - 1}"
-        raise InputError(message)
-    return to_us(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def _value(text: str, path: Path, row: int, name: str) -> float:
     if text.strip().lower() in _MISSING:
         return float("nan")
     try:
-        value = float(text)
+        return measured(text)
     except ValueError as error:
-        message = f"{path}, row {row}, column {name!r}: {text!r} is not a number; leave missing values empty"
+        message = f"{path}, row {row}, column {name!r}: {error}; leave missing values empty"
         raise InputError(message) from error
-    if not abs(value) <= LARGEST:
-        message = f"{path}, row {row}, column {name!r}: {text!r} is no measurement; leave missing values empty"
-        raise InputError(message)
-    return value
 
 
 def _step(freq: str | None, times: NDArray[np.int64], path: Path) -> int:
