@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 import structlog
@@ -119,7 +120,8 @@ def test_the_newest_result_is_kept_and_read_by_the_api_role(settings: Settings, 
 def test_a_whole_run_is_kept_where_there_is_a_database(
     settings: Settings, owner: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.settings.load_settings", lambda: settings)
+    monkeypatch.setenv("ARTERIAL_DATABASE_URL", settings.owner_dsn())
+    monkeypatch.setenv("ARTERIAL_DATABASE_PASSWORD_JOBS", unquote(urlsplit(settings.role_dsn("jobs")).password or ""))
     monkeypatch.setattr(suite, "ATTACKS", suite.named(["smart-meter-membership"]))
     done = CliRunner().invoke(app, ["privacy", "attack", "--short", "--json"])
     assert json.loads(done.stdout)["stored"]
