@@ -57,7 +57,11 @@ def run(
         "Models: " + (", ".join(f"{count} {model}" for model, count in sorted(done.models.items())) or "none"),
         *(f"not forecast: {name}" for name in done.skipped),
     ]
-    if silent:
+    if newest is None:
+        lines.append(
+            "No sensor has readings yet: let `arterial ingest` run, or load a recording with `arterial replay`."
+        )
+    elif silent:
         lines.append(
             f"{silent} sensors had not reported for long and were not forecast. "
             "For a recording of the past say when with --at, or load it with `arterial replay --shift now`."

@@ -10,7 +10,9 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from services.cli import app
 from services.domain import ForecastState
 from services.errors import ArterialError, InputError
 from services.forecasting import explained
@@ -282,6 +284,18 @@ def test_the_future_and_naive_times_are_refused(settings: Settings) -> None:
         forecast_all(settings, datetime.now(UTC) + timedelta(hours=1))
     with pytest.raises(InputError, match="time zone"):
         forecast_all(settings, datetime(2026, 1, 1))  # noqa: DTZ001 - that is what is refused
+
+
+def test_a_city_without_readings_is_told_where_they_come_from(
+    settings: Settings, owner: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARTERIAL_DATABASE_URL", settings.owner_dsn())
+    password = settings.database_password_jobs
+    assert password is not None
+    monkeypatch.setenv("ARTERIAL_DATABASE_PASSWORD_JOBS", password.get_secret_value())
+    done = CliRunner().invoke(app, ["forecast", "run"])
+    assert done.exit_code == 0
+    assert "No sensor has readings yet: let `arterial ingest` run" in done.output
 
 
 def test_the_command_prints_one_document(settings: Settings, owner: Connection, street: int) -> None:
