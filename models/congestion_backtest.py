@@ -1,8 +1,8 @@
 """Code concerned with how good the chances of congestion are: forecast as in service, scored by what then happened.
 
-Every week models of speed and flow are selected on the history a service would hold then, and forecast from one origin
-after another, each from panels cut there. Scores are the ranked probability score over the classes (Epstein 1969; 0 is
-perfect), the Brier score of the worst class, and how far its chances are from how often it came.
+Every so often (`Trial.refit`) models of speed and flow are selected on the history a service would hold then, and forecast
+from one origin after another, each from panels cut there. Scores are the ranked probability score over the classes
+(Epstein 1969; 0 is perfect), the Brier score of the worst class, and how far its chances are from how often it came.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from services.errors import InputError
 from services.forecasting.datasets.recording import Recording
 
 _HISTORY_DAYS: Final = 56  # that the service keeps where nothing else is set
-_REFIT_DAYS: Final = 7
+_REFIT_DAYS: Final = 1  # as often as in service
 _STRIDE: Final = 5  # steps; shares no factor with a day or a week of hours, so that all of them occur
 _NAMES: Final = tuple(one.name.lower() for one in Congestion)
 
@@ -48,7 +48,7 @@ def document(recording: Recording, scores: Sequence[ClassScore]) -> dict[str, An
     return {
         "dataset": recording.name,
         "protocol": f"{recording.protocol.name}: {_described(recording)}",
-        "selected_on": "validation origins of the 56 days before each weekly learning, per sensor and lead times",
+        "selected_on": "validation origins of the 56 days before each daily learning, per sensor and lead times",
         "classes": dict(zip(_NAMES, LIMITS, strict=False)) | {_NAMES[-1]: None},
         "results": [
             {
@@ -87,5 +87,5 @@ def _described(recording: Recording) -> str:
     return (
         f"chances of the classes of speed ratio below {', '.join(map(str, LIMITS))}, confirmed by flow; "
         f"{recording.panel.sensors} sections, test part of 70/10/20, an origin every {_STRIDE} steps, learnt anew every "
-        f"{_REFIT_DAYS} days on {_HISTORY_DAYS} days"
+        f"day on {_HISTORY_DAYS} days"
     )
