@@ -37,7 +37,8 @@ _LEAST_DAYS: Final = 6
 """Days after which all quantiles move with the median that is believed; before, working and free days are not both known.
 
 Prompted by the test part of I-5, of which a day and a few hours are known: 80 % intervals an hour ahead held 83.0 and 83.7 %
-where all moved, 82.5 and 82.7 % as it is. On eight recordings of 5 minutes from before their test parts it is as good or better.
+where all moved, 82.5 and 82.7 % as it is. On six recordings of 5 minutes, cut at their test parts, it changes the pinball
+loss up to 6 h by -10 to +1.5 %, -1.8 % on average; on hourly histories of two weeks it loses 0.3 to 4 %.
 """
 
 _MOST: Final = 2.0  # times as wide
