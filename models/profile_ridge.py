@@ -7,30 +7,22 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from math import ceil, prod
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.contract import bounded
+from models.differences import REACH_DAYS, Differences, Features, windows
 from models.leads import bands
 from models.panel import Panel, Values
 from models.profile import Usual, usual_before
-from models.symmetric import solved
+from models.ridge_sums import Ridge, Sums, mean_squares
 
-_LAG_STEPS: Final = (0, 1, 2, 3)
-_LAG_HOURS: Final = (1, 2, 3, 5, 11)
-_MEAN_HOURS: Final = (3, 6, 24, 72, 168)
-_DAYS_BACK: Final = (1, 2, 3, 4, 5, 6, 7)
-_DAYS_EXACT: Final = (1, 7)
-_REACH_DAYS: Final = 8  # no feature looks further back
 _FIRST: Final = 7  # features by which it is first judged which rows to believe
 _GROUP_HOURS: Final = 4
 _WEEKEND: Final = 5
-_HOLD_STEPS: Final = 3
-_HOLD: Final = 0.9
 _BAND_S: Final = 4 * 3600
 _HOUR_S: Final = 3600
 _FAR_HOURS: Final = 12.0
@@ -43,10 +35,7 @@ _NEWEST_PRIOR: Final = 0.03  # the same for the rows' worth besides
 _ROWS_PER_DAY: Final = 48
 _GROUPS: Final = 2 * 24 // _GROUP_HOURS  # parts of a day, for working days and for weekends
 _LITTLE: Final = 1e-6
-_FEW: Final = 8  # times as many columns as rows, from which means are taken for the rows alone
 _BLOCK: Final = 4_000_000  # numbers of one block of features: 16 MB
-
-Features = NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,10 +87,10 @@ class ProfileRidge:
         usuals = [Usual.continued(past, panel.cut(end), self.weeks) for end in ends]
         raw = whole.values - past
         scale = _scale(raw)  # a unit and nothing more: what is learnt does not depend on it
-        differences = _Differences.of(raw, scale, whole)
+        differences = Differences.of(raw, scale, whole)
         rows = _training_rows(whole)
         bands_of_leads = bands(steps, max(1, _BAND_S // panel.step_seconds))
-        features = max((len(_columns(panel, band)) + 1 + len(band) for band in bands_of_leads), default=1)
+        features = max((len(windows(panel, band)) + 1 + len(band) for band in bands_of_leads), default=1)
         width = max(1, _BLOCK // max(1, len(rows) * features))
         room = np.empty(min(width, panel.sensors) * len(rows) * features, dtype=np.float32)
         blocks = [differences.some(slice(k, k + width)) for k in range(0, panel.sensors, width)]
@@ -113,7 +102,7 @@ class ProfileRidge:
                 made.append(np.concatenate(parts, axis=1))
         return [
             FittedProfileRidge(
-                usual=usual.newest(_REACH_DAYS * panel.steps_per_day, panel.cut(end)),
+                usual=usual.newest(REACH_DAYS * panel.steps_per_day, panel.cut(end)),
                 scale=scale,
                 coefficients=tuple(made),
                 leads=tuple(bands_of_leads),
@@ -155,10 +144,10 @@ class FittedProfileRidge:
         """As `forecast` from each origin, with what came before it."""
         result = self.usual.rolling(panel, origins, steps)
         if panel.length and len(origins):
-            begin = max(0, int(origins.min()) - _REACH_DAYS * panel.steps_per_day)
+            begin = max(0, int(origins.min()) - REACH_DAYS * panel.steps_per_day)
             recent = panel.cut(int(origins.max())).since(begin)
             usual = self.usual.before(panel.cut(int(origins.max())), begin)
-            differences = _Differences.of(recent.values - usual, self.scale, recent)
+            differences = Differences.of(recent.values - usual, self.scale, recent)
             width = max(1, _BLOCK // max(1, panel.sensors * 64 * 16))
             for first in range(0, len(origins), width):
                 some = slice(first, first + width)
@@ -167,7 +156,7 @@ class FittedProfileRidge:
         kept = np.clip(result, low[:, None], high[:, None])
         return bounded(np.where(np.isnan(low)[:, None], result, kept), panel)
 
-    def _add(self, result: Values, differences: _Differences, recent: Panel, newest: NDArray[np.int64]) -> None:
+    def _add(self, result: Values, differences: Differences, recent: Panel, newest: NDArray[np.int64]) -> None:
         """Add the predicted difference after each of the columns `newest` to what is usual."""
         steps = result.shape[2]
         for band, coefficients in zip(self.leads, self.coefficients, strict=True):
@@ -197,114 +186,6 @@ class _Runs:
         order = np.argsort(key, kind="stable")
         edges = np.searchsorted(key[order], np.arange(len(ends) * _GROUPS + 1))
         return cls(rows=usable[order], edges=edges)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Differences:
-    """Scaled differences from the profile, padded at the front, and the running sums of those that are known.
-
-    A missing difference fades from the one before for some steps, so that a reading that is a moment late does not
-    wipe out what is known about now; after that it is zero. In `heard`, which is not padded, it is zero at once; `known` is
-    1 where there is one.
-    """
-
-    values: Features
-    heard: Features
-    known: Features
-    sums: Values
-    counts: Values
-    pad: int
-    means: dict[int, Features] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, raw: Values, scale: Values, panel: Panel) -> _Differences:
-        pad = _REACH_DAYS * panel.steps_per_day
-        known = np.isfinite(raw)
-        values = np.zeros((raw.shape[0], raw.shape[1] + pad))
-        values[:, pad:] = np.where(known, raw, 0.0) / scale[:, None]
-        heard = values[:, pad:].astype(np.float32)
-        sums = np.zeros((raw.shape[0], raw.shape[1] + pad + 1))
-        np.cumsum(values, axis=1, out=sums[:, 1:])
-        held = known.copy()
-        for _ in range(_HOLD_STEPS):
-            hole = ~held[:, 1:] & held[:, :-1]
-            values[:, pad + 1 :][hole] = _HOLD * values[:, pad:-1][hole]
-            held[:, 1:] |= hole
-        counts = np.zeros_like(sums)
-        np.cumsum(known, axis=1, out=counts[:, pad + 1 :])
-        return cls(
-            values=values.astype(np.float32),
-            heard=heard,
-            known=known.astype(np.float32),
-            sums=sums,
-            counts=counts,
-            pad=pad,
-        )
-
-    def some(self, sensors: slice) -> _Differences:
-        """Those of some sensors."""
-        return _Differences(
-            values=self.values[sensors],
-            heard=self.heard[sensors],
-            known=self.known[sensors],
-            sums=self.sums[sensors],
-            counts=self.counts[sensors],
-            pad=self.pad,
-        )
-
-    def features(
-        self, panel: Panel, newest: NDArray[np.int64], band: range, more: int = 0, room: Features | None = None
-    ) -> Features:
-        """What could be known when column `newest` was the latest: sensors x (features, a one and `more`) x rows.
-
-        It lies in `room` where that is given.
-        """
-        columns = _columns(panel, band)
-        shape = (len(columns) + 1 + more, len(self.values), len(newest))
-        made = np.empty(shape, dtype=np.float32) if room is None else room[: prod(shape)].reshape(shape)
-        last = newest + self.pad
-        for k, (near, far) in enumerate(columns):
-            width = far + 1 - near
-            if width > 1 and _FEW * len(last) < self.values.shape[1]:
-                first, end = last - far, last - near + 1
-                count = np.maximum(self.counts[:, end] - self.counts[:, first], 1.0)
-                made[k] = (self.sums[:, end] - self.sums[:, first]) / count
-            else:
-                np.take(self._means(width), last - near, axis=1, out=made[k], mode="clip")
-        made[len(columns)] = 1.0
-        return made.transpose(1, 0, 2)
-
-    def _means(self, width: int) -> Features:
-        """The mean of what is known of each column and those before it, `width` in all; right where there are as many."""
-        if width == 1:
-            return self.values
-        if width not in self.means:
-            total = self.sums[:, width:] - self.sums[:, :-width]
-            total /= np.maximum(self.counts[:, width:] - self.counts[:, :-width], 1.0)
-            self.means[width] = np.zeros(self.values.shape, dtype=np.float32)
-            self.means[width][:, width - 1 :] = total
-        return self.means[width]
-
-
-def _columns(panel: Panel, band: range) -> list[tuple[int, int]]:
-    """The features of a band as windows (nearest, farthest) of steps back from the newest; equal ends are one step.
-
-    Those that say most come first: the newest step, the means of six hours to a week, the target's time the day before.
-    """
-    hour = 3600 / panel.step_seconds
-    single = sorted({*_LAG_STEPS, *(ceil(hours * hour) for hours in _LAG_HOURS)})
-    windows = [(0, 0), *((0, max(1, round(hours * hour)) - 1) for hours in reversed(_MEAN_HOURS))]
-    centre = (band.start + band.stop - 1) // 2
-    around = max(1, round(hour))
-    for days in _DAYS_BACK:
-        back = days * panel.steps_per_day - 1 - centre
-        if back >= 0:
-            windows.append((max(0, back - around), back + around))
-    windows += [(lag, lag) for lag in single]
-    for days in _DAYS_EXACT:
-        exact = (days * panel.steps_per_day - 1 - lead for lead in range(band.start, band.stop, around))
-        windows += [(lag, lag) for lag in exact if lag >= 0]
-    return list(dict.fromkeys(windows))
 
 
 def _groups(panel: Panel, newest: NDArray[np.int64], band: range) -> NDArray[np.int64]:
@@ -337,29 +218,29 @@ def _hourly(panel: Panel) -> float:
 
 
 def _solve(
-    differences: _Differences, panel: Panel, runs: _Runs, band: range, penalty: float, room: Features
+    differences: Differences, panel: Panel, runs: _Runs, band: range, penalty: float, room: Features
 ) -> list[Features]:
     """Coefficients of one band for some sensors at each end: groups x sensors x features x leads.
 
     `room` is memory for the rows, the same for all, as fresh memory costs more than what is written to it.
     """
-    targets, known = _targets(differences, runs.rows, band)
+    targets, known = differences.targets(runs.rows, band)
     share = known.mean(axis=1, dtype=np.float32)
     rows = differences.features(panel, runs.rows, band, len(band), room)
     rows[:, -len(band) :] = targets / np.maximum(share, _LITTLE)[:, None]
-    ridge = _Ridge.of(panel, band, penalty)
+    ridge = _held_back(panel, band, penalty)
     first = int(runs.edges[_GROUPS])
     missed = _missed(rows, targets, known, share, first, ridge)
     stages = itertools.pairwise(runs.edges[::_GROUPS])
     robust = np.concatenate([_robust_weights(missed[:, a:b], share[:, a:b]) for a, b in stages], axis=1)
-    sums = _Sums.over(rows, known, share, robust, runs.edges)
-    size = _mean_squares(rows[:, : -len(band), :first], share[:, :first])
-    special = _Ridge(penalty=_GROUP_SHARE, prior=_GROUP_PRIOR_HOURS * _hourly(panel))
+    sums = Sums.over(rows, known, share, robust, runs.edges)
+    size = mean_squares(rows[:, : -len(band), :first], share[:, :first])
+    special = Ridge(penalty=_GROUP_SHARE, prior=_GROUP_PRIOR_HOURS * _hourly(panel))
     ends = range(_GROUPS, len(runs.edges), _GROUPS)
-    return [_coefficients(sums.through(end), ridge, special, size) for end in ends]
+    return [_coefficients(sums.through(end, _GROUPS), ridge, special, size) for end in ends]
 
 
-def _coefficients(groups: _Sums, ridge: _Ridge, special: _Ridge, size: Values) -> Features:
+def _coefficients(groups: Sums, ridge: Ridge, special: Ridge, size: Values) -> Features:
     """What the rows of all groups say, and how each group differs from it: groups x sensors x features x leads."""
     common = groups.together().solved(ridge, size)
     return (common + groups.without(common).solved(special, size, constant=True)).astype(np.float32)
@@ -371,135 +252,26 @@ def _missed(
     known: Features,
     share: Features,
     first: int,
-    ridge: _Ridge,
+    ridge: Ridge,
 ) -> Features:
     """How far the targets of each row are from what a few features say of them, learnt from the `first` rows."""
     few = np.concatenate([rows[:, :_FIRST], rows[:, -1 - targets.shape[1] :]], axis=1)
-    sums = _Sums.over(few, known, share, np.ones_like(share), np.array([0, first])).together()
+    sums = Sums.over(few, known, share, np.ones_like(share), np.array([0, first])).together()
     features = few[:, : _FIRST + 1]
-    common = sums.solved(ridge, _mean_squares(features[:, :, :first], share[:, :first]))
+    common = sums.solved(ridge, mean_squares(features[:, :, :first], share[:, :first]))
     left = targets - np.matmul(common.transpose(0, 2, 1).astype(np.float32), features)
     np.abs(left, out=left)
     left *= known
     return np.asarray(left.sum(axis=1) / np.maximum(known.sum(axis=1), 1))
 
 
-def _mean_squares(features: Features, share: Features) -> Values:
-    """Of each feature over the rows that count (sensors x features), the last of which is one; 1 where it is always zero.
-
-    Of few rows a mean can be zero but for its rounding, which is nothing to divide by.
-    """
-    size = np.empty(features.shape[:2], dtype=np.float32)
-    for own, weight, squared in zip(features, share, size, strict=True):  # one by one, as squares of all fit no cache
-        np.matmul(own**2, weight, out=squared)
-    size /= np.maximum(share.sum(axis=1), 1)[:, None]
-    least = _LITTLE * size[:, :-1].max(axis=1, keepdims=True)
-    return np.where(size > least, size, 1.0).astype(np.float64)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Ridge:
-    """Penalty per row on standardised features, rows' worth of it besides, and how many times each the newest difference has."""
-
-    penalty: float
-    prior: float
-    newest: float = 1.0
-    newest_prior: float = 1.0
-
-    @classmethod
-    def of(cls, panel: Panel, band: range, penalty: float) -> _Ridge:
-        """Of a band of lead times; the nearest take as much history to believe in as that of an hour."""
-        ahead = band.stop * panel.step_seconds / _HOUR_S
-        prior = _PRIOR_HOURS * min(1.0, max(ahead, 1.0) / _FAR_HOURS) * _hourly(panel)
-        if panel.step_seconds < _HOUR_S and ahead <= _NEAR_HOURS:
-            return cls(penalty=penalty, prior=prior, newest=_NEWEST, newest_prior=_NEWEST_PRIOR)
-        return cls(penalty=penalty, prior=prior)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Sums:
-    """Gram matrices (… x features x features), right sides (… x features x leads) and weights (…) of runs of rows.
-
-    The Gram matrix counts each row by the share of its leads that are known; each lead's right side is scaled to it.
-    """
-
-    gram: Values | Features
-    right: Values | Features
-    weight: Values | Features
-
-    @classmethod
-    def over(
-        cls,
-        rows: Features,
-        known: Features,
-        share: Features,
-        robust: Features,
-        edges: NDArray[np.int64],
-    ) -> _Sums:
-        """Sums over the rows between neighbouring edges (runs x sensors x …).
-
-        Args:
-            rows: features, and below them the targets over their share that is known (sensors x features, leads x rows).
-            known: which targets are known (sensors x leads x rows).
-            share: of the leads of a row that are known (sensors x rows).
-            robust: the weight of a row besides (sensors x rows).
-            edges: where each run begins and the last ends.
-
-        """
-        runs, sensors, width = len(edges) - 1, len(rows), rows.shape[1] - known.shape[1]
-        weight = share * robust
-        both = np.empty((runs, sensors, width, rows.shape[1]), dtype=np.float32)
-        total = np.empty((runs, sensors), dtype=np.float32)
-        is_whole = bool(known.all())
-        for run in range(runs):
-            here = slice(edges[run], edges[run + 1])
-            some = rows[:, :, here]
-            np.matmul(some[:, :width] * weight[:, None, here], some.transpose(0, 2, 1), out=both[run])
-            total[run] = weight[:, here].sum(axis=1)
-            if not is_whole:
-                mine = np.ascontiguousarray(known[:, :, here])
-                heard = np.matmul(mine, robust[:, here, None])[:, :, 0]
-                scaled = np.where(heard > 0, total[run][:, None] / np.maximum(heard, _LITTLE), 0.0)
-                both[run, :, :, width:] *= np.where(mine.all(axis=2), 1.0, scaled)[:, None]
-        return cls(gram=both[..., :width], right=both[..., width:], weight=total)
-
-    def through(self, end: int) -> _Sums:
-        """Of each group, over the runs before this one (groups x sensors x …)."""
-        parts = (one[:end] for one in (self.gram, self.right, self.weight))
-        gram, right, weight = (one.reshape(-1, _GROUPS, *one.shape[1:]).sum(axis=0, dtype=np.float64) for one in parts)
-        return _Sums(gram=gram, right=right, weight=weight)
-
-    def together(self) -> _Sums:
-        """Over all runs (sensors x …)."""
-        gram, right, weight = (one.sum(axis=0, dtype=np.float64) for one in (self.gram, self.right, self.weight))
-        return _Sums(gram=gram, right=right, weight=weight)
-
-    def without(self, coefficients: Values) -> _Sums:
-        """The same rows, of whose targets these coefficients have explained their part."""
-        return _Sums(gram=self.gram, right=self.right - np.matmul(self.gram, coefficients), weight=self.weight)
-
-    def solved(self, ridge: _Ridge, size: Values, *, constant: bool = False) -> Values:
-        """Ridge regressions (… x features x leads) of sums in double precision, whose Gram matrices are used up.
-
-        Args:
-            ridge: how much features are held back.
-            size: mean square of each feature (sensors x features).
-            constant: whether the last feature, which is constant, is shrunk too, by the prior alone.
-
-        """
-        heavy = (ridge.penalty * self.weight + ridge.prior)[..., None] * size
-        heavy[..., 0] = (ridge.newest * ridge.penalty * self.weight + ridge.newest_prior * ridge.prior) * size[..., 0]
-        heavy[..., -1] = ridge.prior if constant else 0.0
-        gram = np.asarray(self.gram, dtype=np.float64)  # the same memory, as they are large
-        index = np.arange(gram.shape[-1])
-        gram[..., index, index] += heavy + 1e-6 * size
-        return solved(gram, self.right)
-
-
-def _targets(differences: _Differences, rows: NDArray[np.int64], band: range) -> tuple[Features, Features]:
-    """The differences at each lead of a band after each row (sensors x leads x rows) and which of them are known."""
-    columns = rows + np.arange(band.start + 1, band.stop + 1)[:, None]
-    return np.take(differences.heard, columns, axis=1), np.take(differences.known, columns, axis=1)
+def _held_back(panel: Panel, band: range, penalty: float) -> Ridge:
+    """How much features are held back at a band of lead times; the nearest take as much history to believe in as that of an hour."""
+    ahead = band.stop * panel.step_seconds / _HOUR_S
+    prior = _PRIOR_HOURS * min(1.0, max(ahead, 1.0) / _FAR_HOURS) * _hourly(panel)
+    if panel.step_seconds < _HOUR_S and ahead <= _NEAR_HOURS:
+        return Ridge(penalty=penalty, prior=prior, newest=_NEWEST, newest_prior=_NEWEST_PRIOR)
+    return Ridge(penalty=penalty, prior=prior)
 
 
 def _robust_weights(missed: Features, share: Features) -> Features:
