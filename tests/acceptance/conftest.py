@@ -10,8 +10,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx2
 import paho.mqtt.client as paho
@@ -31,6 +33,7 @@ class RunningCity:
 
     folder: Path
     process: subprocess.Popen[str]
+    zone: ZoneInfo
     endpoints: dict[str, str] = field(default_factory=dict)
 
     def get(self, path: str) -> Any:
@@ -74,14 +77,22 @@ class RunningCity:
         return time.monotonic() - began
 
 
+def _zone_of_day() -> ZoneInfo:
+    """Where yesterday can be released now: in the last hour of a day and the first of the next no day can (`services.privacy.days`)."""
+    usual = ZoneInfo("Europe/Berlin")
+    return usual if 2 <= datetime.now(usual).hour < 22 else ZoneInfo("Asia/Tokyo")
+
+
 def _start(folder: Path, *arguments: str) -> RunningCity:
+    zone = _zone_of_day()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("ARTERIAL_")}
+    environment["ARTERIAL_CITY_TIMEZONE"] = zone.key
     ports = ["--port", str(free_port()), "--mqtt-port", str(free_port())]
     command = [sys.executable, "-m", "services.cli", "up", "--data-dir", str(folder), *ports, *arguments]
     log_path = folder.parent / f"{folder.name}.log"
     with log_path.open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, text=True, env=environment)
-    city = RunningCity(folder=folder, process=process)
+    city = RunningCity(folder=folder, process=process, zone=zone)
     file = folder / "endpoints.json"
     deadline = time.monotonic() + READY_S
     while time.monotonic() < deadline and process.poll() is None:

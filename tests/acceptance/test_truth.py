@@ -8,7 +8,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -28,14 +27,13 @@ from simulators.truth import (
 )
 from simulators.vehicles import HISTORY_REPORT_S, build_fleet
 
-ZONE = ZoneInfo("Europe/Berlin")
 DAY = timedelta(days=1)
 
 
 @pytest.fixture(scope="module")
-def truth() -> City:
+def truth(city: Any) -> City:
     """The same city as the one that runs: everything follows from the seed."""
-    return build_city(load_settings(join_running=False))
+    return build_city(load_settings({"city_timezone": city.zone.key}, join_running=False))
 
 
 def stamp(moment: datetime) -> str:
@@ -194,6 +192,6 @@ def test_personal_rows_are_gone_from_all_but_their_two_days(city: Any) -> None:
             "SELECT count(*) FROM sensing.sensor WHERE code LIKE 'veh-%' OR code LIKE 'hh-%'"
         ).fetchone()
     assert oldest is not None
-    first_day = datetime.now(ZONE).date() - timedelta(days=2)
-    assert to_us(oldest[0]) >= local_midnight_us(first_day, ZONE)
+    first_day = datetime.now(city.zone).date() - timedelta(days=2)
+    assert to_us(oldest[0]) >= local_midnight_us(first_day, city.zone)
     assert named == (0,)
