@@ -236,7 +236,8 @@ def _table(shown: Shown, city: City) -> list[Component]:
 def _side(shown: Shown, city: City, view: View) -> list[Component]:
     if shown.release is None or shown.hour is None:
         text = (
-            "A day is released once it is over. Until then positions stay where nobody but the release can read them."
+            "A day is released an hour after it is over, or up to 22 hours later where nothing ran then. Until then positions "
+            "stay where nobody but the release can read them."
         )
         return [card("Published", emptiness.not_yet("Nothing released yet", text))]
     counts = [c.vehicles for c in shown.cells if c.vehicles is not None]

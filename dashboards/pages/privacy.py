@@ -226,7 +226,7 @@ def _composition(rows: Sequence[Facts], checked: Facts | None, city: City) -> Co
 
 def _withheld(rows: Sequence[Facts]) -> Content:
     if not rows:
-        return emptiness.not_yet("Nothing released yet", "A day is released once it is over.")
+        return emptiness.not_yet("Nothing released yet", "A day is released an hour after it is over.")
     return _table(
         ["Newest release", "Local day", "Values", "Withheld", "Threshold", "Within (95 %)", "Why"],
         [
